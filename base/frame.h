@@ -1,0 +1,128 @@
+/*
+ * A captured frame and the fixed pool that frames come from.
+ *
+ * A frame is filled once, in capture, and is read-only from the moment it leaves there. It is reference
+ * counted: it is passed on by reference, never copied, and returns to its pool when the last reference is
+ * dropped, from any thread.
+ */
+#ifndef TF_BASE_FRAME_H
+#define TF_BASE_FRAME_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum tf_pixel {
+    TF_PIXEL_U16,    /* one 16-bit value a pixel, host byte order */
+    TF_PIXEL_U8,     /* 8-bit gray */
+    TF_PIXEL_YUYV,   /* packed 4:2:2, Y first */
+    TF_PIXEL_UYVY,   /* packed 4:2:2, U first */
+    TF_PIXEL_NV12,   /* 4:2:0, plane Y, plane UV interleaved */
+    TF_PIXEL_YUV420, /* 4:2:0, planes Y, U, V */
+};
+
+/* Where t_mono_ns came from; the record's t_from. */
+enum tf_stamp {
+    TF_STAMP_ARRIVAL,    /* "arrival": read by us when the frame reached us */
+    TF_STAMP_DRIVER_EOF, /* "driver-eof": the driver's stamp, end of frame */
+    TF_STAMP_DRIVER_SOE, /* "driver-soe": the driver's stamp, start of exposure */
+    TF_STAMP_FILE,       /* "file": derived from a recording's time stamps */
+};
+const char *tf_stamp_name(enum tf_stamp stamp);
+
+enum tf_frame_flag {
+    TF_FLAG_FFC_IMMINENT = 1u << 0, /* shutter calibration is about to start */
+    TF_FLAG_FFC = 1u << 1,          /* shutter closed: the picture is not the scene */
+    TF_FLAG_FFC_SETTLING = 1u << 2, /* just after it: temperatures step */
+    TF_FLAG_CORRUPT = 1u << 3,      /* the driver or decoder marked the buffer as damaged */
+    TF_FLAG_DUPLICATE = 1u << 4,    /* same camera counter as the frame before */
+    TF_FLAG_GAP = 1u << 5,          /* one or more frames are missing before this one */
+};
+#define TF_FLAG_COUNT 6
+/* "ffc_imminent", "ffc", "ffc_settling", "corrupt", "duplicate", "gap", by bit number. */
+const char *tf_flag_name(unsigned bit);
+
+/* Counts to degrees Celsius: °C = value * scale + offset. `valid` false: the camera is not radiometric. */
+struct tf_radiometry {
+    bool valid;
+    float scale;
+    float offset;
+};
+
+#define TF_FRAME_DIM_MAX 4096
+#define TF_FRAME_PLANES 3
+
+struct tf_pool;
+
+struct tf_frame {
+    /* The picture as captured, before rotation. Planes beyond the format's are NULL. */
+    uint8_t *plane[TF_FRAME_PLANES];
+    uint32_t stride[TF_FRAME_PLANES]; /* bytes */
+    uint16_t width, height;           /* pixels, native orientation */
+    enum tf_pixel pixel;
+    uint16_t rotate; /* degrees clockwise (0, 90, 180, 270) that make the picture upright */
+
+    uint64_t number;         /* 0, 1, 2 … of the frames this source delivered */
+    uint64_t sequence;       /* the source's own sequence number (V4L2's; a file's frame index) */
+    uint64_t camera_counter; /* the camera's own counter, from telemetry */
+    bool has_camera_counter;
+
+    uint64_t t_mono_ns; /* CLOCK_MONOTONIC of capture */
+    int64_t t_utc_ns;   /* the same instant, nanoseconds since 1970 UTC */
+    enum tf_stamp stamp;
+
+    uint32_t flags; /* enum tf_frame_flag */
+    struct tf_radiometry radiometry;
+    float sensor_c;          /* NAN when unknown */
+    uint64_t dropped_driver; /* frames lost before us so far: sequence or camera counter gaps */
+
+    void *priv; /* the source's (an mmap buffer's index, a decoder's frame); not for readers */
+
+    /* Owned by the pool. */
+    struct tf_pool *pool;
+    _Atomic uint32_t references;
+    uint32_t index;
+};
+
+/* Width and height of the upright picture. */
+static inline uint32_t tf_frame_upright_width(const struct tf_frame *f)
+{
+    return f->rotate % 180 ? f->height : f->width;
+}
+static inline uint32_t tf_frame_upright_height(const struct tf_frame *f)
+{
+    return f->rotate % 180 ? f->width : f->height;
+}
+
+struct tf_pool_options {
+    size_t frames; /* fixed number, 1 to 1024 */
+    /* Largest picture. The pool owns one 64-byte aligned buffer a frame, rows padded to 64 bytes; 0 x 0 makes
+     * frames without pixel memory, for sources that lend their own (mmap). */
+    uint16_t width, height;
+    enum tf_pixel pixel;
+    /* Called when the last reference goes, before the frame is free again (a source re-queues its buffer
+     * here). May run in any thread. NULL: nothing. */
+    void (*released)(void *context, struct tf_frame *frame);
+    void *context;
+};
+
+/* Errors: -EINVAL (a limit), -ENOMEM. */
+int tf_pool_create(const struct tf_pool_options *options, struct tf_pool **ret);
+/*
+ * Frees the pool once every frame has come back; frames still out keep it alive, and `released` is no longer
+ * called after this returns.
+ */
+void tf_pool_destroy(struct tf_pool *pool);
+/* A free frame with one reference and every descriptive field zeroed, or NULL when all are out. Never blocks,
+ * never allocates. */
+struct tf_frame *tf_pool_get(struct tf_pool *pool);
+size_t tf_pool_free_count(const struct tf_pool *pool);
+
+struct tf_frame *tf_frame_ref(struct tf_frame *frame);
+/* Accepts NULL. */
+void tf_frame_unref(struct tf_frame *frame);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The daemon's log. Libraries do not log; daemon/ and pipeline/'s supervisor do. Goes to the journal
+ * (structured fields) when standard error is the journal, else to standard error as "LEVEL camera: text".
+ */
+#ifndef TF_BASE_LOG_H
+#define TF_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tf_log_level { /* syslog's numbers */
+                    TF_LOG_ERROR = 3,
+                    TF_LOG_WARNING = 4,
+                    TF_LOG_NOTICE = 5,
+                    TF_LOG_INFO = 6,
+                    TF_LOG_DEBUG = 7,
+};
+
+/* Messages above this level are not written. Default TF_LOG_INFO. */
+void tf_log_set_level(enum tf_log_level level);
+/* `camera` may be NULL; it becomes the journal field TF_CAMERA. */
+void tf_log(enum tf_log_level level, const char *camera, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Says a state once: writes only when `state` differs from the one kept in *last, and stores it. Not for
+ * several threads on one `last`.
+ */
+void tf_log_state(int *last, int state, enum tf_log_level level, const char *camera, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* At most `burst` messages in `interval_ns`; the next one written says how many were left out. `{0}` is a
+ * valid start. */
+struct tf_log_limit {
+    uint64_t window_start_ns;
+    unsigned written, suppressed;
+};
+void tf_log_limited(struct tf_log_limit *limit, unsigned burst, uint64_t interval_ns, enum tf_log_level level,
+                    const char *camera, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+#endif

@@ -1,0 +1,280 @@
+#include <string.h>
+
+#include <linux/videodev2.h>
+
+#include "capture/internal.h"
+#include "capture/telemetry.h"
+
+/* °C limits of rows that measure: what the camera can read, not what a face can be. */
+#define CENTIKELVIN                                                                                          \
+    {                                                                                                        \
+        .valid = true, .scale = 0.01f, .offset = -273.15f                                                    \
+    }
+#define LEPTON_SOURCE                                                                                        \
+    "FLIR Lepton engineering datasheet 500-0659-00-09; groupgets/purethermal1-firmware Inc/lepton.h"
+#define BOSON_SOURCE "FLIR Boson product page and BosonUSB example; LJMUAstroecology/flirpy#77, #87"
+
+/*
+ * Within one fourcc, tf_format_match takes an exact size before "any", and the first of equals: rows that
+ * need to be asked for (another scale for the same bytes) come after those that may be guessed.
+ */
+static const struct tf_format formats[] = {
+    {.name = "lepton3-y16",
+     .title = "FLIR Lepton 3.x (PureThermal), radiometric",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 160,
+     .height = 120,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 400,
+     .source = LEPTON_SOURCE},
+    {.name = "lepton3-y16-telemetry",
+     .title = "FLIR Lepton 3.x (PureThermal), telemetry below the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 160,
+     .height = 122,
+     .raw = {0, 0, 160, 120},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 400,
+     .telemetry = tf_telemetry_lepton3_footer,
+     .source = LEPTON_SOURCE},
+    {.name = "lepton3-y16-telemetry-header",
+     .title = "FLIR Lepton 3.x (PureThermal), telemetry above the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 160,
+     .height = 122,
+     .raw = {0, 2, 160, 120},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 400,
+     .telemetry = tf_telemetry_lepton3_header,
+     .source = LEPTON_SOURCE},
+    {.name = "lepton2-y16",
+     .title = "FLIR Lepton 2.5 (PureThermal), radiometric",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 80,
+     .height = 60,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 400,
+     .source = LEPTON_SOURCE},
+    {.name = "lepton2-y16-telemetry",
+     .title = "FLIR Lepton 2.5 (PureThermal), telemetry below the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 80,
+     .height = 63,
+     .raw = {0, 0, 80, 60},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 400,
+     .telemetry = tf_telemetry_lepton2_footer,
+     .source = LEPTON_SOURCE},
+    {.name = "lepton2-y16-telemetry-header",
+     .title = "FLIR Lepton 2.5 (PureThermal), telemetry above the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 80,
+     .height = 63,
+     .raw = {0, 3, 80, 60},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 400,
+     .telemetry = tf_telemetry_lepton2_header,
+     .source = LEPTON_SOURCE},
+    {.name = "infiray-256",
+     .title = "InfiRay P2 Pro, TOPDON TC001: picture above, values below",
+     .fourcc = V4L2_PIX_FMT_YUYV,
+     .width = 256,
+     .height = 384,
+     .picture = {0, 0, 256, 192},
+     .raw = {0, 192, 256, 192},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = {.valid = true, .scale = 0.015625f, .offset = -273.15f},
+     .valid_min = -40,
+     .valid_max = 600,
+     .source = "leswright1977/PyThermalCamera src/tc001v4.2.py"},
+    {.name = "boson-y16",
+     .title = "FLIR Boson, counts",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 640,
+     .height = 512,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = BOSON_SOURCE},
+    {.name = "boson-320-y16",
+     .title = "FLIR Boson 320, counts",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 320,
+     .height = 256,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = BOSON_SOURCE},
+    {.name = "y16",
+     .title = "16 bits little-endian, scale and offset given by the user",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = "kernel: pixfmt-y16"},
+    {.name = "y16-be",
+     .title = "16 bits big-endian, scale and offset given by the user",
+     .fourcc = V4L2_PIX_FMT_Y16_BE,
+     .pixel = TF_PIXEL_U16,
+     .big_endian = true,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = "kernel: pixfmt-y16-be"},
+    {.name = "boson-y16-tlinear",
+     .title = "FLIR Boson radiometric, TLinear at 0.01 K",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 640,
+     .height = 512,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -40,
+     .valid_max = 550,
+     .source = BOSON_SOURCE},
+    {.name = "centikelvin",
+     .title = "16 bits, hundredths of a kelvin, any size",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = CENTIKELVIN,
+     .valid_min = -60,
+     .valid_max = 380,
+     .source = "FLIR TLinear at 0.01 K; the synthetic subject"},
+    {.name = "decikelvin",
+     .title = "16 bits, tenths of a kelvin, any size",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = {.valid = true, .scale = 0.1f, .offset = -273.15f},
+     .valid_min = -60,
+     .valid_max = 1500,
+     .source = "FLIR TLinear at 0.1 K"},
+    {.name = "optris",
+     .title = "Optris (libirimager recordings)",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = {.valid = true, .scale = 0.1f, .offset = -100.0f},
+     .valid_min = -100,
+     .valid_max = 1500,
+     .source = "Optris libirimager: C = (raw - 1000) / 10"},
+    {.name = "grey",
+     .title = "8-bit gray",
+     .fourcc = V4L2_PIX_FMT_GREY,
+     .pixel = TF_PIXEL_U8,
+     .bits = 8,
+     .valid_min = 0,
+     .valid_max = 255,
+     .source = "kernel: pixfmt-grey"},
+    {.name = "visible",
+     .title = "a visible camera: YUYV, UYVY, NV12, YU12, MJPG or what libv4l2 converts",
+     .fourcc = 0,
+     .pixel = TF_PIXEL_YUYV,
+     .bits = 8,
+     .valid_min = 0,
+     .valid_max = 255,
+     .source = "kernel: packed and planar YUV formats"},
+};
+
+#define COUNT (sizeof(formats) / sizeof(formats[0]))
+
+size_t tf_format_count(void)
+{
+    return COUNT;
+}
+
+const struct tf_format *tf_format_at(size_t i)
+{
+    return i < COUNT ? &formats[i] : NULL;
+}
+
+const struct tf_format *tf_format_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+/* What row "visible" takes. */
+static bool for_people(uint32_t fourcc)
+{
+    static const uint32_t codes[] = {V4L2_PIX_FMT_YUYV,   V4L2_PIX_FMT_UYVY,  V4L2_PIX_FMT_NV12,
+                                     V4L2_PIX_FMT_YUV420, V4L2_PIX_FMT_MJPEG, V4L2_PIX_FMT_JPEG};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (fourcc == codes[i])
+            return true;
+    return false;
+}
+
+const struct tf_format *tf_format_match(uint32_t fourcc, uint16_t width, uint16_t height)
+{
+    const struct tf_format *any = NULL;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct tf_format *f = &formats[i];
+
+        if (f->fourcc ? f->fourcc != fourcc : !for_people(fourcc))
+            continue;
+        if (f->width == width && f->height == height)
+            return f;
+        if (!f->width && !any)
+            any = f;
+    }
+    return any;
+}
+
+struct tf_radiometry tf_format_radiometry(const struct tf_format *row,
+                                          const struct tf_source_options *options)
+{
+    if (options->scale != 0 && row->pixel == TF_PIXEL_U16)
+        return (struct tf_radiometry){.valid = true, .scale = options->scale, .offset = options->offset};
+    return row->radiometry;
+}
+
+struct tf_rect tf_format_raw(const struct tf_format *row, uint16_t width, uint16_t height)
+{
+    /* A row of another geometry comes as its raw part only: a recording of what an earlier run delivered. */
+    if (row->raw.w && row->width == width && row->height == height)
+        return row->raw;
+    return (struct tf_rect){0, 0, width, height};
+}
+
+void tf_format_telemetry(const struct tf_format *row, const uint8_t *data, size_t size, uint32_t stride,
+                         bool fixed, struct tf_frame *f)
+{
+    struct tf_telemetry t;
+
+    if (!row->telemetry || !row->telemetry(data, size, stride, &t))
+        return;
+    f->camera_counter = t.counter;
+    f->has_camera_counter = true;
+    f->sensor_c = t.sensor_c;
+    f->flags |= t.flags;
+    if (t.has_radiometry && !fixed)
+        f->radiometry = t.radiometry;
+}

@@ -1,0 +1,93 @@
+/*
+ * Inside of capture: what a source implements, and what all of them share. Not for other rooms.
+ *
+ * source.c turns what a source delivers into a frame for readers: numbers it, adds rotation and radiometry,
+ * reads telemetry counters against each other, and follows shutter calibrations.
+ */
+#ifndef TF_CAPTURE_INTERNAL_H
+#define TF_CAPTURE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "capture/source.h"
+
+#define TF_SOURCE_FRAMES_DEFAULT 12
+#define TF_SOURCE_FRAMES_MAX 256
+
+struct tf_source_ops {
+    int (*start)(struct tf_source *source, struct tf_error *err);
+    void (*stop)(struct tf_source *source);
+    /* Fills planes, sequence, stamp, radiometry and flags of a pool frame. */
+    enum tf_next (*next)(struct tf_source *source, int timeout_ms, struct tf_frame **ret,
+                         struct tf_error *err);
+    int (*truth)(const struct tf_source *source, const struct tf_frame *frame, struct tf_truth *ret, int max);
+    void (*close)(struct tf_source *source);
+};
+
+/* The head of every source. An `open` sets ops, info and options; the rest belongs to source.c. */
+struct tf_source {
+    const struct tf_source_ops *ops;
+    struct tf_source_info info;
+    struct tf_source_options options; /* strings are gone after open */
+    struct tf_source_drops drops; /* `capture` is counted by the source, `driver` by source.c from `gap` */
+    /* Of the next frame to be delivered; source.c clears them with it. */
+    uint64_t gap;         /* frames lost before this one, by the source's own numbering */
+    uint64_t capture_gap; /* frames lost before this one by us */
+
+    int wake_fd; /* eventfd, non-blocking */
+    bool running;
+    uint64_t number;
+    bool has_counter;
+    uint64_t counter;
+    bool had_ffc;
+    uint64_t ffc_end_ns; /* of the last frame with the shutter closed */
+};
+
+/* They fill *ret only on success; `rest` is what follows the kind's prefix. */
+int tf_synthetic_open(const struct tf_source_options *options, const char *rest, struct tf_source **ret,
+                      struct tf_error *err);
+int tf_file_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
+                 struct tf_error *err);
+int tf_v4l2_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
+                 struct tf_error *err);
+
+/*
+ * Waits until t_mono_ns (UINT64_MAX: without end), at most timeout_ms (negative: without limit), or until the
+ * source is woken. 1: the time has come; 0: timeout or woken. The wake is consumed.
+ */
+int tf_source_wait_until(struct tf_source *source, uint64_t t_mono_ns, int timeout_ms, uint64_t called_ns);
+/* Takes a pending wake; true if there was one. */
+bool tf_source_take_wake(struct tf_source *source);
+
+/*
+ * A pool whose frames lend memory that is not the pool's own (mmap buffers, decoder frames) must hear of
+ * every frame that comes back, also after its source was closed. A lender outlives its source until the last
+ * frame is back.
+ */
+struct tf_lender;
+struct tf_lender_ops {
+    /* A frame is back. Any thread. */
+    void (*released)(void *context, struct tf_frame *frame);
+    /* All frames are back and the source is closed: frees the context. Called from a later open or close of
+     * any source, or from tf_lender_close. */
+    void (*destroy)(void *context);
+};
+int tf_lender_create(const struct tf_pool_options *pool, const struct tf_lender_ops *ops, void *context,
+                     struct tf_lender **ret);
+struct tf_pool *tf_lender_pool(struct tf_lender *lender);
+/* The source lets go. */
+void tf_lender_close(struct tf_lender *lender);
+
+/* The row's counts to °C, unless the user gave scale and offset. */
+struct tf_radiometry tf_format_radiometry(const struct tf_format *row,
+                                          const struct tf_source_options *options);
+/* The part of a width x height buffer that a row's frames show. */
+struct tf_rect tf_format_raw(const struct tf_format *row, uint16_t width, uint16_t height);
+/*
+ * Reads the row's telemetry from the whole buffer into the frame: counter, sensor temperature, shutter, and,
+ * unless `fixed` (the user gave a scale), radiometry.
+ */
+void tf_format_telemetry(const struct tf_format *row, const uint8_t *data, size_t size, uint32_t stride,
+                         bool fixed, struct tf_frame *f);
+
+#endif

@@ -1,0 +1,247 @@
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "capture/internal.h"
+
+#define SETTLE_DEFAULT_NS 10000000000ull
+/* A camera counter that jumps further than this was reset or misread; nothing is counted. */
+#define COUNTER_JUMP_MAX 10000u
+
+static bool starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static int check_options(const struct tf_source_options *o, struct tf_error *err)
+{
+    if (!o->url || !*o->url)
+        return tf_fail(err, -EINVAL,
+                       "no source given: say synthetic, a recording's path, or a device such as /dev/video0");
+    if (o->rotate % 90 || o->rotate > 270)
+        return tf_fail(err, -EINVAL, "%s: rotation %u is not one of 0, 90, 180, 270", o->url, o->rotate);
+    if (o->width > TF_FRAME_DIM_MAX || o->height > TF_FRAME_DIM_MAX)
+        return tf_fail(err, -EINVAL, "%s: size %ux%u is larger than %ux%u", o->url, o->width, o->height,
+                       TF_FRAME_DIM_MAX, TF_FRAME_DIM_MAX);
+    if ((o->width == 0) != (o->height == 0))
+        return tf_fail(err, -EINVAL, "%s: size %ux%u: give both width and height, or neither", o->url,
+                       o->width, o->height);
+    if (!(o->fps >= 0 && o->fps <= 1000))
+        return tf_fail(err, -EINVAL, "%s: frame rate %g is not between 0 and 1000", o->url, (double)o->fps);
+    if (o->frames > TF_SOURCE_FRAMES_MAX)
+        return tf_fail(err, -EINVAL, "%s: %zu frames out at once; the limit is %d", o->url, o->frames,
+                       TF_SOURCE_FRAMES_MAX);
+    if (!isfinite(o->scale) || !isfinite(o->offset))
+        return tf_fail(err, -EINVAL, "%s: scale and offset must be numbers", o->url);
+    if (o->format && !tf_format_find(o->format)) {
+        char names[400] = "";
+
+        for (size_t i = 0; i < tf_format_count(); i++) {
+            size_t n = strlen(names);
+
+            snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", tf_format_at(i)->name);
+        }
+        return tf_fail(err, -EINVAL, "%s: no camera format is called %s; there are %s", o->url, o->format,
+                       names);
+    }
+    return 0;
+}
+
+int tf_source_open(const struct tf_source_options *options, struct tf_source **ret, struct tf_error *err)
+{
+    struct tf_source_options o = *options;
+    struct tf_source *s;
+    int wake_fd, r;
+
+    r = check_options(&o, err);
+    if (r)
+        return r;
+    if (!o.frames)
+        o.frames = TF_SOURCE_FRAMES_DEFAULT;
+    if (!o.settle_ns)
+        o.settle_ns = SETTLE_DEFAULT_NS;
+    wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd < 0)
+        return tf_fail(err, -errno, "%s: no file descriptor left for waking the source", o.url);
+    if (strcmp(o.url, "synthetic") == 0)
+        r = tf_synthetic_open(&o, "", &s, err);
+    else if (starts_with(o.url, "synthetic:"))
+        r = tf_synthetic_open(&o, o.url + 10, &s, err);
+    else if (starts_with(o.url, "file:"))
+        r = tf_file_open(&o, o.url + 5, &s, err);
+    else if (starts_with(o.url, "/dev/"))
+        r = tf_v4l2_open(&o, o.url, &s, err);
+    else
+        r = tf_file_open(&o, o.url, &s, err);
+    if (r) {
+        close(wake_fd);
+        return r;
+    }
+    s->options = o;
+    s->options.url = s->options.format = NULL;
+    s->wake_fd = wake_fd;
+    *ret = s;
+    return 0;
+}
+
+void tf_source_close(struct tf_source *source)
+{
+    int wake_fd;
+
+    if (!source)
+        return;
+    tf_source_stop(source);
+    wake_fd = source->wake_fd;
+    source->ops->close(source);
+    close(wake_fd);
+}
+
+const struct tf_source_info *tf_source_info(const struct tf_source *source)
+{
+    return &source->info;
+}
+
+int tf_source_start(struct tf_source *source, struct tf_error *err)
+{
+    int r;
+
+    if (source->running)
+        return 0;
+    r = source->ops->start(source, err);
+    if (r)
+        return r;
+    source->running = true;
+    source->has_counter = false;
+    source->gap = source->capture_gap = 0;
+    return 0;
+}
+
+int tf_source_stop(struct tf_source *source)
+{
+    if (!source->running)
+        return 0;
+    source->running = false;
+    source->ops->stop(source);
+    return 0;
+}
+
+/* Settling begins with the shutter's opening, which is after the last frame that shows it closed. */
+static void follow_shutter(struct tf_source *s, struct tf_frame *f)
+{
+    if (f->flags & TF_FLAG_FFC) {
+        s->had_ffc = true;
+        s->ffc_end_ns = f->t_mono_ns;
+    } else if (s->had_ffc) {
+        if (f->t_mono_ns - s->ffc_end_ns < s->options.settle_ns)
+            f->flags |= TF_FLAG_FFC_SETTLING;
+        else
+            s->had_ffc = false;
+    }
+}
+
+/* The camera's own counter sees losses and repeats that the driver's sequence does not. */
+static uint64_t follow_counter(struct tf_source *s, struct tf_frame *f)
+{
+    uint64_t lost = 0;
+
+    if (!f->has_camera_counter || f->flags & TF_FLAG_CORRUPT)
+        return 0;
+    if (s->has_counter) {
+        if (f->camera_counter == s->counter)
+            f->flags |= TF_FLAG_DUPLICATE;
+        else if (f->camera_counter > s->counter && f->camera_counter - s->counter <= COUNTER_JUMP_MAX)
+            lost = f->camera_counter - s->counter - 1;
+    }
+    s->has_counter = true;
+    s->counter = f->camera_counter;
+    return lost;
+}
+
+enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_frame **ret,
+                            struct tf_error *err)
+{
+    struct tf_frame *f = NULL;
+    enum tf_next next;
+    uint64_t lost;
+
+    if (!source->running) {
+        tf_fail(err, -EINVAL, "%s: not started", source->info.identity);
+        return TF_NEXT_ERROR;
+    }
+    if (source->options.limit && source->number >= source->options.limit)
+        return TF_NEXT_END;
+    next = source->ops->next(source, timeout_ms, &f, err);
+    if (next != TF_NEXT_FRAME)
+        return next;
+
+    f->number = source->number++;
+    f->rotate = source->info.rotate;
+    lost = follow_counter(source, f);
+    /* What we lost ourselves is missing in the camera's counter too. */
+    lost = lost > source->capture_gap ? lost - source->capture_gap : 0;
+    if (lost < source->gap)
+        lost = source->gap;
+    source->drops.driver += lost;
+    if (lost || source->capture_gap)
+        f->flags |= TF_FLAG_GAP;
+    f->dropped_driver = source->drops.driver;
+    source->gap = source->capture_gap = 0;
+    follow_shutter(source, f);
+    *ret = f;
+    return TF_NEXT_FRAME;
+}
+
+struct tf_source_drops tf_source_drops(const struct tf_source *source)
+{
+    return source->drops;
+}
+
+void tf_source_wake(struct tf_source *source)
+{
+    uint64_t one = 1;
+    ssize_t n = write(source->wake_fd, &one, sizeof(one));
+
+    (void)n; /* EAGAIN: it is as awake as can be */
+}
+
+bool tf_source_take_wake(struct tf_source *source)
+{
+    uint64_t value;
+
+    return read(source->wake_fd, &value, sizeof(value)) == (ssize_t)sizeof(value);
+}
+
+int tf_source_wait_until(struct tf_source *source, uint64_t t_mono_ns, int timeout_ms, uint64_t called_ns)
+{
+    uint64_t end = UINT64_MAX;
+
+    if (timeout_ms >= 0)
+        end = called_ns + (uint64_t)timeout_ms * 1000000u;
+    for (;;) {
+        struct pollfd p = {.fd = source->wake_fd, .events = POLLIN};
+        uint64_t now = tf_now_ns(), until = t_mono_ns < end ? t_mono_ns : end;
+        struct timespec left;
+
+        if (now >= t_mono_ns)
+            return 1;
+        if (now >= end)
+            return 0;
+        left.tv_sec = (time_t)((until - now) / 1000000000u);
+        left.tv_nsec = (long)((until - now) % 1000000000u);
+        if (ppoll(&p, 1, until == UINT64_MAX ? NULL : &left, NULL) > 0 && tf_source_take_wake(source))
+            return 0;
+    }
+}
+
+int tf_source_truth(const struct tf_source *source, const struct tf_frame *frame, struct tf_truth *ret,
+                    int max)
+{
+    if (!source->ops->truth)
+        return -ENOTSUP;
+    return source->ops->truth(source, frame, ret, max);
+}

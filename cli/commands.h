@@ -1,0 +1,37 @@
+/* The subcommands of `thermoface` and what they share. Each takes its own argv (argv[0] is its name). */
+#ifndef TF_CLI_COMMANDS_H
+#define TF_CLI_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+int tf_cmd_devices(int argc, char **argv);
+int tf_cmd_watch(int argc, char **argv);
+int tf_cmd_record(int argc, char **argv);
+int tf_cmd_mark(int argc, char **argv);
+int tf_cmd_verify(int argc, char **argv);
+int tf_cmd_run(int argc, char **argv);
+int tf_cmd_bench(int argc, char **argv);
+int tf_cmd_model(int argc, char **argv);
+
+int tf_cmd_bench_model(int argc, char **argv);
+int tf_cmd_bench_kernels(int argc, char **argv);
+int tf_cmd_bench_pipeline(int argc, char **argv);
+
+/*
+ * The folder with the networks: `given` (--models), else TF_MODELS, else the source tree's models/ when the
+ * program runs from its build folder, else the installed one. Lives as long as the program.
+ */
+const char *tf_models_folder(const char *given);
+
+/* From the first SIGINT or SIGTERM on, tf_interrupted() is true; a second one ends the program as usual. */
+void tf_catch_interrupt(void);
+bool tf_interrupted(void);
+
+/* "12.3 k", "4.56 M": three digits and a decimal prefix, for people. */
+void tf_count_text(double value, char text[16]);
+
+#endif

@@ -1,0 +1,350 @@
+/* thermoface eval visible68 and points: a landmark network from the true boxes of labelled pictures. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/eval.h"
+#include "cli/eval_csv.h"
+#include "cli/eval_image.h"
+#include "cli/eval_orders.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "inference/landmarks.h"
+
+#define SOURCES_MAX 32
+#define COORDINATE_MAX 65536.0
+
+/* Groups of the 68 points, for people. */
+static const struct {
+    const char *name;
+    int first, count;
+} groups[] = {{"jaw", 0, 17}, {"brows", 17, 10}, {"nose", 27, 9}, {"eyes", 36, 12}, {"mouth", 48, 20}};
+#define GROUPS 5
+
+struct tally {
+    char source[64];
+    unsigned images, over10;
+    double nme, auc; /* sums over images; nme in percent */
+    double mae, mse; /* sums over images of the mean over coordinates, in the network's input pixels */
+    double group[GROUPS];
+};
+
+struct score {
+    struct tf_csv csv;
+    struct tf_image image;
+    struct tf_landmarks *landmarks;
+    struct tf_landmarks_info info;
+    struct tf_order order;
+    struct tally all, source[SOURCES_MAX];
+    int sources, file, source_column, x[68], y[68];
+};
+
+struct request {
+    const char *csv, *images, *model;
+    const char *cpu;
+    uint64_t threads;
+    bool json, points;
+};
+
+static int open_labels(struct score *s, const struct request *q, struct tf_error *err)
+{
+    char name[16];
+    int r = tf_csv_open(&s->csv, q->csv, err);
+
+    if (r < 0)
+        return r;
+    s->file = tf_csv_column(&s->csv, "file", err);
+    if (s->file < 0)
+        return s->file;
+    s->source_column = tf_csv_has_column(&s->csv, "source") ? tf_csv_column(&s->csv, "source", err) : -1;
+    for (int k = 0; k < 68; k++) {
+        snprintf(name, sizeof(name), "x%d", k);
+        s->x[k] = tf_csv_column(&s->csv, name, err);
+        snprintf(name, sizeof(name), "y%d", k);
+        s->y[k] = s->x[k] < 0 ? s->x[k] : tf_csv_column(&s->csv, name, err);
+        if (s->y[k] < 0)
+            return s->y[k];
+    }
+    return 0;
+}
+
+static int read_truth(const struct score *s, float truth[68][2], struct tf_error *err)
+{
+    for (int k = 0; k < 68; k++) {
+        double x, y;
+        int r = tf_csv_number(&s->csv, s->x[k], -COORDINATE_MAX, COORDINATE_MAX, &x, err);
+
+        if (r == 0)
+            r = tf_csv_number(&s->csv, s->y[k], -COORDINATE_MAX, COORDINATE_MAX, &y, err);
+        if (r < 0)
+            return r;
+        truth[k][0] = (float)x;
+        truth[k][1] = (float)y;
+    }
+    return 0;
+}
+
+static struct tally *tally_of(struct score *s, const char *source, struct tf_error *err)
+{
+    for (int i = 0; i < s->sources; i++) {
+        if (!strcmp(s->source[i].source, source))
+            return &s->source[i];
+    }
+    if (s->sources == SOURCES_MAX || strlen(source) >= sizeof(s->source[0].source)) {
+        tf_fail(err, -E2BIG, "%s:%u: source: more than %d sources, or a name longer than %zu", s->csv.path,
+                s->csv.line, SOURCES_MAX, sizeof(s->source[0].source) - 1);
+        return NULL;
+    }
+    strcpy(s->source[s->sources].source, source);
+    return &s->source[s->sources++];
+}
+
+static void add(struct tally *t, const struct tally *one)
+{
+    t->images++;
+    t->nme += one->nme;
+    t->auc += one->auc;
+    t->over10 += one->over10;
+    t->mae += one->mae;
+    t->mse += one->mse;
+    for (int g = 0; g < GROUPS; g++)
+        t->group[g] += one->group[g];
+}
+
+/* One picture: box of the true points, the network's points, distances. */
+static int judge(struct score *s, const float truth[68][2], struct tally *one, struct tf_error *err)
+{
+    struct tf_point points[TF_LANDMARKS_MAX];
+    float target[TF_LANDMARKS_MAX][2], x0 = truth[0][0], y0 = truth[0][1], x1 = x0, y1 = y0;
+    double eyes = hypot((double)truth[45][0] - truth[36][0], (double)truth[45][1] - truth[36][1]);
+    double per_input, sum = 0;
+    int r;
+
+    for (int k = 1; k < 68; k++) {
+        x0 = fminf(x0, truth[k][0]);
+        x1 = fmaxf(x1, truth[k][0]);
+        y0 = fminf(y0, truth[k][1]);
+        y1 = fmaxf(y1, truth[k][1]);
+    }
+    if (!(eyes > 0))
+        return tf_fail(err, -EINVAL, "%s:%u: the outer eye corners (36, 45) are one point", s->csv.path,
+                       s->csv.line);
+    r = tf_landmarks_run(s->landmarks, &s->image.frame, (const float[4]){x0, y0, x1 - x0, y1 - y0}, points);
+    if (r < 0)
+        return tf_fail(err, r, "%s:%u: the face's box lies outside the picture", s->csv.path, s->csv.line);
+    tf_order_apply(&s->order, truth, target);
+    per_input = (double)s->info.width / (double)(s->info.crop_scale * fmaxf(x1 - x0, y1 - y0));
+    for (uint32_t k = 0; k < s->order.points; k++) {
+        double dx = (double)points[k].x - target[k][0], dy = (double)points[k].y - target[k][1];
+        double d = hypot(dx, dy);
+
+        sum += d;
+        one->mae += (fabs(dx) + fabs(dy)) * per_input / (2.0 * s->order.points);
+        one->mse += (dx * dx + dy * dy) * per_input * per_input / (2.0 * s->order.points);
+        for (int g = 0; g < GROUPS && s->order.points == 68; g++) {
+            if ((int)k >= groups[g].first && (int)k < groups[g].first + groups[g].count)
+                one->group[g] += 100 * d / eyes / groups[g].count;
+        }
+    }
+    one->nme = 100 * sum / s->order.points / eyes;
+    one->over10 = one->nme > 10;
+    /* The area under this picture's own step of the cumulative curve; their mean is the curve's area. */
+    one->auc = one->nme < 10 ? 1 - one->nme / 10 : 0;
+    return 0;
+}
+
+static int run_all(struct score *s, const struct request *q, struct tf_error *err)
+{
+    struct tf_progress progress;
+    float truth[68][2];
+    char path[4096];
+    int r;
+
+    tf_progress_start(&progress, 0, 0, q->json);
+    while ((r = tf_csv_next(&s->csv, err)) > 0) {
+        struct tally one = {0}, *source = NULL;
+        const char *file;
+
+        if (tf_interrupted()) {
+            r = tf_fail(err, -EINTR, "interrupted after %u pictures", s->all.images);
+            break;
+        }
+        if ((r = read_truth(s, truth, err)) < 0 || (r = tf_csv_file_name(&s->csv, s->file, &file, err)) < 0)
+            break;
+        if ((size_t)snprintf(path, sizeof(path), "%s/%s", q->images, file) >= sizeof(path)) {
+            r = tf_fail(err, -ENAMETOOLONG, "%s:%u: the path of the picture is too long", s->csv.path,
+                        s->csv.line);
+            break;
+        }
+        r = tf_image_load(&s->image, path, err);
+        if (r < 0) {
+            tf_error_prefix(err, "%s:%u", s->csv.path, s->csv.line);
+            break;
+        }
+        if (s->source_column >= 0 && (source = tally_of(s, s->csv.field[s->source_column], err)) == NULL) {
+            r = -E2BIG;
+            break;
+        }
+        r = judge(s, truth, &one, err);
+        if (r < 0)
+            break;
+        add(&s->all, &one);
+        if (source != NULL)
+            add(source, &one);
+        tf_progress_update(&progress, s->all.images);
+    }
+    tf_progress_end(&progress);
+    if (r == 0 && s->all.images == 0)
+        r = tf_fail(err, -EINVAL, "%s: no rows below the header", s->csv.path);
+    return r;
+}
+
+static json_t *tally_json(const struct tally *t, const struct request *q, bool all)
+{
+    double n = t->images;
+    json_t *o = json_pack("{s:i,s:f,s:f}", "images", (int)t->images, "nme", t->nme / n, "fail10",
+                          100.0 * t->over10 / n);
+
+    if (all)
+        json_object_set_new(o, "auc10", json_real(t->auc / n));
+    if (q->points) {
+        json_object_set_new(o, "mae", json_real(t->mae / n));
+        json_object_set_new(o, "mse", json_real(t->mse / n));
+    }
+    return o;
+}
+
+static void print_json(const struct score *s, const struct request *q)
+{
+    json_t *o = tally_json(&s->all, q, true), *by = json_object();
+
+    if (q->points) {
+        json_object_set_new(o, "points", json_integer(s->order.points));
+        json_object_set_new(o, "order", json_string(s->info.order));
+    }
+    for (int i = 0; i < s->sources; i++)
+        json_object_set_new(by, s->source[i].source, tally_json(&s->source[i], q, false));
+    json_object_set_new(o, "by_source", by);
+    json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(o);
+}
+
+static void print_row(const char *name, const struct tally *t, const struct request *q)
+{
+    double n = t->images;
+
+    printf("%-12s %7u %8.2f %8.2f %7.3f", name, t->images, t->nme / n, 100.0 * t->over10 / n, t->auc / n);
+    if (q->points)
+        printf(" %8.3f %8.3f", t->mae / n, t->mse / n);
+    putchar('\n');
+}
+
+static void print_table(const struct score *s, const struct request *q)
+{
+    printf("%-12s %7s %8s %8s %7s", "", "images", "NME %", ">10 %", "AUC10");
+    printf(q->points ? " %8s %8s\n" : "\n", "MAE px", "MSE px2");
+    print_row("all", &s->all, q);
+    for (int i = 0; i < s->sources; i++)
+        print_row(s->source[i].source, &s->source[i], q);
+    if (s->order.points != 68)
+        return;
+    printf("\nby part, %% of the eye distance:");
+    for (int g = 0; g < GROUPS; g++)
+        printf("  %s %.2f", groups[g].name, s->all.group[g] / s->all.images);
+    putchar('\n');
+}
+
+static int evaluate(const struct tf_usage *usage, const struct request *q)
+{
+    struct score *s = calloc(1, sizeof(*s));
+    struct tf_error err = {0};
+    int r;
+
+    if (s == NULL)
+        return tf_command_error(usage, "out of memory");
+    tf_catch_interrupt();
+    r = tf_landmarks_open(q->model, (int)q->threads, q->cpu, &s->landmarks, &err);
+    if (r < 0)
+        goto out;
+    s->info = tf_landmarks_info(s->landmarks);
+    r = tf_order_read(q->model, s->info.order, s->info.from68, s->info.points, &s->order, &err);
+    if (r == 0 && !q->points && s->order.points != 68)
+        r = tf_fail(&err, -EINVAL, "%s: %u points; visible68 needs 68 ('thermoface eval points' takes any)",
+                    q->model, s->info.points);
+    if (r == 0)
+        r = open_labels(s, q, &err);
+    if (r == 0)
+        r = run_all(s, q, &err);
+    if (r == 0 && q->json)
+        print_json(s, q);
+    else if (r == 0)
+        print_table(s, q);
+out:
+    if (r < 0)
+        tf_command_error(usage, "%s", err.text);
+    tf_csv_close(&s->csv);
+    tf_image_unload(&s->image);
+    tf_landmarks_close(s->landmarks);
+    free(s);
+    return r < 0 ? TF_EXIT_FAILURE : TF_EXIT_OK;
+}
+
+static int command(int argc, char **argv, bool points)
+{
+    const char *models = NULL, *arguments[TF_ARGUMENTS_MAX];
+    struct request q = {.threads = 1, .points = points};
+    char path[4096];
+    int status;
+    const struct tf_option options[] = {
+        {"images", TF_OPTION_TEXT, &q.images, "DIR", "folder of the pictures that the CSV names"},
+        {"model", TF_OPTION_TEXT, &q.model, "FILE",
+         points ? "the landmark network" : "the landmark network (landmarks68.onnx of --models)"},
+        {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
+        {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
+        {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
+        {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
+        {0},
+    };
+    const struct tf_usage usage = {
+        .command = points ? "eval points" : "eval visible68",
+        .arguments = "CSV",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .summary = points ? "Scores a landmark network of any order on pictures with 68 true points."
+                          : "Scores a 68-point network on pictures with 68 true points.",
+        .options = options,
+        .notes = "Each face's crop comes from the tight box of its true points. NME is the mean distance "
+                 "over the outer\n"
+                 "eye corners' distance (36, 45), in percent.",
+    };
+
+    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+        return status;
+    q.csv = arguments[0];
+    if (q.images == NULL)
+        return tf_usage_error(&usage,
+                              "--images DIR is needed: the folder of the pictures that the CSV names");
+    if (q.model == NULL && points)
+        return tf_usage_error(&usage, "--model FILE is needed");
+    if (q.model == NULL) {
+        if ((size_t)snprintf(path, sizeof(path), "%s/landmarks68.onnx", tf_models_folder(models)) >=
+            sizeof(path))
+            return tf_command_error(&usage, "the path of the models folder is too long");
+        q.model = path;
+    }
+    return evaluate(&usage, &q);
+}
+
+int tf_eval_visible68(int argc, char **argv)
+{
+    return command(argc, argv, false);
+}
+
+int tf_eval_points(int argc, char **argv)
+{
+    return command(argc, argv, true);
+}

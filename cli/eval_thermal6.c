@@ -1,0 +1,474 @@
+/* thermoface eval thermal6: recordings played like a camera through finder, landmarks and tracker. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/source.h"
+#include "cli/commands.h"
+#include "cli/eval.h"
+#include "cli/eval_csv.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "inference/face.h"
+
+#define LABELS_MAX 100000
+#define STRETCHES_MAX 10000
+#define REC_NAME_MAX 128
+#define FRAME_MAX 100000000.0
+#define COORDINATE_MAX 65536.0
+
+/* The six points, in the order of the columns. */
+enum { EYE_R, EYE_L, NOSE, MOUTH_R, MOUTH_L, CHIN, SIX };
+static const char *const six_names[SIX] = {"eye_r", "eye_l", "nose", "mouth_r", "mouth_l", "chin"};
+
+struct label {
+    char rec[REC_NAME_MAX];
+    uint64_t frame;
+    float point[SIX][2];
+    bool mask;
+    bool judged, found;
+    float error, each[SIX]; /* % of the eye distance */
+};
+
+struct stretch {
+    char rec[REC_NAME_MAX];
+    uint64_t first, last;
+};
+
+struct eval {
+    struct tf_csv csv; /* large; reused */
+    struct label *labels;
+    size_t label_count;
+    struct stretch *stretches;
+    size_t stretch_count;
+    uint64_t frames, negative_frames, false_faces;
+    struct tf_analyser *analyser;
+    struct tf_faces faces;
+};
+
+struct request {
+    const char *csv, *recordings, *negative, *models, *cpu;
+    uint64_t threads;
+    bool json;
+};
+
+static int read_rec(const struct tf_csv *csv, int column, char rec[REC_NAME_MAX], struct tf_error *err)
+{
+    const char *name;
+    int r = tf_csv_file_name(csv, column, &name, err);
+
+    if (r < 0)
+        return r;
+    if (strlen(name) >= REC_NAME_MAX)
+        return tf_fail(err, -EINVAL, "%s:%u: rec: longer than %d characters", csv->path, csv->line,
+                       REC_NAME_MAX - 1);
+    strcpy(rec, name);
+    return 0;
+}
+
+/* Room for one more, in steps. */
+static int grow(void **list, size_t count, size_t each, size_t max, const struct tf_csv *csv,
+                struct tf_error *err)
+{
+    void *larger;
+
+    if (count >= max)
+        return tf_fail(err, -E2BIG, "%s:%u: more than %zu rows", csv->path, csv->line, max);
+    if (count % 256 != 0)
+        return 0;
+    larger = realloc(*list, (count + 256) * each);
+    if (larger == NULL)
+        return tf_fail(err, -ENOMEM, "%s: out of memory", csv->path);
+    *list = larger;
+    return 0;
+}
+
+static int read_label(struct eval *e, const int column[3 + 2 * SIX], struct tf_error *err)
+{
+    struct label label = {0};
+    double frame, mask, x, y;
+    int r = read_rec(&e->csv, column[0], label.rec, err);
+
+    if (r == 0)
+        r = tf_csv_number(&e->csv, column[1], 0, FRAME_MAX, &frame, err);
+    if (r == 0)
+        r = tf_csv_number(&e->csv, column[2], 0, 1, &mask, err);
+    for (int k = 0; k < SIX && r == 0; k++) {
+        r = tf_csv_number(&e->csv, column[3 + 2 * k], -COORDINATE_MAX, COORDINATE_MAX, &x, err);
+        if (r == 0)
+            r = tf_csv_number(&e->csv, column[4 + 2 * k], -COORDINATE_MAX, COORDINATE_MAX, &y, err);
+        if (r == 0) {
+            label.point[k][0] = (float)x;
+            label.point[k][1] = (float)y;
+        }
+    }
+    if (r < 0)
+        return r;
+    label.frame = (uint64_t)frame;
+    label.mask = mask != 0;
+    if (!(hypotf(label.point[EYE_L][0] - label.point[EYE_R][0],
+                 label.point[EYE_L][1] - label.point[EYE_R][1]) > 0))
+        return tf_fail(err, -EINVAL, "%s:%u: both eyes are one point", e->csv.path, e->csv.line);
+    r = grow((void **)&e->labels, e->label_count, sizeof(label), LABELS_MAX, &e->csv, err);
+    if (r == 0)
+        e->labels[e->label_count++] = label;
+    return r;
+}
+
+static int read_labels(struct eval *e, const char *path, struct tf_error *err)
+{
+    int column[3 + 2 * SIX], r = tf_csv_open(&e->csv, path, err);
+    char name[32];
+
+    if (r < 0)
+        return r;
+    column[0] = tf_csv_column(&e->csv, "rec", err);
+    column[1] = column[0] < 0 ? column[0] : tf_csv_column(&e->csv, "frame", err);
+    column[2] = column[1] < 0 ? column[1] : tf_csv_column(&e->csv, "mask", err);
+    r = column[2] < 0 ? column[2] : 0;
+    for (int k = 0; k < SIX && r >= 0; k++) {
+        for (int i = 0; i < 2 && r >= 0; i++) {
+            snprintf(name, sizeof(name), "%s_%c", six_names[k], i == 0 ? 'x' : 'y');
+            r = column[3 + 2 * k + i] = tf_csv_column(&e->csv, name, err);
+        }
+    }
+    while (r >= 0 && (r = tf_csv_next(&e->csv, err)) > 0)
+        r = read_label(e, column, err);
+    tf_csv_close(&e->csv);
+    if (r == 0 && e->label_count == 0)
+        r = tf_fail(err, -EINVAL, "%s: no rows below the header", path);
+    return r;
+}
+
+static int read_stretches(struct eval *e, const char *path, struct tf_error *err)
+{
+    int rec, first, last, r = tf_csv_open(&e->csv, path, err);
+
+    if (r < 0)
+        return r;
+    rec = tf_csv_column(&e->csv, "rec", err);
+    first = rec < 0 ? rec : tf_csv_column(&e->csv, "first_frame", err);
+    last = first < 0 ? first : tf_csv_column(&e->csv, "last_frame", err);
+    r = last < 0 ? last : 0;
+    while (r >= 0 && (r = tf_csv_next(&e->csv, err)) > 0) {
+        struct stretch s;
+        double a, b;
+
+        r = read_rec(&e->csv, rec, s.rec, err);
+        if (r == 0)
+            r = tf_csv_number(&e->csv, first, 0, FRAME_MAX, &a, err);
+        if (r == 0)
+            r = tf_csv_number(&e->csv, last, 0, FRAME_MAX, &b, err);
+        if (r == 0 && b < a)
+            r = tf_fail(err, -EINVAL, "%s:%u: last_frame is before first_frame", e->csv.path, e->csv.line);
+        if (r == 0)
+            r = grow((void **)&e->stretches, e->stretch_count, sizeof(s), STRETCHES_MAX, &e->csv, err);
+        if (r < 0)
+            break;
+        s.first = (uint64_t)a;
+        s.last = (uint64_t)b;
+        e->stretches[e->stretch_count++] = s;
+    }
+    tf_csv_close(&e->csv);
+    return r;
+}
+
+static void six_of(const struct tf_point *p, float six[SIX][2])
+{
+    static const uint8_t single[SIX] = {0, 0, 30, 48, 54, 8};
+
+    for (int k = 0; k < SIX; k++) {
+        if (k == EYE_R || k == EYE_L) {
+            int first = k == EYE_R ? 36 : 42;
+
+            six[k][0] = six[k][1] = 0;
+            for (int i = first; i < first + 6; i++) {
+                six[k][0] += p[i].x / 6;
+                six[k][1] += p[i].y / 6;
+            }
+        } else {
+            six[k][0] = p[single[k]].x;
+            six[k][1] = p[single[k]].y;
+        }
+    }
+}
+
+/* The face whose nose is nearest, if that is within one eye distance; then the mean distance of the six
+ * points. */
+static void judge(struct label *label, const struct tf_faces *faces)
+{
+    const float(*truth)[2] = label->point;
+    float eyes = hypotf(truth[EYE_L][0] - truth[EYE_R][0], truth[EYE_L][1] - truth[EYE_R][1]);
+    float six[SIX][2], best = INFINITY;
+    const struct tf_face *nearest = NULL;
+    int counted = 0;
+
+    label->judged = true;
+    for (uint32_t i = 0; i < faces->count; i++) {
+        const struct tf_point *nose = &faces->faces[i].points[30];
+        float d = hypotf(nose->x - truth[NOSE][0], nose->y - truth[NOSE][1]);
+
+        if (d < best) {
+            best = d;
+            nearest = &faces->faces[i];
+        }
+    }
+    label->found = nearest != NULL && best <= eyes;
+    if (!label->found)
+        return;
+    six_of(nearest->points, six);
+    for (int k = 0; k < SIX; k++) {
+        label->each[k] = 100 * hypotf(six[k][0] - truth[k][0], six[k][1] - truth[k][1]) / eyes;
+        if (label->mask && k >= MOUTH_R)
+            continue;
+        label->error += label->each[k];
+        counted++;
+    }
+    label->error /= (float)counted;
+}
+
+static void judge_frame(struct eval *e, const char *rec, uint64_t number)
+{
+    bool negative = false;
+
+    for (size_t i = 0; i < e->label_count; i++) {
+        if (e->labels[i].frame == number && !strcmp(e->labels[i].rec, rec))
+            judge(&e->labels[i], &e->faces);
+    }
+    for (size_t i = 0; i < e->stretch_count && !negative; i++)
+        negative = number >= e->stretches[i].first && number <= e->stretches[i].last &&
+                   !strcmp(e->stretches[i].rec, rec);
+    if (negative) {
+        e->negative_frames++;
+        e->false_faces += e->faces.count;
+    }
+}
+
+static int play(struct eval *e, const char *rec, const struct request *q, struct tf_progress *progress,
+                struct tf_error *err)
+{
+    char path[4096];
+    struct tf_source_options options = {
+        .url = path, .format = "lepton3-y16", .rotate = 90, .pace = TF_PACE_FAST, .frames = 4};
+    struct tf_source *source = NULL;
+    struct tf_frame *frame;
+    enum tf_next next;
+    int r;
+
+    if ((size_t)snprintf(path, sizeof(path), "file:%s/%s.mkv", q->recordings, rec) >= sizeof(path))
+        return tf_fail(err, -ENAMETOOLONG, "%s: the path of recording %s is too long", q->recordings, rec);
+    r = tf_source_open(&options, &source, err);
+    if (r < 0)
+        return r;
+    r = tf_source_start(source, err);
+    tf_analyser_reset(e->analyser);
+    for (uint64_t number = 0; r == 0; number++) {
+        next = tf_source_next(source, -1, &frame, err);
+        if (next == TF_NEXT_END)
+            break;
+        if (next != TF_NEXT_FRAME) {
+            if (next != TF_NEXT_ERROR)
+                tf_fail(err, -EIO, "%s: reading stopped at frame %llu", path + 5, (unsigned long long)number);
+            r = -EIO;
+            break;
+        }
+        r = tf_analyser_process(e->analyser, frame, &e->faces);
+        if (r < 0)
+            tf_fail(err, r, "%s: frame %llu: %s", path + 5, (unsigned long long)number, strerror(-r));
+        else
+            judge_frame(e, rec, number);
+        tf_frame_unref(frame);
+        tf_progress_update(progress, ++e->frames);
+        if (tf_interrupted())
+            r = tf_fail(err, -EINTR, "interrupted");
+    }
+    tf_source_close(source);
+    return r;
+}
+
+/* Each recording once: those of the labels in their order, then those of the stretches alone. */
+static int play_all(struct eval *e, const struct request *q, struct tf_error *err)
+{
+    struct tf_progress progress;
+    int r = 0;
+
+    tf_progress_start(&progress, 0, 0, q->json);
+    for (size_t i = 0; i < e->label_count + e->stretch_count && r == 0; i++) {
+        const char *rec = i < e->label_count ? e->labels[i].rec : e->stretches[i - e->label_count].rec;
+        bool done = false;
+
+        for (size_t k = 0; k < i && !done; k++)
+            done = !strcmp(rec, k < e->label_count ? e->labels[k].rec : e->stretches[k - e->label_count].rec);
+        if (!done)
+            r = play(e, rec, q, &progress, err);
+    }
+    tf_progress_end(&progress);
+    for (size_t i = 0; i < e->label_count && r == 0; i++) {
+        if (!e->labels[i].judged)
+            r = tf_fail(err, -EINVAL, "%s: frame %llu of %s is labelled, but the recording is shorter",
+                        q->csv, (unsigned long long)e->labels[i].frame, e->labels[i].rec);
+    }
+    return r;
+}
+
+struct summary {
+    size_t faces, found, bad;
+    double nme, each[SIX];
+    size_t each_count[SIX];
+};
+
+static struct summary summarise(const struct eval *e, const char *rec)
+{
+    struct summary s = {0};
+
+    for (size_t i = 0; i < e->label_count; i++) {
+        const struct label *l = &e->labels[i];
+
+        if (rec != NULL && strcmp(rec, l->rec) != 0)
+            continue;
+        s.faces++;
+        s.bad += !l->found || l->error > 15;
+        if (!l->found)
+            continue;
+        s.found++;
+        s.nme += (double)l->error;
+        for (int k = 0; k < SIX; k++) {
+            if (l->mask && k >= MOUTH_R)
+                continue;
+            s.each[k] += (double)l->each[k];
+            s.each_count[k]++;
+        }
+    }
+    return s;
+}
+
+static void print_json(const struct eval *e, const struct request *q)
+{
+    struct summary s = summarise(e, NULL);
+    double n = (double)s.faces;
+    json_t *o = json_pack("{s:I,s:f}", "faces", (json_int_t)s.faces, "found", 100.0 * (double)s.found / n);
+
+    /* No face found has no error; JSON has no NAN. */
+    json_object_set_new(o, "nme", s.found > 0 ? json_real(s.nme / (double)s.found) : json_null());
+    json_object_set_new(o, "fail15", json_real(100.0 * (double)s.bad / n));
+    json_object_set_new(o, "false_per_1000",
+                        q->negative != NULL && e->negative_frames > 0
+                            ? json_real(1000.0 * (double)e->false_faces / (double)e->negative_frames)
+                            : json_null());
+    json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(o);
+}
+
+static void print_row(const char *name, const struct summary *s)
+{
+    printf("%-40s %6zu %8.1f ", name, s->faces, 100.0 * (double)s->found / (double)s->faces);
+    if (s->found > 0)
+        printf("%8.2f ", s->nme / (double)s->found);
+    else
+        printf("%8s ", "-");
+    printf("%8.1f\n", 100.0 * (double)s->bad / (double)s->faces);
+}
+
+static void print_table(const struct eval *e, const struct request *q)
+{
+    struct summary s;
+
+    printf("%-40s %6s %8s %8s %8s\n", "recording", "faces", "found %", "NME %", ">15 %");
+    for (size_t i = 0; i < e->label_count; i++) {
+        bool done = false;
+
+        for (size_t k = 0; k < i && !done; k++)
+            done = !strcmp(e->labels[k].rec, e->labels[i].rec);
+        if (done)
+            continue;
+        s = summarise(e, e->labels[i].rec);
+        print_row(e->labels[i].rec, &s);
+    }
+    s = summarise(e, NULL);
+    print_row("all", &s);
+    printf("\nby point, %% of the eye distance:");
+    for (int k = 0; k < SIX; k++) {
+        if (s.each_count[k] > 0)
+            printf("  %s %.1f", six_names[k], s.each[k] / (double)s.each_count[k]);
+    }
+    putchar('\n');
+    if (q->negative != NULL)
+        printf("empty stretches: %llu faces in %llu frames, %.1f per 1,000\n",
+               (unsigned long long)e->false_faces, (unsigned long long)e->negative_frames,
+               e->negative_frames > 0 ? 1000.0 * (double)e->false_faces / (double)e->negative_frames : 0.0);
+}
+
+static int evaluate(const struct tf_usage *usage, const struct request *q)
+{
+    struct tf_analyser_options options = {.models = q->models,
+                                          .threads = (int)q->threads,
+                                          .cpu = q->cpu,
+                                          .track = true,
+                                          .faces_max = TF_FACES_MAX};
+    struct eval *e = calloc(1, sizeof(*e));
+    struct tf_error err = {0};
+    int r;
+
+    if (e == NULL)
+        return tf_command_error(usage, "out of memory");
+    tf_catch_interrupt();
+    r = read_labels(e, q->csv, &err);
+    if (r == 0 && q->negative != NULL)
+        r = read_stretches(e, q->negative, &err);
+    if (r == 0)
+        r = tf_analyser_create(&options, &e->analyser, &err);
+    if (r == 0)
+        r = play_all(e, q, &err);
+    if (r < 0)
+        tf_command_error(usage, "%s", err.text);
+    else if (q->json)
+        print_json(e, q);
+    else
+        print_table(e, q);
+    tf_analyser_destroy(e->analyser);
+    tf_csv_close(&e->csv);
+    free(e->labels);
+    free(e->stretches);
+    free(e);
+    return r < 0 ? TF_EXIT_FAILURE : TF_EXIT_OK;
+}
+
+int tf_eval_thermal6(int argc, char **argv)
+{
+    const char *models = NULL, *arguments[TF_ARGUMENTS_MAX];
+    struct request q = {.threads = 1};
+    int status;
+    const struct tf_option options[] = {
+        {"recordings", TF_OPTION_TEXT, &q.recordings, "DIR", "folder of the recordings (REC.mkv)"},
+        {"negative", TF_OPTION_TEXT, &q.negative, "CSV", "stretches with nobody in view: counts false faces"},
+        {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
+        {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
+        {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
+        {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
+        {0},
+    };
+    const struct tf_usage usage = {
+        .command = "eval thermal6",
+        .arguments = "CSV",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .summary =
+            "Plays recordings as a camera would, tracker on, and judges the frames whose faces are labelled.",
+        .options = options,
+        .notes = "The recordings are read as --format lepton3-y16 --rotate 90. A face counts as found when a "
+                 "reported nose\n"
+                 "lies within one eye distance of the true one.",
+    };
+
+    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+        return status;
+    q.csv = arguments[0];
+    if (q.recordings == NULL)
+        return tf_usage_error(
+            &usage, "--recordings DIR is needed: the folder with the recordings that the CSV names");
+    q.models = tf_models_folder(models);
+    return evaluate(&usage, &q);
+}

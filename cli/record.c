@@ -1,0 +1,325 @@
+/* thermoface record and mark: a running thermofaced is asked over HTTP. */
+#include <curl/curl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "publish/http.h"
+
+#define ANSWER_MAX (256u << 10)
+
+struct answer {
+    char *text;
+    size_t size;
+};
+
+static size_t on_data(char *data, size_t one, size_t size, void *context)
+{
+    struct answer *a = context;
+    size_t n = one * size;
+    char *text = n <= ANSWER_MAX - a->size ? realloc(a->text, a->size + n + 1) : NULL;
+
+    if (!text)
+        return 0;
+    a->text = text;
+    memcpy(text + a->size, data, n);
+    a->size += n;
+    text[a->size] = '\0';
+    return n;
+}
+
+struct server {
+    const char *url, *credentials;
+};
+
+/* Asks; `body` NULL: GET. Returns an exit status; on success *ret is the answer, an object. */
+static int ask(const struct tf_usage *usage, const struct server *server, const char *path, json_t *body,
+               json_t **ret)
+{
+    char address[1024], user[64], password[128], *text = NULL;
+    struct curl_slist *headers = NULL;
+    struct answer answer = {0};
+    struct tf_error err = {0};
+    size_t base = strlen(server->url);
+    json_error_t problem;
+    json_t *object = NULL;
+    long http = 0;
+    CURLcode code;
+    CURL *curl;
+    int status = TF_EXIT_FAILURE;
+
+    while (base && server->url[base - 1] == '/')
+        base--;
+    if ((size_t)snprintf(address, sizeof(address), "%.*s%s", (int)base, server->url, path) >= sizeof(address))
+        return tf_usage_error(usage, "--url: longer than %zu bytes", sizeof(address));
+    if (server->credentials && tf_credentials_read(server->credentials, user, password, &err))
+        return tf_command_error(usage, "%s", err.text);
+    curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
+    if (body) {
+        text = json_dumps(body, JSON_COMPACT);
+        headers = curl_slist_append(NULL, "Content-Type: application/json");
+    }
+    if (!curl || (body && (!text || !headers))) {
+        tf_command_error(usage, "out of memory");
+        goto out;
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, address);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    if (body) {
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    }
+    if (server->credentials) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
+        curl_easy_setopt(curl, CURLOPT_USERNAME, user);
+        curl_easy_setopt(curl, CURLOPT_PASSWORD, password);
+    }
+    code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);
+    if (code != CURLE_OK) {
+        tf_command_error(usage, "%s: %s; is thermofaced running?", address, curl_easy_strerror(code));
+        goto out;
+    }
+    if (http == 401) {
+        tf_command_error(usage, "%s: user and password wanted; give --credentials FILE", address);
+        goto out;
+    }
+    object = answer.text ? json_loadb(answer.text, answer.size, 0, &problem) : NULL;
+    if (!json_is_object(object)) {
+        tf_command_error(usage, "%s: %ld, and no JSON: not a thermofaced that records", address, http);
+        goto out;
+    }
+    if (http != 200) {
+        const char *why = json_string_value(json_object_get(object, "error"));
+
+        tf_command_error(usage, "%s", why ? why : "refused");
+        goto out;
+    }
+    *ret = json_incref(object);
+    status = TF_EXIT_OK;
+
+out:
+    explicit_bzero(password, sizeof(password));
+    json_decref(object);
+    free(answer.text);
+    free(text);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+static void print_json(json_t *object)
+{
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    putchar('\n');
+}
+
+static long long number(json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text_of(json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "?";
+}
+
+/* For people: the session in a line, then one for each camera. */
+static void print_session(json_t *object)
+{
+    json_t *camera;
+    size_t i;
+
+    if (!json_object_get(object, "folder")) {
+        puts(text_of(object, "state"));
+        return;
+    }
+    printf("%s  %s/%s  %.1f s, %lld marks\n", text_of(object, "state"), text_of(object, "folder"),
+           text_of(object, "name"), json_number_value(json_object_get(object, "seconds")),
+           number(object, "marks"));
+    json_array_foreach(json_object_get(object, "cameras"), i, camera)
+    {
+        printf("  %s: %s, %lld frames (%s, %.1f MB), %lld refused, %lld annotated\n",
+               text_of(camera, "camera"), text_of(camera, "state"), number(camera, "frames"),
+               text_of(camera, "codec"), (double)number(camera, "bytes") / 1e6, number(camera, "refused"),
+               number(camera, "annotated"));
+        if (json_object_get(camera, "error"))
+            printf("  %s: %s\n", text_of(camera, "camera"), text_of(camera, "error"));
+    }
+}
+
+struct start {
+    const char *subject, *session, *task, *note;
+    double emissivity, distance, reflected, room, humidity;
+};
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    if (text)
+        json_object_set_new(object, key, json_string(text));
+}
+
+static void set_number(json_t *object, const char *key, double value)
+{
+    if (isfinite(value))
+        json_object_set_new(object, key, json_real(value));
+}
+
+static json_t *start_body(const struct start *s)
+{
+    json_t *body = json_object();
+
+    set_text(body, "subject", s->subject);
+    set_text(body, "session", s->session);
+    set_text(body, "task", s->task);
+    set_text(body, "note", s->note);
+    set_number(body, "emissivity", s->emissivity);
+    set_number(body, "distance_m", s->distance);
+    set_number(body, "reflected_c", s->reflected);
+    set_number(body, "room_c", s->room);
+    set_number(body, "humidity_percent", s->humidity);
+    return body;
+}
+
+/* What JSON cannot carry is said here, not left out. */
+static int check_utf8(const struct tf_usage *usage, const char *name, const char *text)
+{
+    json_t *value = text ? json_string(text) : json_null();
+
+    json_decref(value);
+    return value ? TF_EXIT_OK : tf_usage_error(usage, "%s: not UTF-8", name);
+}
+
+int tf_cmd_record(int argc, char **argv)
+{
+    struct server server = {.url = "http://127.0.0.1:8080"};
+    struct start s = {.emissivity = NAN, .distance = NAN, .reflected = NAN, .room = NAN, .humidity = NAN};
+    bool json = false, is_start, is_stop;
+    const struct tf_option options[] = {
+        {"subject", TF_OPTION_TEXT, &s.subject, "LABEL", "start: who; letters and digits, 07 say"},
+        {"session", TF_OPTION_TEXT, &s.session, "LABEL", "start: which visit"},
+        {"task", TF_OPTION_TEXT, &s.task, "LABEL", "start: what is done, stroop say"},
+        {"note", TF_OPTION_TEXT, &s.note, "TEXT", "start: kept with the recording"},
+        {"emissivity", TF_OPTION_NUMBER, &s.emissivity, "X", "start: of skin (0.98); kept, not computed with",
+         0.01, 1},
+        {"distance", TF_OPTION_NUMBER, &s.distance, "M", "start: metres from camera to face", 0, 1000},
+        {"reflected", TF_OPTION_NUMBER, &s.reflected, "C", "start: reflected temperature", -273.15, 2000},
+        {"room", TF_OPTION_NUMBER, &s.room, "C", "start: the room's temperature", -100, 100},
+        {"humidity", TF_OPTION_NUMBER, &s.humidity, "PERCENT", "start: the room's relative humidity", 0, 100},
+        {"url", TF_OPTION_TEXT, &server.url, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"},
+        {"credentials", TF_OPTION_TEXT, &server.credentials, "FILE",
+         "user:password on the file's first line"},
+        {"json", TF_OPTION_FLAG, &json, NULL, "print the daemon's answer as one JSON object"},
+        {0},
+    };
+    const struct tf_usage usage = {
+        .command = "record",
+        .arguments = "start|stop|status",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .summary = "Starts, ends or shows the recording of a session by a running thermofaced.",
+        .options = options,
+        .notes = "The folder is set by directory in [recording] (docs/recording.md). For example:\n"
+                 "  thermoface record start --subject 07 --session 2 --task stroop",
+    };
+    const char *arguments[TF_ARGUMENTS_MAX], *state;
+    json_t *body = NULL, *answer = NULL;
+    int status;
+
+    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+        return status;
+    is_start = !strcmp(arguments[0], "start");
+    is_stop = !strcmp(arguments[0], "stop");
+    if (!is_start && !is_stop && strcmp(arguments[0], "status"))
+        return tf_usage_error(&usage, "'%s': start, stop or status", arguments[0]);
+    if (is_start && (!s.subject || !s.task))
+        return tf_usage_error(&usage, "start needs --subject and --task");
+    if (!is_start && (s.subject || s.session || s.task || s.note))
+        return tf_usage_error(&usage, "--subject, --session, --task and --note belong to start");
+    status = check_utf8(&usage, "--note", s.note);
+    if (status)
+        return status;
+    if (is_start)
+        body = start_body(&s);
+    else if (is_stop)
+        body = json_object();
+    status = ask(&usage, &server,
+                 is_start  ? "/record/start"
+                 : is_stop ? "/record/stop"
+                           : "/record",
+                 body, &answer);
+    json_decref(body);
+    if (status)
+        return status;
+    if (json)
+        print_json(answer);
+    else
+        print_session(answer);
+    state = text_of(answer, "state");
+    if (!strcmp(state, "failed"))
+        status = tf_command_error(&usage, "%s",
+                                  json_object_get(answer, "error") ? text_of(answer, "error")
+                                                                   : "the recording has failed");
+    json_decref(answer);
+    return status;
+}
+
+int tf_cmd_mark(int argc, char **argv)
+{
+    struct server server = {.url = "http://127.0.0.1:8080"};
+    const char *value = NULL;
+    bool json = false;
+    const struct tf_option options[] = {
+        {"value", TF_OPTION_TEXT, &value, "TEXT", "what goes with it: a number, a word"},
+        {"url", TF_OPTION_TEXT, &server.url, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"},
+        {"credentials", TF_OPTION_TEXT, &server.credentials, "FILE",
+         "user:password on the file's first line"},
+        {"json", TF_OPTION_FLAG, &json, NULL, "print the daemon's answer as one JSON object"},
+        {0},
+    };
+    const struct tf_usage usage = {
+        .command = "mark",
+        .arguments = "TEXT",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .summary = "Marks this moment in the session that a running thermofaced records.",
+        .options = options,
+        .notes = "The moment is that of the request's arrival, by the clock of the frames.",
+    };
+    const char *arguments[TF_ARGUMENTS_MAX];
+    json_t *body, *answer = NULL;
+    int status;
+
+    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+        return status;
+    status = check_utf8(&usage, "TEXT", arguments[0]);
+    if (!status)
+        status = check_utf8(&usage, "--value", value);
+    if (status)
+        return status;
+    body = json_object();
+    set_text(body, "text", arguments[0]);
+    set_text(body, "value", value);
+    status = ask(&usage, &server, "/mark", body, &answer);
+    json_decref(body);
+    if (status)
+        return status;
+    if (json)
+        print_json(answer);
+    else
+        printf("%.6f s  %s\n", json_number_value(json_object_get(answer, "onset")), text_of(answer, "t_utc"));
+    json_decref(answer);
+    return TF_EXIT_OK;
+}

@@ -1,0 +1,230 @@
+/* thermoface run: a video file through the whole pipeline, offline: nothing is skipped, every frame gives a
+ * record. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "pipeline/pipeline.h"
+
+struct run {
+    const char *input, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu;
+    uint16_t rotate;
+    uint64_t limit, threads, faces;
+    double scale, offset;
+    bool overwrite, no_filter, quiet;
+};
+
+static bool is_stdout(const char *path)
+{
+    return path && !strcmp(path, "-");
+}
+
+/* With --overwrite a slip of the hand must not truncate the recording that is being read. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int check(const struct tf_usage *usage, const struct run *r, enum tf_file_format *csv_format)
+{
+    const char *const outputs[] = {r->ndjson, r->csv, r->video};
+
+    *csv_format = TF_FILE_CSV;
+    if (r->csv_profile) {
+        if (!strcmp(r->csv_profile, "openface"))
+            *csv_format = TF_FILE_CSV_OPENFACE;
+        else if (strcmp(r->csv_profile, "thermoface"))
+            return tf_usage_error(usage, "--csv-profile %s: must be thermoface or openface", r->csv_profile);
+        if (!r->csv)
+            return tf_usage_error(usage, "--csv-profile needs --csv FILE");
+    }
+    if (is_stdout(r->ndjson) && is_stdout(r->csv))
+        return tf_usage_error(usage, "--ndjson - and --csv -: only one can go to standard output");
+    if (is_stdout(r->video))
+        return tf_usage_error(usage, "--video -: the annotated video needs a file");
+    for (size_t i = 0; i < 3; i++) {
+        if (same_file(r->input, outputs[i]))
+            return tf_usage_error(usage, "%s: would overwrite the input", outputs[i]);
+        for (size_t k = 0; k < i; k++)
+            if (outputs[i] && outputs[k] && !is_stdout(outputs[i]) && !strcmp(outputs[i], outputs[k]))
+                return tf_usage_error(usage, "%s: named for two outputs", outputs[i]);
+    }
+    return TF_EXIT_OK;
+}
+
+static int add_file(struct tf_pipeline *pipeline, const char *path, enum tf_file_format format,
+                    bool overwrite, struct tf_error *err)
+{
+    struct tf_sink sink;
+    int r;
+
+    if (!path)
+        return 0;
+    r = tf_sink_file(path, format, overwrite, &sink, err);
+    if (r)
+        return r;
+    r = tf_pipeline_add_sink(pipeline, &sink);
+    if (r) {
+        sink.close(sink.self, NULL);
+        return tf_fail(err, r, "%s: cannot be added to the pipeline", path);
+    }
+    return 0;
+}
+
+static void summary(const struct tf_status *s, const struct tf_source_info *info, double seconds)
+{
+    double speed = seconds > 0 ? (double)s->frames / seconds : 0;
+
+    fprintf(stderr, "%llu frames in %.1f s: %.1f frames/s", (unsigned long long)s->frames, seconds, speed);
+    if (info && info->fps > 0)
+        fprintf(stderr, ", %.1f times the recorded speed", speed / info->fps);
+    fputc('\n', stderr);
+    if (!s->frames)
+        return;
+    fprintf(stderr, "with a face: %.1f %%", 100.0 * (double)s->state_frames[TF_STATE_OK] / (double)s->frames);
+    if (s->state_frames[TF_STATE_STALE])
+        fprintf(stderr, "; shutter or duplicate: %llu", (unsigned long long)s->state_frames[TF_STATE_STALE]);
+    if (s->state_frames[TF_STATE_CORRUPT])
+        fprintf(stderr, "; corrupt: %llu", (unsigned long long)s->state_frames[TF_STATE_CORRUPT]);
+    fputc('\n', stderr);
+}
+
+static int run(const struct tf_usage *usage, const struct run *r, enum tf_file_format csv_format)
+{
+    struct tf_pipeline_options options = {
+        .camera = r->camera,
+        .source = {.url = r->input,
+                   .format = r->format,
+                   .rotate = r->rotate,
+                   .scale = (float)r->scale,
+                   .offset = (float)r->offset,
+                   .pace = TF_PACE_FAST,
+                   .limit = r->limit},
+        .analyser = {.models = tf_models_folder(r->models),
+                     .threads = (int)r->threads,
+                     .cpu = r->cpu,
+                     .faces_max = (uint32_t)r->faces,
+                     .filter = !r->no_filter,
+                     .track = true},
+        .analyse = true,
+        .pictures = r->video != NULL,
+        .overlay = tf_overlay_defaults(),
+        .encoder = {.codec = r->codec},
+        .video = r->video,
+        .overwrite = r->overwrite,
+    };
+    struct tf_pipeline *pipeline = NULL;
+    const struct tf_source_info *info;
+    struct tf_progress progress;
+    struct tf_status status;
+    struct tf_error err = {0};
+    uint64_t start_ns, frames;
+    bool stopped = false;
+    int result;
+
+    if (r->palette) {
+        result = tf_palette_find(r->palette, &options.overlay.palette, &err);
+        if (result)
+            return tf_usage_error(usage, "--palette %s: %s", r->palette, err.text);
+    }
+    result = tf_pipeline_create(&options, &pipeline, &err);
+    if (result)
+        goto fail;
+    result = add_file(pipeline, r->ndjson, TF_FILE_NDJSON, r->overwrite, &err);
+    if (result)
+        goto fail;
+    result = add_file(pipeline, r->csv, csv_format, r->overwrite, &err);
+    if (result)
+        goto fail;
+    tf_catch_interrupt();
+    start_ns = tf_now_ns();
+    result = tf_pipeline_start(pipeline, &err);
+    if (result)
+        goto fail;
+
+    info = tf_pipeline_source_info(pipeline);
+    frames = info ? info->frames : 0;
+    if (r->limit && (!frames || r->limit < frames))
+        frames = r->limit;
+    tf_progress_start(&progress, frames, info ? info->fps : 0, r->quiet);
+    while (tf_pipeline_wait(pipeline, 200)) {
+        tf_pipeline_status(pipeline, &status);
+        tf_progress_update(&progress, status.frames);
+        if (tf_interrupted()) {
+            stopped = true;
+            break;
+        }
+    }
+    result = tf_pipeline_stop(pipeline, &err);
+    tf_pipeline_status(pipeline, &status);
+    tf_progress_end(&progress);
+    if (!r->quiet)
+        summary(&status, tf_pipeline_source_info(pipeline), (double)(tf_now_ns() - start_ns) / 1e9);
+    if (result)
+        goto fail;
+    tf_pipeline_destroy(pipeline);
+    if (stopped)
+        return tf_command_error(usage, "stopped before the end; the files hold the %llu frames up to here",
+                                (unsigned long long)status.frames);
+    return TF_EXIT_OK;
+
+fail:
+    tf_pipeline_destroy(pipeline);
+    return tf_command_error(usage, "%s", *err.text ? err.text : strerror(-result));
+}
+
+int tf_cmd_run(int argc, char **argv)
+{
+    struct run r = {.camera = "thermal", .threads = 1};
+    const struct tf_option options[] = {
+        {"format", TF_OPTION_TEXT, &r.format, "ROW",
+         "row of the camera-format table ('thermoface devices --formats')"},
+        {"rotate", TF_OPTION_ROTATE, &r.rotate, "DEGREES", "clockwise turn that makes the picture upright"},
+        {"scale", TF_OPTION_NUMBER, &r.scale, "X", "row y16: degrees C = value * scale + offset", 0, 1e6},
+        {"offset", TF_OPTION_NUMBER, &r.offset, "X", "row y16: see --scale", -1e6, 1e6},
+        {"ndjson", TF_OPTION_TEXT, &r.ndjson, "FILE",
+         "write the records, one JSON object a line ('-': standard output)"},
+        {"csv", TF_OPTION_TEXT, &r.csv, "FILE",
+         "write the records as CSV, one row a frame ('-': standard output)"},
+        {"csv-profile", TF_OPTION_TEXT, &r.csv_profile, "NAME", "columns: thermoface (default) or openface"},
+        {"video", TF_OPTION_TEXT, &r.video, "FILE", "write the annotated video (H.264; .mkv or .mp4)"},
+        {"codec", TF_OPTION_TEXT, &r.codec, "NAME", "libavcodec's encoder for --video (libx264)"},
+        {"palette", TF_OPTION_TEXT, &r.palette, "NAME", "colours of --video (iron)"},
+        {"overwrite", TF_OPTION_FLAG, &r.overwrite, NULL, "replace output files that exist"},
+        {"limit", TF_OPTION_UINT, &r.limit, "N", "stop after N frames", 1, 1e15},
+        {"camera", TF_OPTION_TEXT, &r.camera, "NAME", "camera's name in the records (thermal)"},
+        {"faces", TF_OPTION_UINT, &r.faces, "N", "most faces in a frame (4)", 1, TF_FACES_MAX},
+        {"no-filter", TF_OPTION_FLAG, &r.no_filter, NULL, "leave out points_filtered"},
+        {"models", TF_OPTION_TEXT, &r.models, "DIR",
+         "folder of the networks (TF_MODELS, else the shipped ones)"},
+        {"threads", TF_OPTION_UINT, &r.threads, "N", "threads of the engine (1)", 1, 16},
+        {"cpu", TF_OPTION_TEXT, &r.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
+        {"quiet", TF_OPTION_FLAG, &r.quiet, NULL, "no progress, no summary"},
+        {0},
+    };
+    const struct tf_usage usage = {
+        .command = "run",
+        .arguments = "INPUT",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .summary = "Finds the faces of a video file and measures their regions, one record for every frame.",
+        .options = options,
+        .notes = "INPUT is a video that FFmpeg decodes, or 'synthetic:…' (docs/cli.md). For example:\n"
+                 "  thermoface run rec.mkv --format lepton3-y16 --rotate 90 --csv out.csv --video out.mkv",
+    };
+    const char *arguments[TF_ARGUMENTS_MAX];
+    enum tf_file_format csv_format;
+    int status;
+
+    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+        return status;
+    r.input = arguments[0];
+    status = check(&usage, &r, &csv_format);
+    return status ? status : run(&usage, &r, csv_format);
+}

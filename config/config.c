@@ -1,0 +1,168 @@
+/* What is done with a configuration once it is read: where, differences, path templates, the end. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config/lines.h"
+#include "config/table.h"
+
+static size_t instances(const struct tf_config *config, const struct tf_key *key)
+{
+    return key->section == TF_SECTION_CAMERA ? config->camera_count : 1;
+}
+
+void tf_config_free(struct tf_config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < tf_key_count; i++)
+        if (tf_value_is_text(tf_keys[i].type))
+            for (size_t c = 0; c < instances(config, &tf_keys[i]); c++)
+                free(*(char **)tf_config_field(config, &tf_keys[i], c));
+    for (size_t c = 0; c < config->camera_count; c++)
+        free(config->cameras[c].name);
+    free(config->path);
+    free(config->lines);
+    free(config);
+}
+
+/* The camera's index, or -1. */
+static int find_camera(const struct tf_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->camera_count; i++)
+        if (strcmp(config->cameras[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+void tf_config_where(const struct tf_config *config, const char *section, const char *camera, const char *key,
+                     char *text, size_t size)
+{
+    int index = camera ? find_camera(config, camera) : 0, line = 0;
+
+    for (size_t i = 0; i < tf_key_count && index >= 0; i++)
+        if (strcmp(tf_sections[tf_keys[i].section].name, section) == 0 && strcmp(tf_keys[i].name, key) == 0)
+            line = config->lines->key[i][index];
+    if (line)
+        snprintf(text, size, "%s:%d", config->path, line);
+    else
+        snprintf(text, size, "%s", config->path);
+}
+
+struct changes {
+    struct tf_config_change *at;
+    size_t count, max;
+};
+
+static void add_change(struct changes *changes, const struct tf_config_change *change)
+{
+    if (changes->count < changes->max)
+        changes->at[changes->count] = *change;
+    changes->count++;
+}
+
+static void compare(const struct tf_config *running, size_t a, const struct tf_config *next, size_t b,
+                    const struct tf_key *key, struct changes *changes)
+{
+    const void *x = tf_config_field(running, key, a), *y = tf_config_field(next, key, b);
+    struct tf_config_change change = {
+        .section = tf_sections[key->section].name, .key = key->name, .live = key->live};
+
+    if (tf_value_equal(key, x, y))
+        return;
+    if (key->section == TF_SECTION_CAMERA)
+        change.camera = running->cameras[a].name;
+    tf_value_format(key, x, change.was, sizeof(change.was));
+    tf_value_format(key, y, change.now, sizeof(change.now));
+    add_change(changes, &change);
+}
+
+size_t tf_config_diff(const struct tf_config *running, const struct tf_config *next,
+                      struct tf_config_change *at, size_t max)
+{
+    struct changes changes = {.at = at, .max = max};
+
+    for (size_t a = 0; a < running->camera_count; a++) {
+        int b = find_camera(next, running->cameras[a].name);
+
+        if (b < 0)
+            add_change(&changes,
+                       &(struct tf_config_change){.section = "camera", .camera = running->cameras[a].name});
+        for (size_t i = 0; i < tf_key_count && b >= 0; i++)
+            if (tf_keys[i].section == TF_SECTION_CAMERA)
+                compare(running, a, next, (size_t)b, &tf_keys[i], &changes);
+    }
+    for (size_t b = 0; b < next->camera_count; b++)
+        if (find_camera(running, next->cameras[b].name) < 0)
+            add_change(&changes, &(struct tf_config_change){
+                                     .section = "camera", .camera = next->cameras[b].name, .added = true});
+    for (size_t i = 0; i < tf_key_count; i++)
+        if (tf_keys[i].section != TF_SECTION_CAMERA)
+            compare(running, 0, next, 0, &tf_keys[i], &changes);
+    return changes.count;
+}
+
+int tf_config_take_live(struct tf_config *running, const struct tf_config *next)
+{
+    char *texts[TF_KEYS_MAX] = {0};
+    size_t i;
+
+    /* Cameras' keys need a restart, all of them: tests/config holds the table to that. */
+    for (i = 0; i < tf_key_count; i++)
+        if (tf_keys[i].live && tf_value_is_text(tf_keys[i].type) &&
+            tf_value_copy(&tf_keys[i], &texts[i], tf_config_field(next, &tf_keys[i], 0)) < 0)
+            goto fail;
+    for (i = 0; i < tf_key_count; i++) {
+        void *field = (void *)tf_config_field(running, &tf_keys[i], 0);
+
+        if (!tf_keys[i].live)
+            continue;
+        running->lines->key[i][0] = next->lines->key[i][0];
+        if (tf_value_is_text(tf_keys[i].type)) {
+            free(*(char **)field);
+            *(char **)field = texts[i];
+        } else {
+            tf_value_copy(&tf_keys[i], field, tf_config_field(next, &tf_keys[i], 0));
+        }
+    }
+    return 0;
+
+fail:
+    for (i = 0; i < tf_key_count; i++)
+        free(texts[i]);
+    return -ENOMEM;
+}
+
+int tf_config_expand(const char *template, const char *camera, int64_t t_utc_ns, char *path, size_t size)
+{
+    time_t seconds = (time_t)(t_utc_ns / 1000000000);
+    struct tm tm;
+    char stamp[32];
+    size_t n = 0;
+
+    if (!gmtime_r(&seconds, &tm) || !strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm))
+        return -EINVAL;
+    for (const char *c = template; *c; c++) {
+        char one[2] = {*c, '\0'};
+        const char *text = one;
+
+        if (*c == '%') {
+            c++;
+            if (*c == 'n')
+                text = camera;
+            else if (*c == 't')
+                text = stamp;
+            else if (*c != '%')
+                return -EINVAL;
+        }
+        if (strlen(text) + 1 > size - n)
+            return -ENAMETOOLONG;
+        n = (size_t)(stpcpy(path + n, text) - path);
+    }
+    if (!size)
+        return -ENAMETOOLONG;
+    path[n] = '\0';
+    return 0;
+}

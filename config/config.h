@@ -1,0 +1,178 @@
+/*
+ * The configuration of thermofaced: an INI file in systemd's manner, read into plain fields.
+ *
+ * One table (config/table.c) defines every key: its type, default, limits, help, and whether SIGHUP can
+ * change it. The parser, tf_config_help (--help-config), thermofaced.conf.example and the manual page
+ * thermofaced.conf(5) all come from it. Texts that other rooms understand (a format row, a palette, a source)
+ * are passed on as they are; who finds one wrong can say where it stands with tf_config_where.
+ */
+#ifndef TF_CONFIG_CONFIG_H
+#define TF_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define TF_CONFIG_CAMERAS_MAX 8
+#define TF_CONFIG_FILE_MAX (256u << 10) /* bytes */
+#define TF_CONFIG_NAME_MAX 32           /* bytes of a camera's name, [a-z0-9_-] */
+
+enum tf_config_pace { /* as tf_source_pace */
+                      TF_CONFIG_PACE_RECORDED,
+                      TF_CONFIG_PACE_FAST,
+};
+
+enum tf_config_csv { /* as tf_csv_profile */
+                     TF_CONFIG_CSV_THERMOFACE,
+                     TF_CONFIG_CSV_OPENFACE,
+};
+
+enum tf_config_visible {
+    TF_CONFIG_VISIBLE_LOSSLESS,
+    TF_CONFIG_VISIBLE_H264,
+};
+
+/* [camera NAME]. Texts are NULL when not set. All texts are owned by the configuration. */
+struct tf_config_camera {
+    char *name;
+    bool enabled;
+    char *source; /* always set; see tf_source_options.url */
+    char *format; /* row of the camera-format table */
+    uint16_t width, height;
+    float fps;
+    uint16_t rotate; /* 0, 90, 180, 270 */
+    float scale, offset;
+    bool accept_size;
+    bool loop;
+    int pace; /* enum tf_config_pace */
+    uint64_t settle_ns;
+    uint32_t buffers; /* frames that may be out at once */
+    bool analyse;
+    bool pictures;
+};
+
+struct tf_config_inference {
+    char *models;             /* folder; NULL = the installed one */
+    char *landmarks, *finder; /* files instead, or NULL */
+    uint32_t threads;         /* per camera */
+    char *cpu;                /* NULL = best */
+    uint32_t faces;
+    bool filter;
+    float filter_min_cutoff, filter_beta; /* 0 = the filter's own default */
+    float score;                          /* 0 = default */
+    uint32_t find_every;                  /* 0 = default */
+};
+
+struct tf_config_range {
+    bool fixed; /* else automatic, and min and max are 0 */
+    float min, max;
+};
+
+struct tf_config_overlay {
+    char *palette; /* always set */
+    struct tf_config_range range;
+    uint32_t lines;
+    bool points, boxes, regions, scale_bar, banner, clock;
+    bool filtered;
+};
+
+struct tf_config_rtsp {
+    bool enabled;
+    char *address;     /* always set: an IPv4 or IPv6 literal, or "localhost" */
+    uint16_t port;     /* 0 = any free one */
+    char *credentials; /* path, or NULL; for tf_credentials_read */
+    uint32_t clients;
+    char *codec;           /* always set; libavcodec's name of the encoder */
+    uint32_t bitrate_kbps; /* 0 = constant quality */
+    uint32_t gop;          /* frames; 0 = 2 s */
+    float fps_max;         /* 0 = every frame */
+    uint32_t threads;      /* of the encoder */
+};
+
+struct tf_config_http {
+    bool enabled;
+    char *address;
+    uint16_t port;
+    char *credentials;
+    uint32_t clients;
+    uint32_t queue_bytes;
+};
+
+/* Path templates, NULL = not written; see tf_config_expand. */
+struct tf_config_recording {
+    char *ndjson, *csv, *video;
+    int csv_profile; /* enum tf_config_csv */
+
+    char *directory; /* of sessions; NULL = none are recorded */
+    int codec;       /* as enum tf_recording_codec */
+    int visible;     /* enum tf_config_visible */
+    bool annotated;
+    uint32_t free_space_min; /* MiB */
+};
+
+struct tf_config {
+    char *path; /* as given to tf_config_load */
+    struct tf_config_camera cameras[TF_CONFIG_CAMERAS_MAX];
+    size_t camera_count; /* at least 1, enabled or not; in the file's order */
+    struct tf_config_inference inference;
+    struct tf_config_overlay overlay;
+    struct tf_config_rtsp rtsp;
+    struct tf_config_http http;
+    struct tf_config_recording recording;
+    struct tf_config_lines *lines; /* where each key stands; for tf_config_where */
+};
+
+/*
+ * Reads a file. Errors: -ENOENT, -EACCES, -EIO (file), -E2BIG (larger than TF_CONFIG_FILE_MAX), -ENOMEM, and
+ * -EINVAL with "PATH:LINE: …" for an unknown section or key, a bad value, a key or camera set twice, or a
+ * contradiction: no camera, listening beyond loopback without credentials, one port for both servers, two
+ * cameras that would write one file.
+ */
+int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *err);
+/* The same from memory, which may be freed afterwards; `name` stands in messages where the path would. */
+int tf_config_load_text(const char *text, size_t size, const char *name, struct tf_config **ret,
+                        struct tf_error *err);
+/* Accepts NULL. */
+void tf_config_free(struct tf_config *config);
+
+/*
+ * Where a key stands: "PATH:LINE", or "PATH" when it has its default. `section` is "camera", "rtsp" …,
+ * `camera` a camera's name or NULL. The text is cut to fit.
+ */
+void tf_config_where(const struct tf_config *config, const char *section, const char *camera, const char *key,
+                     char *text, size_t size);
+
+/* One difference between a running configuration and a new one. Texts point into the two configurations or
+ * are static. */
+struct tf_config_change {
+    const char *section;   /* "camera", "overlay" … */
+    const char *camera;    /* NULL outside [camera NAME] */
+    const char *key;       /* NULL: the whole camera was added or removed */
+    bool live;             /* can change without a restart: tf_config_take_live does */
+    bool added;            /* with key NULL: added, else removed */
+    char was[64], now[64]; /* values for people, cut to fit; "" = not set */
+};
+/* Fills at most `max` changes, in the table's order; returns how many there are. */
+size_t tf_config_diff(const struct tf_config *running, const struct tf_config *next,
+                      struct tf_config_change *changes, size_t max);
+/*
+ * Copies the values that can change without a restart from `next` into `running`, so that the next diff still
+ * shows what awaits a restart. -ENOMEM: nothing was changed.
+ */
+int tf_config_take_live(struct tf_config *running, const struct tf_config *next);
+
+/*
+ * Expands a path template: %n the camera's name, %t the start as YYYYMMDDTHHMMSSZ, %% a percent sign. -EINVAL
+ * (an unknown specifier, which tf_config_load has already refused), -ENAMETOOLONG.
+ */
+int tf_config_expand(const char *template, const char *camera, int64_t t_utc_ns, char *path, size_t size);
+
+/* The table as texts, malloc'd for the caller; NULL when memory runs out. */
+char *tf_config_help(void);     /* --help-config: every key with type, default, limits and help */
+char *tf_config_example(void);  /* config/thermofaced.conf.example */
+char *tf_config_manual(void);   /* docs/man/thermofaced.conf.5 */
+char *tf_config_markdown(void); /* the table in docs/configuration.md */
+
+#endif

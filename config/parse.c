@@ -1,0 +1,463 @@
+/* From text to struct tf_config: lines through inih, values through the table, then what has to hold between
+ * keys. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/lines.h"
+#include "config/table.h"
+
+struct parse {
+    struct tf_config *config;
+    const char *name; /* of the file, in messages */
+    const char *at, *end;
+    int line;
+    int section; /* -1 before the first */
+    size_t camera;
+    int result; /* 0 or the first error, with its line */
+    int error_line;
+    struct tf_error *err;
+};
+
+static int fail_at(struct parse *p, int line, int code)
+{
+    if (p->result)
+        return p->result;
+    p->result = code;
+    p->error_line = line;
+    if (p->err)
+        tf_error_prefix(p->err, "%s:%d", p->name, line);
+    return code;
+}
+
+#define FAIL(p, line, ...)                                                                                   \
+    (tf_fail((p)->result ? NULL : (p)->err, -EINVAL, __VA_ARGS__), fail_at(p, line, -EINVAL))
+
+static const struct tf_key *find_key(int section, const char *name)
+{
+    for (size_t i = 0; i < tf_key_count; i++)
+        if ((int)tf_keys[i].section == section && strcmp(tf_keys[i].name, name) == 0)
+            return &tf_keys[i];
+    return NULL;
+}
+
+/* Distance in letters, for "did you mean": small names only. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[64];
+    size_t n = strlen(b);
+
+    if (n >= 64)
+        return 99;
+    for (unsigned j = 0; j <= n; j++)
+        row[j] = j;
+    for (unsigned i = 1; a[i - 1]; i++) {
+        unsigned before = row[0];
+
+        row[0] = i;
+        for (unsigned j = 1; j <= n; j++) {
+            unsigned best = before + (a[i - 1] != b[j - 1]);
+
+            before = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+static const char *nearest_key(int section, const char *name)
+{
+    const char *best = NULL;
+    unsigned least = 3;
+
+    for (size_t i = 0; i < tf_key_count; i++) {
+        unsigned d = (int)tf_keys[i].section == section ? distance(name, tf_keys[i].name) : 99;
+
+        if (d < least) {
+            least = d;
+            best = tf_keys[i].name;
+        }
+    }
+    return best;
+}
+
+static void *field_of(struct tf_config *config, const struct tf_key *key, size_t camera)
+{
+    return (void *)tf_config_field(config, key, camera);
+}
+
+static int set_defaults(struct tf_config *config, enum tf_section section, size_t camera)
+{
+    for (size_t i = 0; i < tf_key_count; i++) {
+        const struct tf_key *key = &tf_keys[i];
+        int r;
+
+        if (key->section != section || !key->fallback)
+            continue;
+        r = tf_value_parse(key, key->fallback, field_of(config, key, camera), NULL);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void open_camera(struct parse *p, char *name)
+{
+    struct tf_config *config = p->config;
+    struct tf_config_camera *camera;
+    int r;
+
+    for (const char *c = name; *c; c++)
+        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_' && *c != '-') {
+            FAIL(p, p->line, "\"%s\" is not a name for a camera: expected a-z, 0-9, _ and -", name);
+            return;
+        }
+    if (!*name || strlen(name) > TF_CONFIG_NAME_MAX) {
+        FAIL(p, p->line, "expected [camera NAME] with a name of 1 to %d bytes", TF_CONFIG_NAME_MAX);
+        return;
+    }
+    for (size_t i = 0; i < config->camera_count; i++)
+        if (strcmp(config->cameras[i].name, name) == 0) {
+            FAIL(p, p->line, "a second [camera %s]: the first is in line %d", name, config->lines->camera[i]);
+            return;
+        }
+    if (config->camera_count == TF_CONFIG_CAMERAS_MAX) {
+        FAIL(p, p->line, "more than %d cameras", TF_CONFIG_CAMERAS_MAX);
+        return;
+    }
+    p->camera = config->camera_count;
+    camera = &config->cameras[p->camera];
+    camera->name = strdup(name);
+    r = camera->name ? set_defaults(config, TF_SECTION_CAMERA, p->camera) : -ENOMEM;
+    config->camera_count++;
+    config->lines->camera[p->camera] = p->line;
+    if (r < 0)
+        fail_at(p, p->line, r);
+}
+
+/*
+ * inih cuts section names at 49 bytes, gives the handler no line number and does not report empty sections,
+ * all of which matter here; so sections are taken where the lines are handed to inih.
+ */
+static void open_section(struct parse *p, const char *line)
+{
+    char name[TF_CONFIG_NAME_MAX + 64];
+    const char *end = strchr(line, ']');
+    size_t n;
+
+    if (!end || strcspn(line, ";") < (size_t)(end - line))
+        return; /* inih reports it */
+    n = (size_t)(end - line) - 1;
+    if (n >= sizeof(name)) {
+        FAIL(p, p->line, "the name of the section is too long");
+        return;
+    }
+    memcpy(name, line + 1, n);
+    name[n] = '\0';
+    for (end++; *end && *end != ';'; end++)
+        if (!isspace((unsigned char)*end)) {
+            FAIL(p, p->line, "[%s] is followed by text", name);
+            return;
+        }
+    if (strcmp(name, "camera") == 0) {
+        FAIL(p, p->line, "[camera] has no name: write [camera NAME]");
+        return;
+    }
+    if (strncmp(name, "camera ", 7) == 0) {
+        p->section = TF_SECTION_CAMERA;
+        open_camera(p, name + 7 + strspn(name + 7, " "));
+        return;
+    }
+    for (int i = 1; i < TF_SECTIONS; i++) {
+        if (strcmp(tf_sections[i].name, name) != 0)
+            continue;
+        if (p->config->lines->section[i])
+            FAIL(p, p->line, "a second [%s]: the first is in line %d", name, p->config->lines->section[i]);
+        p->config->lines->section[i] = p->line;
+        p->section = i;
+        p->camera = 0;
+        return;
+    }
+    FAIL(p, p->line,
+         "unknown section [%s]: expected camera NAME, inference, overlay, rtsp, http or recording", name);
+}
+
+/* inih's reader: one line a call, NULL at the end or after an error. */
+static char *next_line(char *line, int size, void *context)
+{
+    struct parse *p = context;
+    const char *newline;
+    size_t n;
+
+    if (p->result || p->at == p->end)
+        return NULL;
+    p->line++;
+    newline = memchr(p->at, '\n', (size_t)(p->end - p->at));
+    n = (size_t)((newline ? newline : p->end) - p->at);
+    if (memchr(p->at, '\0', n)) {
+        FAIL(p, p->line, "not a text file (a zero byte)");
+        return NULL;
+    }
+    if (p->line == 1 && n >= 3 && memcmp(p->at, "\xef\xbb\xbf", 3) == 0) {
+        p->at += 3;
+        n -= 3;
+    }
+    /* inih would take an indented line as the continuation of the one before, which nobody expects here. */
+    while (n && isspace((unsigned char)*p->at)) {
+        p->at++;
+        n--;
+    }
+    if (n + 2 > (size_t)size) {
+        /* A long comment is harmless, a long value would be cut. */
+        if (*p->at != '#' && *p->at != ';') {
+            FAIL(p, p->line, "the line is longer than %d bytes", size - 2);
+            return NULL;
+        }
+        p->at += n;
+        n = 0;
+    }
+    memcpy(line, p->at, n);
+    line[n] = '\0';
+    p->at += n + (newline != NULL);
+    if (line[0] == '[')
+        open_section(p, line);
+    return line;
+}
+
+static int handle(void *context, const char *section, const char *name, const char *value)
+{
+    struct parse *p = context;
+    const struct tf_key *key;
+    struct tf_error reason = {0};
+    const char *near;
+    int *line, r;
+
+    (void)section;
+    if (p->result)
+        return 0;
+    if (p->section < 0)
+        return FAIL(p, p->line, "%s stands before the first section", name), 0;
+    key = find_key(p->section, name);
+    if (!key) {
+        near = nearest_key(p->section, name);
+        FAIL(p, p->line, "unknown key %s in [%s]%s%s%s", name, tf_sections[p->section].name,
+             near ? ": did you mean " : "; --help-config lists them all", near ? near : "", near ? "?" : "");
+        return 0;
+    }
+    line = &p->config->lines->key[key - tf_keys][p->camera];
+    if (*line)
+        return FAIL(p, p->line, "%s is set twice: the first time in line %d", name, *line), 0;
+    *line = p->line;
+    r = tf_value_parse(key, value, field_of(p->config, key, p->camera), &reason);
+    if (r < 0) {
+        tf_fail(p->err, r, "%s", r == -ENOMEM ? "no memory" : reason.text);
+        fail_at(p, p->line, r);
+        return 0;
+    }
+    return 1;
+}
+
+/* A credential that the unit passes is used without being named. */
+static int default_credentials(char **field, const char *name)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char *path;
+
+    if (*field || !folder)
+        return 0;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return -ENOMEM;
+    if (access(path, F_OK) == 0)
+        *field = path;
+    else
+        free(path);
+    return 0;
+}
+
+static int key_line(struct parse *p, enum tf_section section, const char *key, size_t camera)
+{
+    const struct tf_key *k = find_key(section, key);
+    int line = k ? p->config->lines->key[k - tf_keys][camera] : 0;
+
+    if (line)
+        return line;
+    return section == TF_SECTION_CAMERA ? p->config->lines->camera[camera]
+                                        : p->config->lines->section[section];
+}
+
+static void check_camera(struct parse *p, size_t i)
+{
+    struct tf_config *config = p->config;
+    const struct tf_config_camera *camera = &config->cameras[i];
+
+    if (!camera->source) {
+        FAIL(p, config->lines->camera[i], "[camera %s] has no source", camera->name);
+        return;
+    }
+    if (!camera->width != !camera->height)
+        FAIL(p, key_line(p, TF_SECTION_CAMERA, camera->width ? "width" : "height", i),
+             "[camera %s] sets only one of width and height", camera->name);
+    if (camera->offset != 0 && camera->scale == 0)
+        FAIL(p, key_line(p, TF_SECTION_CAMERA, "offset", i), "[camera %s] sets an offset without a scale",
+             camera->name);
+    for (size_t j = 0; j < i; j++)
+        if (camera->enabled && config->cameras[j].enabled && strncmp(camera->source, "/dev/", 5) == 0 &&
+            strcmp(camera->source, config->cameras[j].source) == 0)
+            FAIL(p, key_line(p, TF_SECTION_CAMERA, "source", i),
+                 "[camera %s] and [camera %s] name one device", config->cameras[j].name, camera->name);
+}
+
+static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,
+                           const char *credentials)
+{
+    if (enabled && !credentials && !tf_config_is_loopback(address))
+        FAIL(p, key_line(p, section, "address", 0),
+             "[%s] would listen on %s, beyond this machine, without asking for a password: set credentials",
+             tf_sections[section].name, address);
+}
+
+static void check_recording(struct parse *p, size_t enabled)
+{
+    static const char *const names[] = {"ndjson", "csv", "video"};
+    const struct tf_config_recording *r = &p->config->recording;
+    const char *const templates[] = {r->ndjson, r->csv, r->video};
+
+    for (size_t i = 0; i < 3; i++) {
+        bool named = false;
+
+        if (!templates[i])
+            continue;
+        for (const char *c = templates[i]; (c = strchr(c, '%')); c += 2)
+            named |= c[1] == 'n';
+        if (enabled > 1 && !named)
+            FAIL(p, key_line(p, TF_SECTION_RECORDING, names[i], 0),
+                 "%s would be one file for %zu cameras: put %%n (the camera's name) into the path", names[i],
+                 enabled);
+        for (size_t j = 0; j < i; j++)
+            if (templates[j] && strcmp(templates[i], templates[j]) == 0)
+                FAIL(p, key_line(p, TF_SECTION_RECORDING, names[i], 0), "%s and %s name one file", names[j],
+                     names[i]);
+    }
+}
+
+static void check(struct parse *p)
+{
+    struct tf_config *c = p->config;
+    size_t enabled = 0;
+
+    for (size_t i = 0; i < c->camera_count && !p->result; i++) {
+        check_camera(p, i);
+        enabled += c->cameras[i].enabled;
+    }
+    if (p->result)
+        return;
+    if (!enabled) {
+        tf_fail(p->err, -EINVAL, "%s: %s", p->name,
+                c->camera_count ? "no camera is enabled"
+                                : "no camera: write a section [camera NAME] with a source");
+        p->result = -EINVAL;
+        return;
+    }
+    check_listener(p, TF_SECTION_RTSP, c->rtsp.enabled, c->rtsp.address, c->rtsp.credentials);
+    check_listener(p, TF_SECTION_HTTP, c->http.enabled, c->http.address, c->http.credentials);
+    if (c->rtsp.enabled && c->http.enabled && c->rtsp.port && c->rtsp.port == c->http.port &&
+        strcmp(c->rtsp.address, c->http.address) == 0)
+        FAIL(p, key_line(p, TF_SECTION_HTTP, "port", 0), "[rtsp] and [http] would listen on one port, %u",
+             c->http.port);
+    check_recording(p, enabled);
+}
+
+int tf_config_load_text(const char *text, size_t size, const char *name, struct tf_config **ret,
+                        struct tf_error *err)
+{
+    struct parse p = {.name = name, .at = text, .end = text + size, .section = -1, .err = err};
+    struct tf_config *config;
+    int r;
+
+    if (size > TF_CONFIG_FILE_MAX)
+        return tf_fail(err, -E2BIG, "%s: larger than %u KiB, which no configuration is", name,
+                       TF_CONFIG_FILE_MAX >> 10);
+    config = calloc(1, sizeof(*config));
+    if (!config)
+        goto nomem;
+    config->lines = calloc(1, sizeof(*config->lines));
+    config->path = strdup(name);
+    if (!config->lines || !config->path)
+        goto nomem;
+    for (int i = TF_SECTION_CAMERA + 1; i < TF_SECTIONS; i++)
+        if (set_defaults(config, (enum tf_section)i, 0) < 0)
+            goto nomem;
+    p.config = config;
+
+    r = ini_parse_stream(next_line, &p, handle, &p);
+    if (r < 0)
+        goto nomem;
+    if (r > 0 && (!p.result || r < p.error_line)) {
+        p.result = 0;
+        FAIL(&p, r, "expected [section] or key=value");
+    }
+    if (!p.result && (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
+                      default_credentials(&config->http.credentials, "http") < 0))
+        goto nomem;
+    if (!p.result)
+        check(&p);
+    if (p.result) {
+        tf_config_free(config);
+        return p.result;
+    }
+    *ret = config;
+    return 0;
+
+nomem:
+    tf_config_free(config);
+    return tf_fail(err, -ENOMEM, "%s: no memory", name);
+}
+
+int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct stat st;
+    ssize_t n;
+    int fd, r;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        r = -errno;
+        return tf_fail(err, r, "%s: %s", path, strerror(-r));
+    }
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        r = tf_fail(err, -EIO, "%s: not a regular file", path);
+        goto done;
+    }
+    text = malloc(TF_CONFIG_FILE_MAX + 1);
+    if (!text) {
+        r = tf_fail(err, -ENOMEM, "%s: no memory", path);
+        goto done;
+    }
+    /* One byte more than allowed, so that a file that is too large is told from one that just fits. */
+    while (size < TF_CONFIG_FILE_MAX + 1 && (n = read(fd, text + size, TF_CONFIG_FILE_MAX + 1 - size)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            r = tf_fail(err, -EIO, "%s: %s", path, strerror(errno));
+            goto done;
+        }
+        size += (size_t)n;
+    }
+    r = tf_config_load_text(text, size, path, ret, err);
+done:
+    free(text);
+    close(fd);
+    return r;
+}

@@ -1,0 +1,192 @@
+#include <stddef.h>
+
+#include "config/table.h"
+
+static const char *const paces[] = {"recorded", "fast", NULL};
+static const char *const profiles[] = {"thermoface", "openface", NULL};
+static const char *const rotations[] = {"0", "90", "180", "270", NULL};
+/* base/cpu.h's ladder; tests/config holds the two lists against each other. */
+static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
+                                   "neon",    "dotprod", "i8mm",    NULL};
+
+static const char *const codecs[] = {"auto", "ffv1", "ffvhuff", NULL};
+static const char *const visibles[] = {"lossless", "h264", NULL};
+
+#define AT(type, field) offsetof(struct tf_config_##type, field)
+
+const struct tf_section_info tf_sections[TF_SECTIONS] = {
+    [TF_SECTION_CAMERA] = {"camera",
+                           "One section for each camera, up to 8. NAME stands in records, addresses and file "
+                           "names: at most 32 of "
+                           "a-z, 0-9, _ and -.",
+                           offsetof(struct tf_config, cameras)},
+    [TF_SECTION_INFERENCE] = {"inference",
+                              "Faces, landmarks and region temperatures; the same for all cameras.",
+                              offsetof(struct tf_config, inference)},
+    [TF_SECTION_OVERLAY] = {"overlay", "How the annotated picture looks.",
+                            offsetof(struct tf_config, overlay)},
+    [TF_SECTION_RTSP] = {"rtsp", "Annotated video at rtsp://ADDRESS:PORT/NAME.",
+                         offsetof(struct tf_config, rtsp)},
+    [TF_SECTION_HTTP] = {"http", "Live records, state, metrics and snapshots over HTTP.",
+                         offsetof(struct tf_config, http)},
+    [TF_SECTION_RECORDING] =
+        {"recording",
+         "Files written while the service runs. In a path, %n stands for the camera's name, %t for the time "
+         "of "
+         "the start (20260301T101530Z) and %% for a percent sign. A file that exists is never overwritten.",
+         offsetof(struct tf_config, recording)},
+};
+
+#define CAMERA TF_SECTION_CAMERA
+#define INFERENCE TF_SECTION_INFERENCE
+#define OVERLAY TF_SECTION_OVERLAY
+#define RTSP TF_SECTION_RTSP
+#define HTTP TF_SECTION_HTTP
+#define RECORDING TF_SECTION_RECORDING
+
+const struct tf_key tf_keys[] = {
+    {CAMERA, "source", TF_VALUE_TEXT, AT(camera, source), .required = true, .sample = "synthetic",
+     .help = "Where frames come from: a device or a pattern under /dev (a /dev/v4l/by-id path survives "
+             "replugging), "
+             "a video file, or \"synthetic\", a rendered thermal face that needs no camera."},
+    {CAMERA, "enabled", TF_VALUE_BOOL, AT(camera, enabled), "yes",
+     .help = "Off: the section is checked and otherwise ignored."},
+    {CAMERA, "format", TF_VALUE_WORD, AT(camera, format),
+     .help = "Row of the camera-format table (\"thermoface devices\" lists them). Not set: the row that fits "
+             "what the "
+             "camera offers."},
+    {CAMERA, "width", TF_VALUE_UINT16, AT(camera, width), "0", 0, 4096, .unit = "pixels",
+     .help = "Width to ask the camera for, together with height. 0: the row's or the camera's own."},
+    {CAMERA, "height", TF_VALUE_UINT16, AT(camera, height), "0", 0, 4096, .unit = "pixels",
+     .help = "Height to ask the camera for, together with width."},
+    {CAMERA, "fps", TF_VALUE_NUMBER, AT(camera, fps), "0", 0, 1000, .unit = "frames/s",
+     .help = "Frame rate to ask the camera for. 0: its own."},
+    {CAMERA, "rotate", TF_VALUE_ROTATE, AT(camera, rotate), "0", .choices = rotations, .unit = "degrees",
+     .help = "Turns the picture clockwise so that faces are upright."},
+    {CAMERA, "scale", TF_VALUE_NUMBER, AT(camera, scale), "0", 0, 1000, .unit = "°C per count",
+     .help = "For format y16: °C = count * scale + offset. 0: the camera does not measure temperature, and "
+             "its unit is "
+             "counts."},
+    {CAMERA, "offset", TF_VALUE_NUMBER, AT(camera, offset), "0", -10000, 10000, .unit = "°C",
+     .help = "For format y16, together with scale."},
+    {CAMERA, "accept-size", TF_VALUE_BOOL, AT(camera, accept_size), "no",
+     .help =
+         "Take the size that the driver gives when it is not the one asked for; otherwise that is an error."},
+    {CAMERA, "pace", TF_VALUE_CHOICE, AT(camera, pace), "recorded", .choices = paces,
+     .help = "A video file plays at its recorded speed, or as fast as its frames are taken."},
+    {CAMERA, "loop", TF_VALUE_BOOL, AT(camera, loop), "no", .help = "A video file starts again at its end."},
+    {CAMERA, "settle", TF_VALUE_DURATION, AT(camera, settle_ns), "10s", 0, 600,
+     .help = "How long after a shutter calibration records carry the flag ffc_settling."},
+    {CAMERA, "buffers", TF_VALUE_UINT, AT(camera, buffers), "12", 4, 64, .unit = "frames",
+     .help = "Frames that may be on their way at once."},
+    {CAMERA, "analyse", TF_VALUE_BOOL, AT(camera, analyse), "yes",
+     .help = "Off: no faces are looked for; records say no_face."},
+    {CAMERA, "pictures", TF_VALUE_BOOL, AT(camera, pictures), "yes",
+     .help = "Off: no annotated pictures, hence no RTSP mount, video or snapshot of this camera."},
+
+    {INFERENCE, "models", TF_VALUE_PATH, AT(inference, models),
+     .help = "Folder with landmarks68.onnx and finder.onnx. Not set: the installed one."},
+    {INFERENCE, "landmarks", TF_VALUE_PATH, AT(inference, landmarks),
+     .help = "Landmark network instead of the folder's."},
+    {INFERENCE, "finder", TF_VALUE_PATH, AT(inference, finder),
+     .help = "Face finder instead of the folder's."},
+    {INFERENCE, "threads", TF_VALUE_UINT, AT(inference, threads), "1", 1, 16,
+     .help = "Threads that compute, for each camera. Results do not depend on it."},
+    {INFERENCE, "cpu", TF_VALUE_WORD, AT(inference, cpu), .choices = cpus,
+     .help = "Highest instruction set to use. Not set: the best there is. Results do not depend on it."},
+    {INFERENCE, "faces", TF_VALUE_UINT, AT(inference, faces), "4", 1, 8,
+     .help = "Faces followed at once in a camera's picture."},
+    {INFERENCE, "filter", TF_VALUE_BOOL, AT(inference, filter), "yes",
+     .help = "Smooth the points over time (one-euro filter) into points_filtered. The points themselves are "
+             "always in "
+             "the record, as the network gave them."},
+    {INFERENCE, "filter-min-cutoff", TF_VALUE_NUMBER, AT(inference, filter_min_cutoff), "0", 0, 100,
+     .unit = "Hz",
+     .help = "Cut-off frequency of the filter at rest; lower is smoother. 0: the filter's own default."},
+    {INFERENCE, "filter-beta", TF_VALUE_NUMBER, AT(inference, filter_beta), "0", 0, 100,
+     .help = "How much faster the filter follows a moving face. 0: the filter's own default."},
+    {INFERENCE, "score", TF_VALUE_NUMBER, AT(inference, score), "0", 0, 1,
+     .help = "A face whose score falls below is lost. 0: the network's own threshold."},
+    {INFERENCE, "find-every", TF_VALUE_UINT, AT(inference, find_every), "0", 0, 1000, .unit = "frames",
+     .help = "With a face in view, how often to look for further ones. 0: the tracker's own default."},
+
+    {OVERLAY, "palette", TF_VALUE_WORD, AT(overlay, palette), "iron", .live = true,
+     .help = "Colours of the thermal picture: iron, white-hot, black-hot, viridis and others."},
+    {OVERLAY, "range", TF_VALUE_RANGE, AT(overlay, range), "auto", -10000, 100000, .unit = "°C or counts",
+     .live = true, .help = "Which temperatures the palette spans. auto: it follows the picture."},
+    {OVERLAY, "lines", TF_VALUE_UINT, AT(overlay, lines), "480", 32, 2160,
+     .help = "Smaller pictures are enlarged to at least so many lines before points and text are drawn."},
+    {OVERLAY, "points", TF_VALUE_BOOL, AT(overlay, points), "yes", .live = true,
+     .help = "Draw the 68 points."},
+    {OVERLAY, "boxes", TF_VALUE_BOOL, AT(overlay, boxes), "yes", .live = true,
+     .help = "Draw a box around each face."},
+    {OVERLAY, "regions", TF_VALUE_BOOL, AT(overlay, regions), "yes", .live = true,
+     .help = "Draw the regions with their temperatures."},
+    {OVERLAY, "scale-bar", TF_VALUE_BOOL, AT(overlay, scale_bar), "yes", .live = true,
+     .help = "Draw the palette with its range."},
+    {OVERLAY, "banner", TF_VALUE_BOOL, AT(overlay, banner), "yes", .live = true,
+     .help = "Say in the picture when the camera is away, calibrates its shutter, or inference is behind."},
+    {OVERLAY, "clock", TF_VALUE_BOOL, AT(overlay, clock), "yes", .live = true,
+     .help = "Draw capture time and frame number."},
+    {OVERLAY, "filtered", TF_VALUE_BOOL, AT(overlay, filtered), "yes", .live = true,
+     .help = "Draw the filtered points where there are any."},
+
+    {RTSP, "enabled", TF_VALUE_BOOL, AT(rtsp, enabled), "yes", .help = "Off: no RTSP server."},
+    {RTSP, "address", TF_VALUE_ADDRESS, AT(rtsp, address), "127.0.0.1",
+     .help = "Address to listen on. Any other than a loopback address needs credentials."},
+    {RTSP, "port", TF_VALUE_UINT16, AT(rtsp, port), "8554", 0, 65535, .help = "TCP port. 0: any free one."},
+    {RTSP, "credentials", TF_VALUE_CREDENTIALS, AT(rtsp, credentials),
+     .help = "File whose first line is user:password, or the name of a systemd credential. Not set: the "
+             "credential "
+             "\"rtsp\" if the service was given one, else nobody is asked."},
+    {RTSP, "clients", TF_VALUE_UINT, AT(rtsp, clients), "16", 1, 256,
+     .help = "Viewers at once, over all cameras."},
+    {RTSP, "codec", TF_VALUE_WORD, AT(rtsp, codec), "libx264",
+     .help = "libavcodec's name of an H.264 encoder."},
+    {RTSP, "bitrate", TF_VALUE_RATE, AT(rtsp, bitrate_kbps), "0", 0, 100000, .unit = "bit/s",
+     .help = "Bits a second, with suffix k or M. 0: constant quality."},
+    {RTSP, "gop", TF_VALUE_UINT, AT(rtsp, gop), "0", 0, 1000, .unit = "frames",
+     .help = "Frames between key frames. 0: two seconds."},
+    {RTSP, "fps-max", TF_VALUE_NUMBER, AT(rtsp, fps_max), "0", 0, 1000, .unit = "frames/s",
+     .help = "Upper bound of the pictures' rate. 0: a picture for every frame. Records are not affected."},
+    {RTSP, "threads", TF_VALUE_UINT, AT(rtsp, threads), "1", 1, 16, .help = "Threads of the encoder."},
+
+    {HTTP, "enabled", TF_VALUE_BOOL, AT(http, enabled), "yes", .help = "Off: no HTTP server."},
+    {HTTP, "address", TF_VALUE_ADDRESS, AT(http, address), "127.0.0.1",
+     .help = "Address to listen on. Any other than a loopback address needs credentials."},
+    {HTTP, "port", TF_VALUE_UINT16, AT(http, port), "8080", 0, 65535, .help = "TCP port. 0: any free one."},
+    {HTTP, "credentials", TF_VALUE_CREDENTIALS, AT(http, credentials),
+     .help = "File whose first line is user:password, or the name of a systemd credential. Not set: the "
+             "credential "
+             "\"http\" if the service was given one, else nobody is asked."},
+    {HTTP, "clients", TF_VALUE_UINT, AT(http, clients), "32", 1, 1000, .help = "Connections at once."},
+    {HTTP, "queue", TF_VALUE_BYTES, AT(http, queue_bytes), "4M", 65536, 268435456, .unit = "bytes",
+     .help = "How far a reader of /landmarks may fall behind before it loses whole records, in bytes with "
+             "suffix K or "
+             "M."},
+
+    {RECORDING, "ndjson", TF_VALUE_TEMPLATE, AT(recording, ndjson),
+     .help = "Records, one JSON object a line."},
+    {RECORDING, "csv", TF_VALUE_TEMPLATE, AT(recording, csv), .help = "Records, one row a frame."},
+    {RECORDING, "csv-profile", TF_VALUE_CHOICE, AT(recording, csv_profile), "thermoface", .choices = profiles,
+     .help = "Columns of the CSV: all of ours, or OpenFace's names of what both have."},
+    {RECORDING, "video", TF_VALUE_TEMPLATE, AT(recording, video),
+     .help = "Annotated video, H.264 in Matroska (.mkv). It is encoded once for viewers and file."},
+    {RECORDING, "directory", TF_VALUE_PATH, AT(recording, directory),
+     .help = "Folder of sessions (\"thermoface record start\", POST /record/start). Not set: sessions are "
+             "not recorded."},
+    {RECORDING, "codec", TF_VALUE_CHOICE, AT(recording, codec), "auto", .choices = codecs,
+     .help = "Of a session's raw video, bit for bit in each case: ffv1 is smaller, ffvhuff ten times faster. "
+             "auto: ffv1 up to 5 million pixels a second."},
+    {RECORDING, "visible", TF_VALUE_CHOICE, AT(recording, visible), "lossless", .choices = visibles,
+     .help = "How a session stores cameras of visible light (colour): loss-free with codec, or much smaller "
+             "as H.264."},
+    {RECORDING, "annotated", TF_VALUE_BOOL, AT(recording, annotated), "yes",
+     .help = "Sessions also keep the annotated video, as viewers see it; it is encoded once for all."},
+    {RECORDING, "free-space-min", TF_VALUE_UINT, AT(recording, free_space_min), "1024", 0, 16777216,
+     .unit = "MiB",
+     .help = "A session is not started, and one that runs is ended properly, when less is free on its disk."},
+};
+const size_t tf_key_count = sizeof(tf_keys) / sizeof(tf_keys[0]);
+_Static_assert(sizeof(tf_keys) / sizeof(tf_keys[0]) <= TF_KEYS_MAX,
+               "lines of keys are kept in a fixed array");

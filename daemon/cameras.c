@@ -1,0 +1,357 @@
+/* From the configuration to servers and pipelines, and back to nothing. */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/log.h"
+#include "daemon/service.h"
+
+/* Put before a message: which line of the configuration is to be mended. */
+static void at_key(const struct tf_config *config, const char *section, const char *camera, const char *key,
+                   struct tf_error *err)
+{
+    char where[PATH_MAX];
+
+    tf_config_where(config, section, camera, key, where, sizeof(where));
+    tf_error_prefix(err, "%s", where);
+}
+
+struct secret {
+    char user[64], password[128];
+};
+
+static int read_credentials(const struct tf_config *config, const char *section, const char *path,
+                            struct secret *ret, struct tf_error *err)
+{
+    int r;
+
+    if (!path)
+        return 0;
+    r = tf_credentials_read(path, ret->user, ret->password, err);
+    if (r < 0)
+        at_key(config, section, NULL, "credentials", err);
+    return r;
+}
+
+int tf_service_check(const struct tf_config *config, struct tf_error *err)
+{
+    struct secret secret;
+    enum tf_cpu_level level;
+    int palette, r, enabled = 0;
+
+    for (size_t i = 0; i < config->camera_count; i++) {
+        const struct tf_config_camera *camera = &config->cameras[i];
+
+        enabled += camera->enabled;
+        if (camera->format && !tf_format_find(camera->format)) {
+            r = tf_fail(err, -EINVAL, "there is no format row \"%s\"; \"thermoface devices\" lists them",
+                        camera->format);
+            at_key(config, "camera", camera->name, "format", err);
+            return r;
+        }
+    }
+    if (!enabled)
+        return tf_fail(err, -EINVAL, "%s: no camera is enabled", config->path);
+    r = tf_palette_find(config->overlay.palette, &palette, err);
+    if (r < 0) {
+        at_key(config, "overlay", NULL, "palette", err);
+        return r;
+    }
+    if (config->inference.cpu) {
+        r = tf_cpu_select(config->inference.cpu, &level, err);
+        if (r < 0) {
+            at_key(config, "inference", NULL, "cpu", err);
+            return r;
+        }
+    }
+    if (config->rtsp.enabled) {
+        r = read_credentials(config, "rtsp", config->rtsp.credentials, &secret, err);
+        if (r < 0)
+            return r;
+    }
+    if (config->http.enabled) {
+        r = read_credentials(config, "http", config->http.credentials, &secret, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
+{
+    const struct tf_config_overlay *c = &config->overlay;
+    struct tf_overlay_options o = tf_overlay_defaults();
+
+    tf_palette_find(c->palette, &o.palette, NULL); /* checked by tf_service_check */
+    o.fixed_range = c->range.fixed;
+    o.range_min = c->range.min;
+    o.range_max = c->range.max;
+    o.lines_min = c->lines;
+    o.points = c->points;
+    o.boxes = c->boxes;
+    o.regions = c->regions;
+    o.scale_bar = c->scale_bar;
+    o.banner = c->banner;
+    o.clock = c->clock;
+    o.filtered = c->filtered;
+    return o;
+}
+
+/* The networks lie beside the installed program, or, when it runs from where it was built, beside its source.
+ */
+static const char *models_folder(const char *configured)
+{
+    static const char build[] = TF_BUILD_ROOT "/";
+    const char *folder = getenv("TF_MODELS");
+    char self[PATH_MAX];
+    ssize_t n;
+
+    if (configured)
+        return configured;
+    if (folder && *folder)
+        return folder;
+    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n > 0) {
+        self[n] = 0;
+        if (strncmp(self, build, strlen(build)) == 0)
+            return TF_SOURCE_ROOT "/models";
+    }
+    return TF_DATADIR "/models";
+}
+
+static int add_file(struct tf_pipeline *pipeline, const char *template, const char *camera, int64_t t_utc_ns,
+                    enum tf_file_format format, struct tf_error *err)
+{
+    char path[PATH_MAX];
+    struct tf_sink sink;
+    int r;
+
+    if (!template)
+        return 0;
+    r = tf_config_expand(template, camera, t_utc_ns, path, sizeof(path));
+    if (r < 0)
+        return tf_fail(err, r, "camera %s: the path %s becomes too long", camera, template);
+    r = tf_sink_file(path, format, false, &sink, err);
+    if (r < 0)
+        return r;
+    r = tf_pipeline_add_sink(pipeline, &sink);
+    if (r < 0) {
+        sink.close(sink.self, NULL);
+        return tf_fail(err, r, "camera %s: too many sinks", camera);
+    }
+    return 0;
+}
+
+static int create_camera(struct tf_service *service, const struct tf_config_camera *camera, int64_t t_utc_ns,
+                         struct tf_pipeline **ret, struct tf_error *err)
+{
+    const struct tf_config *c = service->config;
+    const struct tf_config_inference *inference = &c->inference;
+    struct tf_pipeline_options options = {
+        .camera = camera->name,
+        .source =
+            {
+                .url = camera->source,
+                .format = camera->format,
+                .width = camera->width,
+                .height = camera->height,
+                .fps = camera->fps,
+                .rotate = camera->rotate,
+                .accept_size = camera->accept_size,
+                .scale = camera->scale,
+                .offset = camera->offset,
+                .pace = (enum tf_source_pace)camera->pace,
+                .loop = camera->loop,
+                .frames = camera->buffers,
+                .settle_ns = camera->settle_ns,
+            },
+        .analyser =
+            {
+                .models = models_folder(inference->models),
+                .landmarks = inference->landmarks,
+                .finder = inference->finder,
+                .threads = (int)inference->threads,
+                .cpu = inference->cpu,
+                .faces_max = inference->faces,
+                .filter = inference->filter,
+                .filter_min_cutoff = inference->filter_min_cutoff,
+                .filter_beta = inference->filter_beta,
+                .track = true,
+                .score_min = inference->score,
+                .find_every = inference->find_every,
+            },
+        .analyse = camera->analyse,
+        .pictures = camera->pictures,
+        .overlay = tf_service_overlay(c),
+        .encoder =
+            {
+                .codec = c->rtsp.codec,
+                .bitrate_kbps = c->rtsp.bitrate_kbps,
+                .gop = c->rtsp.gop,
+                .threads = (int)c->rtsp.threads,
+            },
+        .rtsp = camera->pictures ? service->rtsp : NULL,
+        .picture_fps_max = c->rtsp.fps_max,
+        /* Played as fast as it goes, a recording is no camera: it waits for us, and it ends. */
+        .recordable = c->recording.directory != NULL,
+        .retry = camera->pace == TF_CONFIG_PACE_RECORDED,
+        .log = true,
+    };
+    struct tf_pipeline *pipeline;
+    char video[PATH_MAX];
+    struct tf_sink sink;
+    int r;
+
+    if (c->recording.video && camera->pictures) {
+        r = tf_config_expand(c->recording.video, camera->name, t_utc_ns, video, sizeof(video));
+        if (r < 0)
+            return tf_fail(err, r, "camera %s: the path %s becomes too long", camera->name,
+                           c->recording.video);
+        options.video = video;
+    }
+    r = tf_pipeline_create(&options, &pipeline, err);
+    if (r < 0)
+        return r;
+    if (service->http) {
+        sink = tf_http_sink(service->http);
+        r = tf_pipeline_add_sink(pipeline, &sink);
+        if (r < 0)
+            goto fail;
+    }
+    r = add_file(pipeline, c->recording.ndjson, camera->name, t_utc_ns, TF_FILE_NDJSON, err);
+    if (r < 0)
+        goto fail;
+    r = add_file(pipeline, c->recording.csv, camera->name, t_utc_ns,
+                 c->recording.csv_profile == TF_CONFIG_CSV_OPENFACE ? TF_FILE_CSV_OPENFACE : TF_FILE_CSV,
+                 err);
+    if (r < 0)
+        goto fail;
+    *ret = pipeline;
+    return 0;
+
+fail:
+    tf_pipeline_destroy(pipeline);
+    return r;
+}
+
+static int start_rtsp(struct tf_service *service, struct tf_error *err)
+{
+    const struct tf_config_rtsp *c = &service->config->rtsp;
+    struct tf_rtsp_options options = {.address = c->address, .port = c->port, .clients_max = c->clients};
+    struct secret secret;
+    int r;
+
+    if (!c->enabled)
+        return 0;
+    r = read_credentials(service->config, "rtsp", c->credentials, &secret, err);
+    if (r < 0)
+        return r;
+    if (c->credentials) {
+        options.user = secret.user;
+        options.password = secret.password;
+    }
+    r = tf_rtsp_create(&options, &service->rtsp, err);
+    explicit_bzero(&secret, sizeof(secret));
+    if (r < 0)
+        at_key(service->config, "rtsp", NULL, r == -EINVAL ? "address" : "port", err);
+    return r;
+}
+
+static int start_http(struct tf_service *service, struct tf_error *err)
+{
+    const struct tf_config_http *c = &service->config->http;
+    struct tf_http_options options = {
+        .address = c->address,
+        .port = c->port,
+        .clients_max = c->clients,
+        .queue_bytes = c->queue_bytes,
+        .status = tf_service_statuses,
+        .snapshot = tf_service_snapshot,
+        .health = tf_service_health,
+        .record = tf_service_record,
+        .context = service,
+    };
+    struct secret secret;
+    int r;
+
+    if (!c->enabled)
+        return 0;
+    r = read_credentials(service->config, "http", c->credentials, &secret, err);
+    if (r < 0)
+        return r;
+    if (c->credentials) {
+        options.user = secret.user;
+        options.password = secret.password;
+    }
+    r = tf_http_create(&options, &service->http, err);
+    explicit_bzero(&secret, sizeof(secret));
+    if (r < 0)
+        at_key(service->config, "http", NULL, r == -EINVAL ? "address" : "port", err);
+    return r;
+}
+
+int tf_service_start(struct tf_service *service, struct tf_error *err)
+{
+    const struct tf_config *c = service->config;
+    int64_t t_utc_ns = tf_utc_now_ns();
+    int n = 0, r;
+
+    service->started_ns = tf_now_ns();
+    r = start_rtsp(service, err);
+    if (r == 0)
+        r = start_http(service, err);
+    for (size_t i = 0; i < c->camera_count && r == 0; i++) {
+        if (!c->cameras[i].enabled)
+            continue;
+        r = create_camera(service, &c->cameras[i], t_utc_ns, &service->pipelines[n], err);
+        if (r == 0)
+            service->cameras[n++] = &c->cameras[i];
+    }
+    atomic_store(&service->count, n);
+    for (int i = 0; i < n && r == 0; i++)
+        r = tf_pipeline_start(service->pipelines[i], err);
+    if (r < 0)
+        return r;
+    if (service->rtsp)
+        for (int i = 0; i < n; i++)
+            if (service->cameras[i]->pictures)
+                tf_log(TF_LOG_INFO, service->cameras[i]->name, "video at rtsp://%s:%u/%s", c->rtsp.address,
+                       tf_rtsp_port(service->rtsp), service->cameras[i]->name);
+    if (service->http)
+        tf_log(TF_LOG_INFO, NULL, "records, state and metrics at http://%s:%u/", c->http.address,
+               tf_http_port(service->http));
+    return 0;
+}
+
+int tf_service_stop(struct tf_service *service, struct tf_error *err)
+{
+    int n = atomic_load(&service->count), result = 0;
+
+    /* While the cameras still run, so that each frame of the video gets its row. */
+    tf_service_record_end(service);
+    for (int i = 0; i < n; i++)
+        tf_pipeline_ask_stop(service->pipelines[i]);
+    for (int i = 0; i < n; i++) {
+        int r = tf_pipeline_stop(service->pipelines[i], result ? NULL : err);
+
+        if (result == 0)
+            result = r;
+    }
+    /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
+     */
+    tf_http_destroy(service->http);
+    tf_rtsp_destroy(service->rtsp);
+    for (int i = 0; i < n; i++)
+        tf_pipeline_destroy(service->pipelines[i]);
+    service->http = NULL;
+    service->rtsp = NULL;
+    atomic_store(&service->count, 0);
+    return result;
+}

@@ -1,0 +1,488 @@
+/* A session as HTTP's clients start, mark and stop it. JSON in, JSON out. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/service.h"
+
+static int give(json_t *object, int status, char **answer)
+{
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    size_t n = text ? strlen(text) : 0;
+
+    json_decref(object);
+    *answer = malloc(n + 2);
+    if (*answer && text) {
+        memcpy(*answer, text, n);
+        memcpy(*answer + n, "\n", 2);
+    } else {
+        free(*answer);
+        *answer = NULL;
+    }
+    free(text);
+    return status;
+}
+
+static int give_error(int status, const struct tf_error *err, char **answer)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "error", json_string_nocheck(err->text));
+    return give(object, status, answer);
+}
+
+static int status_of(int r)
+{
+    switch (r) {
+    case -EINVAL:
+    case -ENAMETOOLONG:
+        return 400;
+    case -EBUSY:
+    case -ENOENT:
+    case -EAGAIN:
+    case -ENOTSUP:
+        return 409;
+    case -ENOSPC:
+        return 507;
+    }
+    return 500;
+}
+
+/* --- reading a request --- */
+
+struct request {
+    const char *subject, *session, *task, *note, *text, *value;
+    double emissivity, distance, reflected, room, humidity;
+    char value_text[40];
+};
+
+struct field {
+    const char *name;
+    const char **text;
+    double *number;
+    double min, max;
+};
+
+/* Strings go into strings, numbers into numbers; anything else is said, so that a slip is not lost. */
+static int read_fields(json_t *body, const struct field *fields, struct request *q, struct tf_error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(body, key, value)
+    {
+        const struct field *f = fields;
+
+        while (f->name && strcmp(f->name, key) != 0)
+            f++;
+        if (!f->name)
+            return tf_fail(err, -EINVAL, "\"%.40s\" is not understood here", key);
+        if (json_is_null(value))
+            continue;
+        if (f->text && json_is_string(value)) {
+            if (strlen(json_string_value(value)) != json_string_length(value))
+                return tf_fail(err, -EINVAL, "\"%s\" has a zero byte", key);
+            *f->text = json_string_value(value);
+        } else if (f->text == &q->value && json_is_number(value)) {
+            snprintf(q->value_text, sizeof(q->value_text), "%.12g", json_number_value(value));
+            q->value = q->value_text;
+        } else if (f->number && json_is_number(value)) {
+            *f->number = json_number_value(value);
+            if (!(*f->number >= f->min && *f->number <= f->max))
+                return tf_fail(err, -EINVAL, "\"%s\" has to be from %g to %g", key, f->min, f->max);
+        } else {
+            return tf_fail(err, -EINVAL, "\"%s\" has to be a %s", key, f->text ? "string" : "number");
+        }
+    }
+    return 0;
+}
+
+static int read_request(json_t **body, const char *text, size_t size, const struct field *fields,
+                        struct request *q, struct tf_error *err)
+{
+    json_error_t problem;
+
+    *body = size ? json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem) : json_object();
+    if (!*body)
+        return tf_fail(err, -EINVAL, "the body is not JSON: %s", problem.text);
+    if (!json_is_object(*body))
+        return tf_fail(err, -EINVAL, "the body is not a JSON object");
+    return read_fields(*body, fields, q, err);
+}
+
+/* --- what is told --- */
+
+static json_t *tell_camera(const struct tf_recording_status *s)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "camera", json_string(s->camera));
+    json_object_set_new(o, "state", json_string(s->failed ? "failed" : "recording"));
+    if (s->failed)
+        json_object_set_new(o, "error", json_string_nocheck(s->error.text));
+    json_object_set_new(o, "codec", json_string(s->codec));
+    json_object_set_new(o, "frames", json_integer((json_int_t)s->frames));
+    json_object_set_new(o, "refused", json_integer((json_int_t)s->refused));
+    json_object_set_new(o, "rows", json_integer((json_int_t)s->rows));
+    json_object_set_new(o, "rows_lost", json_integer((json_int_t)s->rows_lost));
+    json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
+    json_object_set_new(o, "annotated", json_integer((json_int_t)s->annotated));
+    json_object_set_new(o, "annotated_lost", json_integer((json_int_t)s->annotated_lost));
+    json_object_set_new(o, "stamps_back", json_integer((json_int_t)s->stamps_back));
+    return o;
+}
+
+static json_t *tell_session(const struct tf_service *service, const char *state, json_t *cameras)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "state", json_string(state));
+    json_object_set_new(o, "subject", json_string(service->session_subject));
+    if (service->session_name)
+        json_object_set_new(o, "session", json_string(service->session_name));
+    json_object_set_new(o, "task", json_string(service->session_task));
+    json_object_set_new(o, "run", json_integer(tf_session_run(service->session)));
+    json_object_set_new(o, "folder", json_string_nocheck(tf_session_folder(service->session)));
+    json_object_set_new(o, "name", json_string(tf_session_stem(service->session)));
+    json_object_set_new(o, "t_start_mono_ns", json_integer((json_int_t)service->session_start_ns));
+    json_object_set_new(o, "seconds", json_real((double)(tf_now_ns() - service->session_start_ns) / 1e9));
+    json_object_set_new(o, "marks", json_integer((json_int_t)service->marks));
+    json_object_set_new(o, "cameras", cameras);
+    return o;
+}
+
+static int tell_status(struct tf_service *service, char **answer)
+{
+    int n = atomic_load(&service->count);
+    json_t *cameras;
+    bool failed = false;
+
+    if (!service->session)
+        return give(json_pack("{s:s}", "state", "idle"), 200, answer);
+    cameras = json_array();
+    for (int i = 0; i < n; i++) {
+        struct tf_recording_status s;
+
+        if (tf_pipeline_record_status(service->pipelines[i], &s) < 0)
+            continue;
+        failed |= s.failed;
+        json_array_append_new(cameras, tell_camera(&s));
+    }
+    return give(tell_session(service, failed ? "failed" : "recording", cameras), 200, answer);
+}
+
+/* --- start and stop --- */
+
+static void forget_session(struct tf_service *service)
+{
+    service->session = NULL;
+    free(service->session_subject);
+    free(service->session_name);
+    free(service->session_task);
+    service->session_subject = service->session_name = service->session_task = NULL;
+}
+
+/* Ends all recordings; the first error, also of frames that were refused. `cameras` (may be NULL) is filled.
+ */
+static int end_session(struct tf_service *service, json_t *cameras, struct tf_error *err)
+{
+    int n = atomic_load(&service->count), result = 0;
+
+    for (int i = 0; i < n; i++) {
+        struct tf_recording_status s = {0};
+        struct tf_error e = {0};
+        int r = tf_pipeline_record_stop(service->pipelines[i], &s, &e);
+
+        if (r == -ENOENT && !s.camera[0])
+            continue;
+        if (r == 0 && (s.refused || s.rows_lost))
+            r = tf_fail(&e, -EIO,
+                        "%llu frames were refused and %llu rows lost: the encoder or the disk was too slow",
+                        (unsigned long long)s.refused, (unsigned long long)s.rows_lost);
+        if (r < 0) {
+            tf_log(TF_LOG_ERROR, service->cameras[i]->name, "recording: %s", e.text);
+            if (result == 0) {
+                result = r;
+                *err = e;
+                tf_error_prefix(err, "camera %s", service->cameras[i]->name);
+            }
+        }
+        if (cameras) {
+            json_t *o = tell_camera(&s);
+
+            json_object_set_new(o, "state", json_string(s.failed ? "failed" : "complete"));
+            json_array_append_new(cameras, o);
+        }
+    }
+    return result;
+}
+
+static bool has_failed(struct tf_service *service)
+{
+    int n = atomic_load(&service->count);
+    struct tf_recording_status s;
+
+    for (int i = 0; i < n; i++)
+        if (tf_pipeline_record_status(service->pipelines[i], &s) == 0 && s.failed)
+            return true;
+    return false;
+}
+
+/* Two cameras whose names differ only in what a label cannot have would write one file. */
+static int check_names(struct tf_service *service, struct tf_error *err)
+{
+    int n = atomic_load(&service->count);
+    char a[512], b[512];
+
+    for (int i = 0; i < n; i++) {
+        if (tf_session_camera_stem(service->session, service->cameras[i]->name, a, sizeof(a)) < 0)
+            return tf_fail(err, -EINVAL,
+                           "camera %s: its name has no letter or digit, which a recording needs",
+                           service->cameras[i]->name);
+        for (int j = 0; j < i; j++)
+            if (tf_session_camera_stem(service->session, service->cameras[j]->name, b, sizeof(b)) == 0 &&
+                strcmp(a, b) == 0)
+                return tf_fail(
+                    err, -EINVAL,
+                    "cameras %s and %s differ only in \"_\" and \"-\", which names of recordings do "
+                    "not have: rename one",
+                    service->cameras[j]->name, service->cameras[i]->name);
+    }
+    return 0;
+}
+
+static int record_cameras(struct tf_service *service, const struct request *q, uint64_t t_mono_ns,
+                          int64_t t_utc_ns, struct tf_error *err)
+{
+    const struct tf_config_recording *c = &service->config->recording;
+    int n = atomic_load(&service->count), r;
+    char stem[512];
+
+    r = check_names(service, err);
+    for (int i = 0; i < n && r == 0; i++) {
+        struct tf_recording_options options = {
+            .folder = tf_session_folder(service->session),
+            .stem = stem,
+            .codec = (enum tf_recording_codec)c->codec,
+            .visible_h264 = c->visible == TF_CONFIG_VISIBLE_H264,
+            .annotated = c->annotated && service->cameras[i]->pictures,
+            .free_min = (uint64_t)c->free_space_min << 20,
+            .t_start_ns = t_mono_ns,
+            .t_start_utc_ns = t_utc_ns,
+            .emissivity = q->emissivity,
+            .distance_m = q->distance,
+            .reflected_c = q->reflected,
+            .room_c = q->room,
+            .humidity_percent = q->humidity,
+            .note = q->note,
+        };
+
+        tf_session_camera_stem(service->session, service->cameras[i]->name, stem, sizeof(stem));
+        r = tf_pipeline_record_start(service->pipelines[i], &options, err);
+    }
+    return r;
+}
+
+static int start(struct tf_service *service, const struct request *q, char **answer)
+{
+    struct tf_session_options options = {
+        .directory = service->config->recording.directory,
+        .subject = q->subject,
+        .session = q->session,
+        .task = q->task,
+        .note = q->note,
+        .t_start_ns = tf_now_ns(),
+    };
+    struct tf_error err = {0}, ignored = {0};
+    int r;
+
+    options.t_start_utc_ns = (int64_t)options.t_start_ns + tf_utc_offset_ns();
+    if (!options.directory) {
+        tf_fail(&err, -ENOTSUP, "sessions are not recorded here: set directory in [recording]");
+        return give_error(409, &err, answer);
+    }
+    if (!q->subject || !q->task) {
+        tf_fail(&err, -EINVAL, "a session needs a subject and a task");
+        return give_error(400, &err, answer);
+    }
+    /* A session that has failed has said so; it is not in the next one's way. */
+    if (service->session && has_failed(service)) {
+        end_session(service, NULL, &ignored);
+        tf_session_close(service->session, NULL);
+        forget_session(service);
+    }
+    if (service->session) {
+        tf_fail(&err, -EBUSY, "%s is being recorded: stop it first", tf_session_stem(service->session));
+        return give_error(409, &err, answer);
+    }
+    r = tf_session_create(&options, &service->session, &err);
+    if (r < 0)
+        return give_error(status_of(r == -ENOENT ? -EIO : r), &err, answer);
+    service->session_subject = strdup(q->subject);
+    service->session_name = q->session ? strdup(q->session) : NULL;
+    service->session_task = strdup(q->task);
+    service->session_start_ns = options.t_start_ns;
+    service->marks = 0;
+    service->session_said_failed = service->session_said_refused = false;
+    r = service->session_subject && service->session_task && (!q->session || service->session_name)
+            ? record_cameras(service, q, options.t_start_ns, options.t_start_utc_ns, &err)
+            : tf_fail(&err, -ENOMEM, "no memory");
+    if (r < 0) {
+        end_session(service, NULL, &ignored);
+        tf_session_close(service->session, NULL);
+        forget_session(service);
+        tf_log(TF_LOG_ERROR, NULL, "recording not started: %s", err.text);
+        return give_error(status_of(r), &err, answer);
+    }
+    tf_log(TF_LOG_NOTICE, NULL, "recording %s/%s", tf_session_folder(service->session),
+           tf_session_stem(service->session));
+    return tell_status(service, answer);
+}
+
+static int stop(struct tf_service *service, char **answer)
+{
+    struct tf_error err = {0};
+    json_t *cameras, *told;
+    int r, events;
+
+    if (!service->session) {
+        tf_fail(&err, -ENOENT, "nothing is being recorded");
+        return give_error(409, &err, answer);
+    }
+    cameras = json_array();
+    r = end_session(service, cameras, &err);
+    told = tell_session(service, r < 0 ? "failed" : "complete", cameras);
+    events = tf_session_close(service->session, r < 0 ? NULL : &err);
+    if (r == 0)
+        r = events;
+    if (r < 0) {
+        json_object_set_new(told, "state", json_string("failed"));
+        json_object_set_new(told, "error", json_string_nocheck(err.text));
+    }
+    tf_log(TF_LOG_NOTICE, NULL, "recording ended%s", r < 0 ? ", with errors" : "");
+    forget_session(service);
+    return give(told, 200, answer);
+}
+
+static int mark(struct tf_service *service, const struct request *q, uint64_t t_mono_ns, char **answer)
+{
+    struct tf_mark m = {.text = q->text, .value = q->value, .t_mono_ns = t_mono_ns};
+    struct tf_error err = {0};
+    char utc[TF_UTC_TEXT];
+    int64_t onset;
+    int r;
+
+    m.t_utc_ns = (int64_t)t_mono_ns + tf_utc_offset_ns();
+    if (!service->session) {
+        tf_fail(&err, -ENOENT, "nothing is being recorded: the mark has nowhere to go");
+        return give_error(409, &err, answer);
+    }
+    if (!q->text) {
+        tf_fail(&err, -EINVAL, "the mark has no text");
+        return give_error(400, &err, answer);
+    }
+    r = tf_session_mark(service->session, &m, &onset, &err);
+    if (r < 0)
+        return give_error(status_of(r), &err, answer);
+    service->marks++;
+    tf_utc_format(m.t_utc_ns, utc);
+    return give(json_pack("{s:f,s:I,s:s}", "onset", (double)onset / 1e9, "t_mono_ns", (json_int_t)t_mono_ns,
+                          "t_utc", utc),
+                200, answer);
+}
+
+int tf_service_record(void *context, enum tf_http_record what, const char *text, size_t size,
+                      uint64_t t_mono_ns, char **answer)
+{
+    struct tf_service *service = context;
+    struct request q = {.emissivity = NAN, .distance = NAN, .reflected = NAN, .room = NAN, .humidity = NAN};
+    const struct field of_start[] = {
+        {"subject", &q.subject},
+        {"session", &q.session},
+        {"task", &q.task},
+        {"note", &q.note},
+        {"emissivity", NULL, &q.emissivity, 0.01, 1},
+        {"distance_m", NULL, &q.distance, 0, 1000},
+        {"reflected_c", NULL, &q.reflected, -273.15, 2000},
+        {"room_c", NULL, &q.room, -100, 100},
+        {"humidity_percent", NULL, &q.humidity, 0, 100},
+        {0},
+    };
+    const struct field of_mark[] = {{"text", &q.text}, {"value", &q.value}, {0}};
+    const struct field none[] = {{0}};
+    struct tf_error err = {0};
+    json_t *body = NULL;
+    int status;
+
+    if (read_request(&body, text, size,
+                     what == TF_HTTP_RECORD_START  ? of_start
+                     : what == TF_HTTP_RECORD_MARK ? of_mark
+                                                   : none,
+                     &q, &err) < 0) {
+        json_decref(body);
+        return give_error(400, &err, answer);
+    }
+    pthread_mutex_lock(&service->session_lock);
+    switch (what) {
+    case TF_HTTP_RECORD_START:
+        status = start(service, &q, answer);
+        break;
+    case TF_HTTP_RECORD_STOP:
+        status = stop(service, answer);
+        break;
+    case TF_HTTP_RECORD_MARK:
+        status = mark(service, &q, t_mono_ns, answer);
+        break;
+    default:
+        status = tell_status(service, answer);
+    }
+    pthread_mutex_unlock(&service->session_lock);
+    json_decref(body);
+    return status;
+}
+
+/* --- the main loop's part --- */
+
+void tf_service_record_watch(struct tf_service *service)
+{
+    int n = atomic_load(&service->count);
+
+    /* Whoever starts or stops a session looks by himself. */
+    if (pthread_mutex_trylock(&service->session_lock) != 0)
+        return;
+    for (int i = 0; i < n && service->session; i++) {
+        struct tf_recording_status s;
+
+        if (tf_pipeline_record_status(service->pipelines[i], &s) < 0 || (!s.failed && !s.refused))
+            continue;
+        if (s.failed && !service->session_said_failed)
+            tf_log(TF_LOG_ERROR, s.camera, "RECORDING STOPPED: %s", s.error.text);
+        if (s.refused && !service->session_said_refused)
+            tf_log(TF_LOG_ERROR, s.camera,
+                   "recording: frames are refused, %llu so far: the encoder or the disk is too slow",
+                   (unsigned long long)s.refused);
+        service->session_said_failed |= s.failed;
+        service->session_said_refused |= s.refused > 0;
+    }
+    pthread_mutex_unlock(&service->session_lock);
+}
+
+void tf_service_record_end(struct tf_service *service)
+{
+    struct tf_error err = {0};
+
+    pthread_mutex_lock(&service->session_lock);
+    if (service->session) {
+        end_session(service, NULL, &err);
+        if (tf_session_close(service->session, &err) < 0)
+            tf_log(TF_LOG_ERROR, NULL, "recording: %s", err.text);
+        forget_session(service);
+        tf_log(TF_LOG_NOTICE, NULL, "recording ended with the service");
+    }
+    pthread_mutex_unlock(&service->session_lock);
+}

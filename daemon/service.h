@@ -1,0 +1,81 @@
+/* Inside of thermofaced: the service, its cameras, and what they share. */
+#ifndef TF_DAEMON_SERVICE_H
+#define TF_DAEMON_SERVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "pipeline/pipeline.h"
+#include "publish/http.h"
+#include "publish/rtsp.h"
+#include "publish/session.h"
+
+/* A camera that has not delivered a frame so long after the start is reported absent; the service is ready
+ * all the same. */
+#define TF_READY_WAIT_NS 10000000000ull
+
+struct tf_service {
+    struct tf_config *config;
+    struct tf_rtsp *rtsp; /* NULL: not enabled */
+    struct tf_http *http;
+    struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
+    const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */
+    atomic_int count; /* grows once, when all pipelines exist: HTTP's threads look from the beginning */
+    uint64_t started_ns;
+    bool ready;
+
+    /* The session that is recorded. */
+    pthread_mutex_t session_lock; /* over start, stop, mark and status */
+    struct tf_session *session;
+    char *session_subject, *session_name, *session_task;
+    uint64_t session_start_ns;
+    uint64_t marks;
+    bool session_said_failed, session_said_refused; /* in the log */
+};
+
+/* cameras.c */
+/* What the configuration cannot know by itself: format rows, palettes, readable credentials. Errors name file
+ * and line. */
+int tf_service_check(const struct tf_config *config, struct tf_error *err);
+struct tf_overlay_options tf_service_overlay(const struct tf_config *config);
+/* Servers, then pipelines, then frames. On failure everything made so far is left to tf_service_stop. */
+int tf_service_start(struct tf_service *service, struct tf_error *err);
+/* Within 2 s. 0, or the first error that lost data. Frees all but the configuration. */
+int tf_service_stop(struct tf_service *service, struct tf_error *err);
+
+/* service.c */
+/* Until a signal or the end of all recordings. Takes over the signals that main has blocked. */
+int tf_service_run(struct tf_service *service, struct tf_error *err);
+
+/* reload.c */
+/* Reads the file again, takes what can change while running, says what changed and what needs a restart.
+ * Never ends the service. */
+void tf_service_reload(struct tf_service *service);
+
+/* status.c */
+int tf_service_statuses(void *context, struct tf_status *statuses, int max);
+int tf_service_snapshot(void *context, const char *camera, uint8_t **png, size_t *size);
+int tf_service_health(void *context, char *reason, size_t size);
+/* One line for systemctl status. */
+void tf_service_line(struct tf_service *service, char *text, size_t size);
+
+/* record.c */
+/* HTTP's POST /record/start, /record/stop, /mark and GET /record; see tf_http_options.record. */
+int tf_service_record(void *context, enum tf_http_record what, const char *body, size_t size,
+                      uint64_t t_mono_ns, char **answer);
+/* Says losses and failures of a recording once in the log; every second. */
+void tf_service_record_watch(struct tf_service *service);
+/* At the service's end: the session's files become whole. */
+void tf_service_record_end(struct tf_service *service);
+
+/* notify.c: systemd's notifications; nothing happens without systemd. */
+void tf_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void tf_notify_reloading(void);
+/* Nanoseconds between watchdog pings that systemd asks for (half its limit), or 0. */
+uint64_t tf_notify_watchdog_ns(void);
+
+#endif

@@ -1,0 +1,96 @@
+/* What HTTP's clients and systemd are told. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/service.h"
+
+int tf_service_statuses(void *context, struct tf_status *statuses, int max)
+{
+    struct tf_service *service = context;
+    int n = atomic_load(&service->count);
+
+    if (n > max)
+        n = max;
+    for (int i = 0; i < n; i++) {
+        tf_pipeline_status(service->pipelines[i], &statuses[i]);
+        if (service->http) {
+            statuses[i].http_clients = tf_http_clients(service->http, statuses[i].camera);
+            statuses[i].dropped_http = tf_http_dropped(service->http, statuses[i].camera);
+        }
+    }
+    return n;
+}
+
+int tf_service_snapshot(void *context, const char *camera, uint8_t **png, size_t *size)
+{
+    struct tf_service *service = context;
+    int n = atomic_load(&service->count);
+
+    for (int i = 0; i < n; i++)
+        if (strcmp(service->cameras[i]->name, camera) == 0) {
+            if (!service->cameras[i]->pictures)
+                return -ENOENT;
+            return tf_pipeline_snapshot(service->pipelines[i], png, size, NULL);
+        }
+    return -ENOENT;
+}
+
+int tf_service_health(void *context, char *reason, size_t size)
+{
+    struct tf_service *service = context;
+    int n = atomic_load(&service->count);
+    struct tf_status status;
+
+    if (!n) {
+        snprintf(reason, size, "starting");
+        return -EAGAIN;
+    }
+    for (int i = 0; i < n; i++) {
+        int r = tf_pipeline_health(service->pipelines[i], reason, size);
+
+        if (r < 0)
+            return r;
+        tf_pipeline_status(service->pipelines[i], &status);
+        switch (status.state) {
+        case TF_CAMERA_RUNNING:
+        case TF_CAMERA_ENDED:
+            break;
+        case TF_CAMERA_OPENING:
+            snprintf(reason, size, "camera %s is being opened", status.camera);
+            return -EAGAIN;
+        case TF_CAMERA_NO_SIGNAL:
+        case TF_CAMERA_LOST:
+            snprintf(reason, size, "camera %s: %s: %s", status.camera, tf_camera_state_name(status.state),
+                     status.message);
+            return -ENODEV;
+        }
+    }
+    return 0;
+}
+
+void tf_service_line(struct tf_service *service, char *text, size_t size)
+{
+    int n = atomic_load(&service->count);
+    size_t used = 0;
+
+    text[0] = 0;
+    for (int i = 0; i < n && used < size; i++) {
+        const char *between = i ? "; " : "";
+        struct tf_status s;
+        int w;
+
+        tf_pipeline_status(service->pipelines[i], &s);
+        if (s.state == TF_CAMERA_RUNNING)
+            w = snprintf(text + used, size - used, "%s%s %.1f frames/s, %u %s", between, s.camera,
+                         (double)s.fps, s.faces, s.faces == 1 ? "face" : "faces");
+        else
+            w = snprintf(text + used, size - used, "%s%s %s", between, s.camera,
+                         tf_camera_state_name(s.state));
+        if (w < 0)
+            return;
+        used += (size_t)w;
+    }
+}

@@ -1,0 +1,121 @@
+/*
+ * Faces in a frame: finder, 68 landmarks, tracking, region temperatures; on top of the engine.
+ *
+ * One tf_analyser serves one camera, in one thread. Nothing is allocated after tf_analyser_create.
+ */
+#ifndef TF_INFERENCE_FACE_H
+#define TF_INFERENCE_FACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/frame.h"
+
+#define TF_POINTS 68
+#define TF_FACES_MAX 8
+
+/* The face's regions; "right" is the subject's (left in the picture). tf_region_name gives the record's
+ * names. */
+enum tf_region {
+    TF_REGION_FOREHEAD,
+    TF_REGION_PERIORBITAL_RIGHT,
+    TF_REGION_PERIORBITAL_LEFT,
+    TF_REGION_CANTHUS_RIGHT,
+    TF_REGION_CANTHUS_LEFT,
+    TF_REGION_NOSE_TIP,
+    TF_REGION_NOSTRILS,
+    TF_REGION_PERINASAL,
+    TF_REGION_CHEEK_RIGHT,
+    TF_REGION_CHEEK_LEFT,
+    TF_REGION_CHIN,
+    TF_REGION_MOUTH,
+};
+#define TF_REGIONS 12
+const char *tf_region_name(enum tf_region region);
+
+/* A region of fewer pixels is not valid (size-of-source effect: at least 3 x 3; docs/regions.md). */
+#define TF_REGION_PIXELS_MIN 9
+#define TF_REGION_OUTLINE_MAX 24
+
+/* In the frame's unit: °C when it is radiometric, else counts. All values are NAN when n is 0. */
+struct tf_region_stats {
+    float mean, median, min, max, sd;
+    uint32_t n; /* picture pixels */
+    bool
+        valid; /* n >= TF_REGION_PIXELS_MIN, wholly inside the picture, no value out of the format's limits */
+};
+
+struct tf_point {
+    float x, y;       /* pixels of the upright picture, origin at the centre of the top left pixel */
+    float confidence; /* 0..1 */
+};
+
+struct tf_outline {
+    uint32_t n;
+    float xy[TF_REGION_OUTLINE_MAX][2];
+};
+
+struct tf_face {
+    uint32_t id;                       /* steady while the face is tracked; from 1, never reused in a run */
+    float score;                       /* 0..1: the finder's, then the mean confidence of the points */
+    float box[4];                      /* x, y, w, h: the tight box of the points */
+    struct tf_point points[TF_POINTS]; /* as the network gave them */
+    struct tf_point points_filtered[TF_POINTS]; /* set only when `filtered` */
+    bool filtered;
+    struct tf_region_stats regions[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS]; /* polygons of the upright picture, for drawing */
+};
+
+struct tf_faces {
+    uint32_t count; /* largest face first */
+    struct tf_face faces[TF_FACES_MAX];
+};
+
+struct tf_analyser_options {
+    const char *models;                   /* folder with landmarks68.onnx and finder.onnx */
+    const char *landmarks, *finder;       /* files instead, or NULL */
+    int threads;                          /* 0 = 1 */
+    const char *cpu;                      /* see base/cpu.h, NULL = best */
+    uint32_t faces_max;                   /* 0 = 4; at most TF_FACES_MAX */
+    bool filter;                          /* one-euro filter: fills points_filtered */
+    float filter_min_cutoff, filter_beta; /* 0 = defaults (docs/landmarks.md) */
+    bool track;                           /* false: the finder runs on every frame (single pictures) */
+    float score_min;                      /* a face below it is lost; 0 = default */
+    uint32_t find_every; /* with faces in view, frames between looks for new ones; 0 = default */
+};
+
+struct tf_analyser;
+
+/* Errors: those of tf_engine_open, -EINVAL for a model whose metadata does not fit (key and value named). */
+int tf_analyser_create(const struct tf_analyser_options *options, struct tf_analyser **ret,
+                       struct tf_error *err);
+void tf_analyser_destroy(struct tf_analyser *analyser);
+
+/* Nanoseconds of the last call, by stage. */
+struct tf_analyser_times {
+    uint64_t normalise_ns, finder_ns, landmarks_ns, regions_ns;
+};
+
+/*
+ * Finds, follows and measures the faces of a frame. Frames of a source come in order; flags are honoured: a
+ * corrupt frame or one with the shutter closed (TF_FLAG_CORRUPT, TF_FLAG_FFC) is not looked at: no faces,
+ * tracks kept. Errors: -EINVAL for a picture smaller than 32 x 32 or of a format without luminance.
+ */
+int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *frame, struct tf_faces *ret);
+struct tf_analyser_times tf_analyser_times(const struct tf_analyser *analyser);
+/* Forgets tracks and filters (a seek, a replug). Ids go on. */
+void tf_analyser_reset(struct tf_analyser *analyser);
+
+/*
+ * The landmarks of one face whose box is known, without finder or tracker, as the evaluation of a landmark
+ * network needs: box is x, y, w, h of the tight box in upright pixels. Fills 68 points.
+ */
+int tf_analyser_landmarks(struct tf_analyser *analyser, const struct tf_frame *frame, const float box[4],
+                          struct tf_point points[TF_POINTS]);
+
+/* Region statistics for given points: what tf_analyser_process does per face. */
+void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
+                        struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS]);
+
+#endif

@@ -1,0 +1,183 @@
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "inference/face/metadata.h"
+#include "inference/face/network.h"
+
+static int read_crop(struct tf_network *n, struct tf_error *err)
+{
+    const char *value;
+    int r = tf_meta_text(n->engine, n->path, "tf.crop", &value, err);
+
+    if (r < 0)
+        return r;
+    if (tf_meta_is(value, "square")) {
+        const struct tf_meta_key keys[] = {{"scale", &n->crop_scale, 0.1f, 10, true}};
+
+        n->crop = TF_CROP_SQUARE;
+        return tf_meta_pairs(n->path, "tf.crop", value, keys, 1, err);
+    }
+    if (tf_meta_is(value, "letterbox")) {
+        n->crop = TF_CROP_LETTERBOX;
+        return tf_meta_pairs(n->path, "tf.crop", value, NULL, 0, err);
+    }
+    return tf_fail(err, -EINVAL, "%s: metadata tf.crop: '%s' is neither square nor letterbox", n->path,
+                   value);
+}
+
+static int read_tone(struct tf_network *n, struct tf_error *err)
+{
+    const char *value;
+    int r = tf_meta_text(n->engine, n->path, "tf.normalise", &value, err);
+
+    if (r < 0)
+        return r;
+    if (tf_meta_is(value, "percentile")) {
+        const struct tf_meta_key keys[] = {{"lo", &n->tone.lo, 0, 100, true},
+                                           {"hi", &n->tone.hi, 0, 100, true},
+                                           {"min_span_c", &n->tone.min_span_c, 0, 1000, false}};
+
+        n->tone.kind = TF_TONE_PERCENTILE;
+        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, 3, err);
+    } else if (tf_meta_is(value, "celsius")) {
+        const struct tf_meta_key keys[] = {{"lo", &n->tone.lo, -273.15f, 3000, true},
+                                           {"hi", &n->tone.hi, -273.15f, 3000, true}};
+
+        n->tone.kind = TF_TONE_CELSIUS;
+        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, 2, err);
+    } else {
+        return tf_fail(err, -EINVAL, "%s: metadata tf.normalise: '%s' is neither percentile nor celsius",
+                       n->path, value);
+    }
+    if (r == 0 && !(n->tone.lo < n->tone.hi))
+        r = tf_fail(err, -EINVAL, "%s: metadata tf.normalise: lo must be below hi in '%s'", n->path, value);
+    return r;
+}
+
+static int read_input(struct tf_network *n, struct tf_error *err)
+{
+    const struct tf_tensor_info *info;
+
+    if (tf_engine_inputs(n->engine) != 1)
+        return tf_fail(err, -EINVAL, "%s: a face network has one input, this one %zu", n->path,
+                       tf_engine_inputs(n->engine));
+    info = tf_engine_input(n->engine, 0);
+    if (info->rank != 4 || info->dims[0] != 1 || info->dims[1] != 1)
+        return tf_fail(err, -EINVAL, "%s: input %s is not of shape [1, 1, height, width]", n->path,
+                       info->name);
+    if (info->dims[2] < TF_NETWORK_SIDE_MIN || info->dims[2] > TF_NETWORK_SIDE_MAX ||
+        info->dims[3] < TF_NETWORK_SIDE_MIN || info->dims[3] > TF_NETWORK_SIDE_MAX)
+        return tf_fail(err, -EINVAL, "%s: input %s is %lld x %lld; sides from %d to %d are possible", n->path,
+                       info->name, (long long)info->dims[3], (long long)info->dims[2], TF_NETWORK_SIDE_MIN,
+                       TF_NETWORK_SIDE_MAX);
+    n->input = tf_engine_input_u8(n->engine, 0);
+    if (!info->quantised || n->input == NULL || !(info->scale > 0))
+        return tf_fail(err, -EINVAL, "%s: input %s is not quantised: its first node must be QuantizeLinear",
+                       n->path, info->name);
+    n->height = (uint32_t)info->dims[2];
+    n->width = (uint32_t)info->dims[3];
+    n->input_scale = info->scale;
+    n->input_zero = info->zero_point;
+    return 0;
+}
+
+int tf_network_open(const char *path, const char *task, int threads, const char *cpu, struct tf_network *ret,
+                    struct tf_error *err)
+{
+    const struct tf_engine_options options = {.threads = threads, .cpu = cpu};
+    struct tf_network n = {0};
+    const char *value;
+    size_t count;
+    int r;
+
+    n.path = strdup(path);
+    if (n.path == NULL)
+        return tf_fail(err, -ENOMEM, "%s: out of memory", path);
+    r = tf_engine_open(path, &options, &n.engine, err);
+    if (r < 0)
+        goto fail;
+    r = tf_meta_text(n.engine, path, "tf.task", &value, err);
+    if (r < 0)
+        goto fail;
+    if (strcmp(value, task) != 0) {
+        r = tf_fail(err, -EINVAL, "%s: metadata tf.task is '%s', but a network of task '%s' is needed here",
+                    path, value, task);
+        goto fail;
+    }
+    if ((r = read_input(&n, err)) < 0 || (r = read_crop(&n, err)) < 0 || (r = read_tone(&n, err)) < 0)
+        goto fail;
+
+    count = (size_t)n.width * n.height;
+    n.values = calloc(count, sizeof(float));
+    n.scratch = calloc(count, sizeof(float));
+    r = n.values == NULL || n.scratch == NULL ? -ENOMEM : tf_sampler_create(n.width, n.height, &n.sampler);
+    if (r < 0) {
+        tf_fail(err, r, "%s: out of memory", path);
+        goto fail;
+    }
+    *ret = n;
+    return 0;
+fail:
+    tf_network_close(&n);
+    return r;
+}
+
+void tf_network_close(struct tf_network *network)
+{
+    tf_engine_close(network->engine);
+    tf_sampler_destroy(network->sampler);
+    free(network->values);
+    free(network->scratch);
+    free(network->path);
+    memset(network, 0, sizeof(*network));
+}
+
+int tf_network_run(struct tf_network *network, const struct tf_view *view,
+                   const struct tf_radiometry *radiometry, const struct tf_window *window)
+{
+    size_t count = (size_t)network->width * network->height;
+    uint64_t start = tf_now_ns(), sampled;
+    uint32_t inside;
+    int r;
+
+    inside = tf_sample(network->sampler, view, window, network->values);
+    if (inside == 0)
+        return -EINVAL;
+    tf_tone_apply(&network->tone, radiometry, network->values, count, inside, network->scratch,
+                  network->input_scale, network->input_zero, network->input);
+    sampled = tf_now_ns();
+    r = tf_engine_run_u8(network->engine);
+    network->sample_ns = sampled - start;
+    network->run_ns = tf_now_ns() - sampled;
+    return r;
+}
+
+int tf_network_output(const struct tf_network *network, const char *name, int rank,
+                      const struct tf_tensor_info **info, size_t *index, struct tf_error *err)
+{
+    size_t outputs = tf_engine_outputs(network->engine), i = 0;
+
+    if (name == NULL) {
+        if (outputs != 1)
+            return tf_fail(err, -EINVAL, "%s: one output is needed, the network has %zu", network->path,
+                           outputs);
+    } else {
+        while (i < outputs && strcmp(tf_engine_output(network->engine, i)->name, name) != 0)
+            i++;
+        if (i == outputs)
+            return tf_fail(err, -EINVAL, "%s: the network has no output named '%s'", network->path, name);
+    }
+    const struct tf_tensor_info *t = tf_engine_output(network->engine, i);
+    if (rank != 0 && t->rank != rank)
+        return tf_fail(err, -EINVAL, "%s: output %s has %d dimensions, %d are needed", network->path, t->name,
+                       t->rank, rank);
+    if (!t->quantised || !(t->scale > 0) || tf_engine_output_u8(network->engine, i) == NULL)
+        return tf_fail(err, -EINVAL, "%s: output %s is not quantised: its last node must be DequantizeLinear",
+                       network->path, t->name);
+    *info = t;
+    *index = i;
+    return 0;
+}

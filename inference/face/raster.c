@@ -1,0 +1,191 @@
+#include <math.h>
+#include <string.h>
+
+#include "inference/face/raster.h"
+
+/* A frame does not carry its format's limits; what no radiometric camera for people measures is not sane. */
+#define SANE_MIN_C (-40.0f)
+#define SANE_MAX_C 550.0f
+
+/* Up to so many pixels are kept while they are first seen; of larger regions the picture is read again. */
+#define KEEP 2048
+#define BINS 2048 /* 65536 values in steps of 32 at most */
+
+struct tally {
+    uint16_t *keep;
+    uint64_t sum, squares; /* of value - base */
+    uint32_t n;
+    uint16_t base, min, max;
+};
+
+struct counter {
+    uint32_t *bins;
+    uint16_t base;
+    uint32_t shift, size; /* values from base on, `size` bins of 2^shift values */
+};
+
+/* Calls for every span [x0, x1] of row y inside the polygon and the picture. */
+typedef void (*span_fn)(void *context, const struct tf_view *view, uint32_t y, uint32_t x0, uint32_t x1);
+
+static void tally_span(void *context, const struct tf_view *view, uint32_t y, uint32_t x0, uint32_t x1)
+{
+    struct tally *t = context;
+    const uint8_t *p = view->base + (ptrdiff_t)y * view->step_y + (ptrdiff_t)x0 * view->step_x;
+    uint64_t sum = 0, squares = 0;
+
+    if (t->n == 0)
+        t->base = t->min = t->max = (uint16_t)tf_view_at(view, x0, y);
+    for (uint32_t x = x0; x <= x1; x++, p += view->step_x) {
+        uint16_t v = view->wide ? tf_load_u16(p) : *p;
+        int64_t d = (int64_t)v - t->base;
+
+        if (t->n < KEEP)
+            t->keep[t->n] = v;
+        t->n++;
+        t->min = v < t->min ? v : t->min;
+        t->max = v > t->max ? v : t->max;
+        /* Two's complement sums: exact although single differences are negative. */
+        sum += (uint64_t)d;
+        squares += (uint64_t)(d * d);
+    }
+    t->sum += sum;
+    t->squares += squares;
+}
+
+static void count_value(struct counter *c, uint16_t v)
+{
+    uint32_t bin = v < c->base ? UINT32_MAX : (uint32_t)(v - c->base) >> c->shift;
+
+    if (bin < c->size)
+        c->bins[bin]++;
+}
+
+static void count_span(void *context, const struct tf_view *view, uint32_t y, uint32_t x0, uint32_t x1)
+{
+    const uint8_t *p = view->base + (ptrdiff_t)y * view->step_y + (ptrdiff_t)x0 * view->step_x;
+
+    for (uint32_t x = x0; x <= x1; x++, p += view->step_x)
+        count_value(context, view->wide ? tf_load_u16(p) : *p);
+}
+
+/* Rows whose centre lies in [top, bottom) are asked for their crossings with the edges. */
+static void fill(const struct tf_view *view, const struct tf_outline *o, span_fn span, void *context)
+{
+    float top = o->xy[0][1], bottom = top;
+    int32_t last_x = (int32_t)view->width - 1;
+
+    for (uint32_t i = 1; i < o->n; i++) {
+        top = fminf(top, o->xy[i][1]);
+        bottom = fmaxf(bottom, o->xy[i][1]);
+    }
+    int32_t y0 = (int32_t)ceilf(fmaxf(top, 0));
+    int32_t y1 = (int32_t)floorf(fminf(bottom, (float)view->height - 1));
+    for (int32_t y = y0; y <= y1; y++) {
+        float cross[TF_REGION_OUTLINE_MAX];
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < o->n; i++) {
+            const float *a = o->xy[i], *b = o->xy[(i + 1) % o->n];
+
+            if ((a[1] <= (float)y) == (b[1] <= (float)y))
+                continue;
+            float x = a[0] + ((float)y - a[1]) * (b[0] - a[0]) / (b[1] - a[1]);
+            uint32_t at = n++;
+            for (; at > 0 && cross[at - 1] > x; at--)
+                cross[at] = cross[at - 1];
+            cross[at] = x;
+        }
+        for (uint32_t i = 0; i + 1 < n; i += 2) {
+            int32_t x0 = (int32_t)ceilf(fmaxf(cross[i], 0));
+            int32_t x1 = (int32_t)ceilf(fminf(cross[i + 1], (float)view->width)) - 1;
+
+            if (x1 > last_x)
+                x1 = last_x;
+            if (x0 <= x1)
+                span(context, view, (uint32_t)y, (uint32_t)x0, (uint32_t)x1);
+        }
+    }
+}
+
+static void count_all(const struct tf_view *view, const struct tf_outline *o, const struct tally *t,
+                      struct counter *c)
+{
+    memset(c->bins, 0, c->size * sizeof(*c->bins));
+    if (t->n > KEEP) {
+        fill(view, o, count_span, c);
+        return;
+    }
+    for (uint32_t i = 0; i < t->n; i++)
+        count_value(c, t->keep[i]);
+}
+
+/* The value of rank `rank` by counting, coarse and then, where a bin holds several values, fine. */
+static uint16_t value_of_rank(const struct tf_view *view, const struct tf_outline *o, const struct tally *t,
+                              uint32_t *bins, uint32_t rank)
+{
+    struct counter c = {.bins = bins, .base = t->min};
+    uint32_t range = (uint32_t)(t->max - t->min) + 1;
+
+    while (range > (uint32_t)BINS << c.shift)
+        c.shift++;
+    c.size = ((range - 1) >> c.shift) + 1;
+    for (;;) {
+        uint32_t bin = 0;
+
+        count_all(view, o, t, &c);
+        while (rank >= bins[bin])
+            rank -= bins[bin++];
+        c.base = (uint16_t)(c.base + (bin << c.shift));
+        if (c.shift == 0)
+            return c.base;
+        c.size = 1u << c.shift;
+        c.shift = 0;
+    }
+}
+
+static double median_of(const struct tf_view *view, const struct tf_outline *o, const struct tally *t)
+{
+    uint32_t bins[BINS];
+    uint32_t lower = (t->n - 1) / 2;
+    double a = value_of_rank(view, o, t, bins, lower);
+
+    if (t->n % 2 == 1)
+        return a;
+    /* Often the next rank is in the same value; the last counts tell without another pass only there, so ask
+     * again. */
+    return (a + value_of_rank(view, o, t, bins, lower + 1)) / 2;
+}
+
+void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *radiometry,
+                       const struct tf_outline *outline, struct tf_region_stats *ret)
+{
+    uint16_t keep[KEEP];
+    struct tally t = {.keep = keep};
+    double scale = radiometry->valid ? (double)radiometry->scale : 1;
+    double offset = radiometry->valid ? (double)radiometry->offset : 0;
+    bool within = outline->n >= 3;
+
+    *ret = (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
+    for (uint32_t i = 0; i < outline->n; i++) {
+        float x = outline->xy[i][0], y = outline->xy[i][1];
+
+        within = within && x >= -0.5f && y >= -0.5f && x <= (float)view->width - 0.5f &&
+                 y <= (float)view->height - 0.5f;
+    }
+    if (outline->n < 3)
+        return;
+    fill(view, outline, tally_span, &t);
+    if (t.n == 0)
+        return;
+
+    double n = t.n, shift = (double)(int64_t)t.sum / n;
+    double variance = (double)t.squares / n - shift * shift;
+    ret->n = t.n;
+    ret->mean = (float)((t.base + shift) * scale + offset);
+    ret->sd = (float)(sqrt(variance > 0 ? variance : 0) * fabs(scale));
+    ret->median = (float)(median_of(view, outline, &t) * scale + offset);
+    ret->min = (float)((scale < 0 ? t.max : t.min) * scale + offset);
+    ret->max = (float)((scale < 0 ? t.min : t.max) * scale + offset);
+    ret->valid = within && t.n >= TF_REGION_PIXELS_MIN &&
+                 (!radiometry->valid || (ret->min >= SANE_MIN_C && ret->max <= SANE_MAX_C));
+}

@@ -1,0 +1,17 @@
+/* Statistics of the pixels whose centres lie inside a polygon. */
+#ifndef TF_INFERENCE_FACE_RASTER_H
+#define TF_INFERENCE_FACE_RASTER_H
+
+#include "inference/face.h"
+#include "inference/face/view.h"
+
+/*
+ * Measures the polygon (upright pixels, even-odd rule; a centre exactly on an edge belongs to the polygon on
+ * its right or below, so that polygons side by side share no pixel). Exact mean, median, minimum, maximum and
+ * population standard deviation, in °C when `radiometry` is valid, else in counts. Sets `valid` as
+ * inference/face.h says.
+ */
+void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *radiometry,
+                       const struct tf_outline *outline, struct tf_region_stats *ret);
+
+#endif

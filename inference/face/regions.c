@@ -1,0 +1,270 @@
+/*
+ * The face's regions from its 68 points: docs/regions.md gives each one's definition and where it comes from.
+ *
+ * Geometry is laid out along the face's own axes, so that a tilted head is measured like an upright one:
+ * `right` along the outer eye corners (towards the picture's right), `down` perpendicular to it, lengths in
+ * eye distances (36 to 45).
+ */
+#include <math.h>
+#include <string.h>
+
+#include "inference/face.h"
+#include "inference/face/raster.h"
+
+#define DISC_SIDES 24
+/* A regular 24-gon with the area of the circle: r' = r * sqrt(pi / (12 sin(15 degrees))). */
+#define DISC_GROW 1.00575f
+
+#define NOSE_TIP_RADIUS 0.12f
+#define CANTHUS_RADIUS 0.07f
+#define CHEEK_RADIUS 0.14f
+#define NOSTRILS_BELOW 0.10f
+#define EYE_GROW 0.08f
+#define FOREHEAD_FROM 0.15f /* of the nose's length above the brows: clear of their hair */
+#define FOREHEAD_TO 0.50f
+
+/* Points further off than any picture reaches are not drawn or measured. */
+#define FAR 65536.0f
+
+struct vec {
+    float x, y;
+};
+
+struct face_frame {
+    const struct tf_point *p;
+    struct vec right, down;
+    float eyes; /* eye distance, pixels */
+};
+
+static const char *const names[TF_REGIONS] = {
+    [TF_REGION_FOREHEAD] = "forehead",
+    [TF_REGION_PERIORBITAL_RIGHT] = "periorbital_right",
+    [TF_REGION_PERIORBITAL_LEFT] = "periorbital_left",
+    [TF_REGION_CANTHUS_RIGHT] = "canthus_right",
+    [TF_REGION_CANTHUS_LEFT] = "canthus_left",
+    [TF_REGION_NOSE_TIP] = "nose_tip",
+    [TF_REGION_NOSTRILS] = "nostrils",
+    [TF_REGION_PERINASAL] = "perinasal",
+    [TF_REGION_CHEEK_RIGHT] = "cheek_right",
+    [TF_REGION_CHEEK_LEFT] = "cheek_left",
+    [TF_REGION_CHIN] = "chin",
+    [TF_REGION_MOUTH] = "mouth",
+};
+
+const char *tf_region_name(enum tf_region region)
+{
+    return (unsigned)region < TF_REGIONS ? names[region] : NULL;
+}
+
+static struct vec at(const struct face_frame *f, int k)
+{
+    return (struct vec){f->p[k].x, f->p[k].y};
+}
+
+static struct vec middle(struct vec a, struct vec b)
+{
+    return (struct vec){(a.x + b.x) * 0.5f, (a.y + b.y) * 0.5f};
+}
+
+static float distance(struct vec a, struct vec b)
+{
+    return hypotf(a.x - b.x, a.y - b.y);
+}
+
+/* v moved by r to the face's right side of the picture and d down, in pixels. */
+static struct vec moved(const struct face_frame *f, struct vec v, float r, float d)
+{
+    return (struct vec){v.x + r * f->right.x + d * f->down.x, v.y + r * f->right.y + d * f->down.y};
+}
+
+/* How far b lies below a along the face's axis, in pixels. */
+static float below(const struct face_frame *f, struct vec a, struct vec b)
+{
+    return (b.x - a.x) * f->down.x + (b.y - a.y) * f->down.y;
+}
+
+static float beside(const struct face_frame *f, struct vec a, struct vec b)
+{
+    return (b.x - a.x) * f->right.x + (b.y - a.y) * f->right.y;
+}
+
+static void add(struct tf_outline *o, struct vec v)
+{
+    o->xy[o->n][0] = v.x;
+    o->xy[o->n][1] = v.y;
+    o->n++;
+}
+
+static void disc(const struct face_frame *f, struct tf_outline *o, struct vec centre, float radius)
+{
+    for (int i = 0; i < DISC_SIDES; i++) {
+        float angle = (float)i * (2.0f * (float)M_PI / DISC_SIDES);
+
+        add(o, moved(f, centre, radius * DISC_GROW * cosf(angle), radius * DISC_GROW * sinf(angle)));
+    }
+}
+
+static void through(const struct face_frame *f, struct tf_outline *o, const uint8_t *points, int count)
+{
+    for (int i = 0; i < count; i++)
+        add(o, at(f, points[i]));
+}
+
+/* The six points of an eye, pushed outwards along the ellipse that holds them. */
+static void grown_eye(const struct face_frame *f, struct tf_outline *o, int first)
+{
+    struct vec centre = {0, 0};
+    float half_w = 0, half_h = 0;
+
+    for (int k = first; k < first + 6; k++) {
+        centre.x += f->p[k].x / 6;
+        centre.y += f->p[k].y / 6;
+    }
+    for (int k = first; k < first + 6; k++) {
+        half_w = fmaxf(half_w, fabsf(beside(f, centre, at(f, k))));
+        half_h = fmaxf(half_h, fabsf(below(f, centre, at(f, k))));
+    }
+    /* A closed eye has hardly a height; its lids still are a region. */
+    half_h = fmaxf(half_h, 0.2f * half_w);
+    if (!(half_w > 0))
+        return;
+    for (int k = first; k < first + 6; k++) {
+        float r = beside(f, centre, at(f, k)) / half_w, d = below(f, centre, at(f, k)) / half_h;
+        float length = hypotf(r, d);
+        float grow = EYE_GROW * f->eyes / fmaxf(length, 0.1f);
+
+        add(o, moved(f, centre, r * (half_w + grow), d * (half_h + grow)));
+    }
+}
+
+static void forehead(const struct face_frame *f, struct tf_outline *o)
+{
+    struct vec chin = at(f, 8), bridge = at(f, 27);
+    float nose = distance(bridge, at(f, 33)), length = distance(chin, bridge);
+    struct vec up = {-f->down.x, -f->down.y};
+
+    /* The face's axis from the chin to the bridge follows a turned head; a chin that is lost does not count.
+     */
+    if (length > 0.3f * f->eyes)
+        up = (struct vec){(bridge.x - chin.x) / length, (bridge.y - chin.y) / length};
+    struct vec r = at(f, 19), l = at(f, 24);
+    float from = FOREHEAD_FROM * nose, to = FOREHEAD_TO * nose;
+    add(o, (struct vec){r.x + up.x * to, r.y + up.y * to});
+    add(o, (struct vec){l.x + up.x * to, l.y + up.y * to});
+    add(o, (struct vec){l.x + up.x * from, l.y + up.y * from});
+    add(o, (struct vec){r.x + up.x * from, r.y + up.y * from});
+}
+
+static void nostrils(const struct face_frame *f, struct tf_outline *o)
+{
+    struct vec r = at(f, 31), l = at(f, 35);
+    struct vec centre = middle(r, l);
+    float bottom = fmaxf(below(f, centre, at(f, 33)), 0) + NOSTRILS_BELOW * f->eyes;
+    float half = fabsf(beside(f, r, l)) * 0.5f;
+
+    add(o, moved(f, centre, -half, 0));
+    add(o, moved(f, centre, half, 0));
+    add(o, moved(f, centre, half, bottom));
+    add(o, moved(f, centre, -half, bottom));
+}
+
+static void cheek(const struct face_frame *f, struct tf_outline *o, int eye_a, int eye_b, int nose, int mouth,
+                  int jaw_a, int jaw_b)
+{
+    struct vec eye = middle(at(f, eye_a), at(f, eye_b)), jaw = middle(at(f, jaw_a), at(f, jaw_b));
+    struct vec corners[4] = {eye, at(f, nose), at(f, mouth), jaw};
+    struct vec centre = {0, 0};
+    float radius = CHEEK_RADIUS * f->eyes;
+
+    for (int i = 0; i < 4; i++) {
+        centre.x += corners[i].x / 4;
+        centre.y += corners[i].y / 4;
+    }
+    /* On the far side of a turned head the cheek is narrow: the disc stays clear of nose and jaw. */
+    radius = fminf(radius, 0.5f * fminf(distance(centre, corners[1]), distance(centre, jaw)));
+    disc(f, o, centre, radius);
+}
+
+static void outline(const struct face_frame *f, enum tf_region region, struct tf_outline *o)
+{
+    static const uint8_t perinasal[] = {31, 32, 33, 34, 35, 54, 53, 52, 51, 50, 49, 48};
+    static const uint8_t chin[] = {57, 9, 8, 7};
+    static const uint8_t mouth[] = {48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59};
+
+    switch (region) {
+    case TF_REGION_FOREHEAD:
+        forehead(f, o);
+        break;
+    case TF_REGION_PERIORBITAL_RIGHT:
+        grown_eye(f, o, 36);
+        break;
+    case TF_REGION_PERIORBITAL_LEFT:
+        grown_eye(f, o, 42);
+        break;
+    case TF_REGION_CANTHUS_RIGHT:
+        disc(f, o, at(f, 39), CANTHUS_RADIUS * f->eyes);
+        break;
+    case TF_REGION_CANTHUS_LEFT:
+        disc(f, o, at(f, 42), CANTHUS_RADIUS * f->eyes);
+        break;
+    case TF_REGION_NOSE_TIP:
+        disc(f, o, at(f, 30), NOSE_TIP_RADIUS * f->eyes);
+        break;
+    case TF_REGION_NOSTRILS:
+        nostrils(f, o);
+        break;
+    case TF_REGION_PERINASAL:
+        through(f, o, perinasal, sizeof(perinasal));
+        break;
+    case TF_REGION_CHEEK_RIGHT:
+        cheek(f, o, 36, 41, 31, 48, 2, 3);
+        break;
+    case TF_REGION_CHEEK_LEFT:
+        cheek(f, o, 45, 46, 35, 54, 14, 13);
+        break;
+    case TF_REGION_CHIN:
+        through(f, o, chin, sizeof(chin));
+        break;
+    case TF_REGION_MOUTH:
+        through(f, o, mouth, sizeof(mouth));
+        break;
+    }
+}
+
+static bool usable(const struct tf_point points[TF_POINTS])
+{
+    for (int k = 0; k < TF_POINTS; k++) {
+        if (!(fabsf(points[k].x) < FAR) || !(fabsf(points[k].y) < FAR))
+            return false;
+    }
+    return true;
+}
+
+void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
+                        struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS])
+{
+    struct face_frame f = {.p = points};
+    struct tf_view view;
+    bool seen = tf_view_init(&view, frame) && usable(points);
+
+    memset(outlines, 0, TF_REGIONS * sizeof(*outlines));
+    if (seen) {
+        float dx = points[45].x - points[36].x, dy = points[45].y - points[36].y;
+
+        f.eyes = hypotf(dx, dy);
+        seen = f.eyes > 0;
+        if (seen) {
+            f.right = (struct vec){dx / f.eyes, dy / f.eyes};
+            f.down = (struct vec){-f.right.y, f.right.x};
+        }
+    }
+    for (int i = 0; i < TF_REGIONS; i++) {
+        if (!seen) {
+            stats[i] =
+                (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
+            continue;
+        }
+        outline(&f, (enum tf_region)i, &outlines[i]);
+        tf_raster_measure(&view, &frame->radiometry, &outlines[i], &stats[i]);
+    }
+}

@@ -1,0 +1,148 @@
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "inference/face/sample.h"
+#include "inference/face/tone.h"
+
+#define BINS 1024
+#define SORT_MAX 24
+
+static void insertion_sort(float *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        float x = v[i];
+        size_t j = i;
+
+        for (; j > 0 && v[j - 1] > x; j--)
+            v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+/*
+ * Which bin a value falls into. Monotone in v (subtraction, multiplication by a positive number and
+ * truncation are), so that counting bins orders values exactly.
+ */
+static inline int bin_of(float v, float min, float factor)
+{
+    int bin = (int)((v - min) * factor);
+
+    return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
+}
+
+/*
+ * The value of rank `rank` among v[n], by counting into bins between minimum and maximum and going on within
+ * the bin that holds the rank. Changes the order of v and drops values.
+ */
+static float select_rank(float *v, size_t n, size_t rank)
+{
+    uint32_t bins[BINS];
+
+    while (n > SORT_MAX) {
+        float min = v[0], max = v[0];
+
+        for (size_t i = 1; i < n; i++) {
+            min = v[i] < min ? v[i] : min;
+            max = v[i] > max ? v[i] : max;
+        }
+        float factor = (float)BINS / (max - min);
+
+        if (!(max > min) || !isfinite(factor))
+            return min;
+        memset(bins, 0, sizeof(bins));
+        for (size_t i = 0; i < n; i++)
+            bins[bin_of(v[i], min, factor)]++;
+        int bin = 0;
+        while (rank >= bins[bin])
+            rank -= bins[bin++];
+        size_t kept = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (bin_of(v[i], min, factor) == bin)
+                v[kept++] = v[i];
+        }
+        n = kept;
+    }
+    insertion_sort(v, n);
+    return v[rank];
+}
+
+void tf_tone_ranks(const float *values, size_t count, size_t inside, size_t rank_a, size_t rank_b,
+                   float *scratch, float *a, float *b)
+{
+    uint32_t bins[BINS] = {0};
+    float min = INFINITY, max = -INFINITY;
+    size_t below = 0, n = 0;
+    int bin = 0;
+
+    if (inside == 0) {
+        *a = *b = 0;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        float v = values[i];
+        float low = v < 0 ? INFINITY : v;
+
+        min = low < min ? low : min;
+        max = v > max ? v : max;
+    }
+    float factor = (float)BINS / (max - min);
+    if (!(max > min) || !isfinite(factor)) {
+        *a = *b = min;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] >= 0)
+            bins[bin_of(values[i], min, factor)]++;
+    }
+    /* Both ranks are read from the one count; only the values of their bins are looked at again. */
+    for (int which = 0; which < 2; which++) {
+        size_t rank = which == 0 ? rank_a : rank_b;
+
+        while (bin < BINS - 1 && rank >= below + bins[bin])
+            below += bins[bin++];
+        n = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (values[i] >= 0 && bin_of(values[i], min, factor) == bin)
+                scratch[n++] = values[i];
+        }
+        *(which == 0 ? a : b) = select_rank(scratch, n, rank - below);
+    }
+}
+
+void tf_tone_apply(const struct tf_tone *tone, const struct tf_radiometry *radiometry, const float *values,
+                   size_t count, size_t inside, float *scratch, float scale, int zero_point, uint8_t *out)
+{
+    float lo, span;
+    /* The usual scale is 1/255, whose reciprocal in float must be 255 itself. */
+    float steps = fabsf(scale * 255.0f - 1.0f) < 1e-4f ? 255.0f : 1.0f / scale;
+    int outside = zero_point < 0 ? 0 : zero_point > 255 ? 255 : zero_point;
+
+    if (tone->kind == TF_TONE_CELSIUS && radiometry->valid && radiometry->scale > 0) {
+        lo = (tone->lo - radiometry->offset) / radiometry->scale;
+        span = (tone->hi - tone->lo) / radiometry->scale;
+    } else {
+        bool percentile = tone->kind == TF_TONE_PERCENTILE;
+        double last = inside > 0 ? (double)(inside - 1) : 0;
+        double lo_rank = (percentile ? (double)tone->lo : 1.0) / 100.0 * last;
+        double hi_rank = (percentile ? (double)tone->hi : 99.0) / 100.0 * last;
+        float hi, least = 1;
+
+        tf_tone_ranks(values, count, inside, (size_t)lo_rank, (size_t)hi_rank, scratch, &lo, &hi);
+        if (percentile && tone->min_span_c > 0 && radiometry->valid && radiometry->scale > 0)
+            least = tone->min_span_c / radiometry->scale;
+        span = fmaxf(hi - lo, least);
+    }
+    for (size_t i = 0; i < count; i++) {
+        float x = (values[i] - lo) / span;
+
+        x = x < 0 ? 0 : x > 1 ? 1 : x;
+        /* x * steps is 0 or more, and adding 2^23 leaves the float at whole numbers, ties to even: rint
+         * without a call. */
+        float q = (x * steps + 8388608.0f) - 8388608.0f;
+        int v = (int)q + zero_point;
+
+        v = v < 0 ? 0 : v > 255 ? 255 : v;
+        out[i] = (uint8_t)(values[i] < 0 ? outside : v);
+    }
+}

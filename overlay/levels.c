@@ -1,0 +1,184 @@
+#include <string.h>
+
+#include "overlay/levels.h"
+
+/* Where upright pixels lie in the native picture: native = origin + x * across + y * down. */
+struct walk {
+    int32_t x, y, across_x, across_y, down_x, down_y;
+};
+
+static struct walk walk_of(const struct tf_frame *f)
+{
+    switch (f->rotate) {
+    case 90:
+        return (struct walk){0, f->height - 1, 0, -1, 1, 0};
+    case 180:
+        return (struct walk){f->width - 1, f->height - 1, -1, 0, 0, -1};
+    case 270:
+        return (struct walk){f->width - 1, 0, 0, 1, -1, 0};
+    default:
+        return (struct walk){0, 0, 1, 0, 0, 1};
+    }
+}
+
+/* A column of the native picture is read once for each upright row: blocks keep its cache lines for the next
+ * rows. */
+#define BLOCK 32
+
+static inline int16_t level(float value, float low, float scale)
+{
+    float v = (value - low) * scale;
+
+    v = v < TF_LEVEL_MIN ? TF_LEVEL_MIN : v > TF_LEVEL_MAX ? TF_LEVEL_MAX : v;
+    return (int16_t)v;
+}
+
+void tf_levels_gray(const struct tf_frame *f, const struct tf_range *range, int16_t *restrict levels)
+{
+    uint32_t width = tf_frame_upright_width(f), height = tf_frame_upright_height(f);
+    float span = range->high - range->low, scale = TF_LEVEL_TOP / (span > 1e-6f ? span : 1e-6f),
+          low = range->low;
+    struct walk w = walk_of(f);
+    size_t bytes = f->pixel == TF_PIXEL_U16 ? 2 : 1;
+    ptrdiff_t step = w.across_x * (ptrdiff_t)bytes + w.across_y * (ptrdiff_t)f->stride[0];
+
+    if (!f->rotate) {
+        for (uint32_t y = 0; y < height; y++, levels += width) {
+            const uint8_t *row = f->plane[0] + (size_t)y * f->stride[0];
+            if (bytes == 2) {
+                const uint16_t *row16 = (const uint16_t *)(const void *)row;
+                for (uint32_t x = 0; x < width; x++)
+                    levels[x] = level(row16[x], low, scale);
+            } else {
+                for (uint32_t x = 0; x < width; x++)
+                    levels[x] = level(row[x], low, scale);
+            }
+        }
+        return;
+    }
+    for (uint32_t x0 = 0; x0 < width; x0 += BLOCK) {
+        uint32_t x1 = x0 + BLOCK < width ? x0 + BLOCK : width;
+        for (uint32_t y = 0; y < height; y++) {
+            int32_t nx = w.x + (int32_t)x0 * w.across_x + (int32_t)y * w.down_x;
+            int32_t ny = w.y + (int32_t)x0 * w.across_y + (int32_t)y * w.down_y;
+            const uint8_t *p = f->plane[0] + (ptrdiff_t)ny * f->stride[0] + (ptrdiff_t)nx * (ptrdiff_t)bytes;
+            int16_t *to = levels + (size_t)y * width;
+            for (uint32_t x = x0; x < x1; x++, p += step) {
+                uint16_t v = *p;
+                if (bytes == 2)
+                    memcpy(&v, p, 2);
+                to[x] = level(v, low, scale);
+            }
+        }
+    }
+}
+
+struct yuv {
+    int y, u, v;
+};
+
+static inline struct yuv read_yuv(const struct tf_frame *f, uint32_t x, uint32_t y)
+{
+    const uint8_t *p;
+
+    switch (f->pixel) {
+    case TF_PIXEL_YUYV:
+        p = f->plane[0] + (size_t)y * f->stride[0] + (x & ~1u) * 2;
+        return (struct yuv){p[(x & 1) * 2], p[1], p[3]};
+    case TF_PIXEL_UYVY:
+        p = f->plane[0] + (size_t)y * f->stride[0] + (x & ~1u) * 2;
+        return (struct yuv){p[(x & 1) * 2 + 1], p[0], p[2]};
+    case TF_PIXEL_NV12:
+        p = f->plane[1] + (size_t)(y / 2) * f->stride[1] + (x & ~1u);
+        return (struct yuv){f->plane[0][(size_t)y * f->stride[0] + x], p[0], p[1]};
+    default:
+        return (struct yuv){f->plane[0][(size_t)y * f->stride[0] + x],
+                            f->plane[1][(size_t)(y / 2) * f->stride[1] + x / 2],
+                            f->plane[2][(size_t)(y / 2) * f->stride[2] + x / 2]};
+    }
+}
+
+static inline int16_t channel(int v) /* 8.8 fixed point to levels */
+{
+    v = v >> 3; /* 256 / TF_LEVEL_STEPS */
+    return (int16_t)(v < 0 ? 0 : v > TF_LEVEL_TOP ? TF_LEVEL_TOP : v);
+}
+
+void tf_levels_colour(const struct tf_frame *f, int16_t *const planes[3])
+{
+    uint32_t width = tf_frame_upright_width(f), height = tf_frame_upright_height(f);
+    struct walk w = walk_of(f);
+    int16_t *restrict red = planes[0], *restrict green = planes[1], *restrict blue = planes[2];
+
+    for (uint32_t y = 0; y < height; y++) {
+        int32_t nx = w.x + (int32_t)y * w.down_x, ny = w.y + (int32_t)y * w.down_y;
+        size_t at = (size_t)y * width;
+        for (uint32_t x = 0; x < width; x++, at++, nx += w.across_x, ny += w.across_y) {
+            struct yuv c = read_yuv(f, (uint32_t)nx, (uint32_t)ny);
+            /* BT.601, 1.164 (Y - 16) and so on, times 256. */
+            int luma = 298 * (c.y - 16), u = c.u - 128, v = c.v - 128;
+            red[at] = channel(luma + 409 * v);
+            green[at] = channel(luma - 100 * u - 208 * v);
+            blue[at] = channel(luma + 516 * u);
+        }
+    }
+}
+
+/* About so many pixels are looked at: percentiles need no more. */
+#define SAMPLES 12000
+#define BINS 1024
+
+static inline uint32_t value_at(const struct tf_frame *f, uint32_t x, uint32_t y)
+{
+    const uint8_t *row = f->plane[0] + (size_t)y * f->stride[0];
+    uint16_t v;
+
+    if (f->pixel == TF_PIXEL_U8)
+        return row[x];
+    memcpy(&v, row + (size_t)x * 2, 2);
+    return v;
+}
+
+bool tf_levels_range(const struct tf_frame *f, float span_min, struct tf_range *ret)
+{
+    uint32_t pixels = (uint32_t)f->width * f->height, step = 1, least = UINT32_MAX, most = 0, n = 0,
+             shift = 0;
+    uint32_t counts[BINS] = {0};
+
+    if (!pixels)
+        return false;
+    while (pixels / (step * step) > SAMPLES)
+        step++;
+    for (uint32_t y = step / 2; y < f->height; y += step)
+        for (uint32_t x = step / 2; x < f->width; x += step) {
+            uint32_t v = value_at(f, x, y);
+            least = v < least ? v : least;
+            most = v > most ? v : most;
+        }
+    if (least > most)
+        return false;
+    while (((most - least) >> shift) >= BINS)
+        shift++;
+    for (uint32_t y = step / 2; y < f->height; y += step)
+        for (uint32_t x = step / 2; x < f->width; x += step, n++)
+            counts[(value_at(f, x, y) - least) >> shift]++;
+
+    uint32_t below = 0, low = 0, high = BINS - 1;
+    for (uint32_t i = 0; i < BINS; i++) {
+        below += counts[i];
+        if (below * 100ull <= n)
+            low = i + 1;
+        if (below * 1000ull >= n * 995ull) {
+            high = i;
+            break;
+        }
+    }
+    float a = (float)(least + (low << shift)), b = (float)(least + ((high + 1) << shift));
+    if (b < a)
+        b = a;
+    float span = (b - a) * 1.1f, middle = (a + b) / 2;
+    if (span < span_min)
+        span = span_min;
+    *ret = (struct tf_range){middle - span / 2, middle + span / 2};
+    return true;
+}

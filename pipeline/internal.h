@@ -1,0 +1,253 @@
+/* Inside of the pipeline: what its threads share. Not for other rooms. */
+#ifndef TF_PIPELINE_INTERNAL_H
+#define TF_PIPELINE_INTERNAL_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/ring.h"
+#include "pipeline/pipeline.h"
+
+/*
+ * How many frames may wait, and so how many may be out at once. Frames out at worst: one in capture's hands,
+ * LIVE in the ring, one in inference, the latest (for snapshots), PICTURES in the picture ring, one being
+ * drawn, one held by a snapshot; three more stay with the driver, below which V4L2 drivers begin to lose
+ * frames.
+ */
+#define TF_LIVE_RING 6
+#define TF_PICTURE_RING 3
+#define TF_FRAMES_OUT (1 + TF_LIVE_RING + 1 + 1 + TF_PICTURE_RING + 1 + 1 + 3)
+/*
+ * Frames that may wait for the recording's encoder. V4L2 gives out 32 buffers at most; other sources' frames
+ * are plain memory, which bridges a second of a busy processor.
+ */
+#define TF_RECORDING_WAIT_V4L2 14
+#define TF_RECORDING_WAIT 64
+/* Records out at worst: inference's, the latest, the picture ring, the one drawn, one held by a snapshot, one
+ * to spare. */
+#define TF_RECORDS (1 + 1 + TF_PICTURE_RING + 1 + 1 + 1)
+/* Descriptors of frames whose record is still to be made: 17 s of a 60 Hz camera while inference does not
+ * answer. */
+#define TF_BACKLOG 1024
+
+#define TF_POLL_MS 200 /* each thread looks up at least so often: heart beats, stop, "no signal" pictures */
+#define TF_BACKOFF_MIN_NS 250000000ull
+#define TF_BACKOFF_MAX_NS 5000000000ull
+#define TF_STALL_NS 2000000000ull   /* a running camera without a frame for so long has no signal … */
+#define TF_REOPEN_NS 10000000000ull /* … and after so long more it is closed and opened again */
+#define TF_HANG_NS 10000000000ull   /* a thread without a heart beat for so long hangs */
+#define TF_DRAIN_NS                                                                                          \
+    800000000ull /* at a stop, waiting frames are analysed for so long, then they are skipped */
+
+/* What a record says of a frame, kept apart from the frame so that a dropped one still gets its record. */
+struct tf_head {
+    uint64_t n; /* 0, 1, 2 … over all openings of the camera: record.frame */
+    uint64_t sequence, camera_counter;
+    bool has_camera_counter;
+    uint64_t t_mono_ns;
+    int64_t t_utc_ns;
+    enum tf_stamp stamp;
+    uint32_t flags;
+    struct tf_radiometry radiometry;
+    float sensor_c;
+    uint64_t dropped_driver, dropped_capture;
+    uint32_t recording;  /* number of the recording that it belongs to, 0 = none */
+    int64_t video_frame; /* its place there, -1 = refused */
+    uint32_t opening;    /* which opening of the camera it came from */
+};
+
+/* A slot of the backlog. The ring carries pointers to these; `frame` is NULL once the ring has dropped it. */
+struct tf_entry {
+    struct tf_head head;
+    struct tf_frame *frame;
+};
+
+/* A record with the frame it was made of, shared by inference, picture thread and snapshots. */
+struct tf_shared_record {
+    atomic_uint references;
+    atomic_bool taken; /* cleared last of all, when everything that it holds has been let go */
+    struct tf_frame *frame;
+    struct tf_record record;
+};
+
+enum tf_thread_role { TF_THREAD_CAPTURE, TF_THREAD_INFERENCE, TF_THREAD_PICTURE, TF_THREADS };
+
+struct tf_worker {
+    pthread_t thread;
+    bool started; /* by the owner's thread only */
+    _Atomic uint64_t beat_ns;
+    bool running;    /* under lock */
+    clockid_t clock; /* under lock, while running */
+    uint64_t cpu_ns; /* under lock, once it has ended */
+};
+
+enum tf_stage {
+    TF_STAGE_NORMALISE,
+    TF_STAGE_FINDER,
+    TF_STAGE_LANDMARKS,
+    TF_STAGE_REGIONS,
+    TF_STAGE_RECORD,
+    TF_STAGE_OVERLAY,
+    TF_STAGE_ENCODE,
+    TF_STAGES,
+};
+
+/* Latency with 32 steps an octave (3 %), for percentiles. */
+#define TF_FINE_STEPS 32
+#define TF_FINE_BUCKETS (TF_FINE_STEPS * 28)
+
+#define TF_FPS_STAMPS 512
+
+struct tf_pipeline {
+    struct tf_pipeline_options options; /* its strings are copies, in `strings` */
+    char camera[64];
+    char *strings[12];
+    int string_count;
+    bool live;          /* the source comes by the clock: drop; else every place waits */
+    bool pictures_wait; /* offline with a video file: every picture is drawn */
+
+    struct tf_worker workers[TF_THREADS];
+    atomic_bool stopping;
+    _Atomic uint64_t stop_ns;
+    bool started, joined;
+
+    /*
+     * Protects what follows up to `latest`. Held for copies only, never across a call that can wait.
+     * `changed` says that a stop was asked for or that the last thread has ended.
+     */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* on CLOCK_MONOTONIC */
+    int threads_left;
+    int result; /* the run's first error */
+    struct tf_error error;
+    struct tf_status status;
+    int64_t state_since_utc_ns;
+    struct tf_overlay_options
+        overlay_options; /* the newest; the picture thread takes them when the number changes */
+    uint32_t overlay_number;
+    struct tf_source *source; /* while the capture thread has it open: for tf_source_wake */
+    struct tf_source_info info;
+    bool has_info;
+    struct tf_shared_record *latest;
+    uint64_t fps_stamps[TF_FPS_STAMPS]; /* when records were made, newest at fps_count - 1 */
+    uint64_t fps_count;
+
+    /* Capture's own. */
+    struct tf_source *first_source; /* opened by create when a failure ends the run */
+    uint64_t frames_captured;
+    uint32_t openings;
+    struct tf_source_drops drops_before; /* of earlier openings */
+    uint64_t lost_backlog;
+    bool final; /* the error that ends the run: its caller says it */
+    struct tf_log_limit message_limit;
+
+    /* Capture to inference. */
+    struct tf_ring *ring;
+    sem_t ring_slots; /* offline: free places */
+    struct tf_entry *backlog;
+    _Atomic uint64_t backlog_head, backlog_tail; /* written by capture; by inference */
+
+    /* Inference's own. */
+    struct tf_analyser *analyser;
+    struct tf_shared_record *records;
+    struct tf_record skipped; /* without faces */
+    struct tf_sink sinks[TF_PIPELINE_SINKS_MAX];
+    bool sink_failed[TF_PIPELINE_SINKS_MAX];
+    int sink_count;
+    bool sinks_closed;
+    bool analysis_failed;
+    uint32_t opening_seen;
+    uint64_t skipped_count;
+    uint64_t picture_due_ns;
+
+    /* Inference to pictures. */
+    struct tf_ring *picture_ring;
+    sem_t picture_slots;
+
+    /* The picture thread's own (create's before it starts). */
+    struct tf_rtsp_mount *mount;
+    struct tf_overlay *overlay;
+    uint32_t overlay_taken, overlay_width, overlay_height; /* upright geometry it was made for */
+    struct tf_encoder *encoder;
+    bool encoder_failed;
+    struct tf_muxer *muxer;
+    atomic_bool video_open;
+    uint64_t picture_last_ns; /* stamp of the newest picture encoded */
+    bool key_wanted;
+    _Atomic uint64_t encoded;
+
+    /*
+     * The recording. recording_control is held over start, stop and status; the other locks by one thread
+     * each and for a moment by control.
+     */
+    pthread_mutex_t recording_control;
+    struct tf_recording *recording; /* under recording_control */
+    pthread_mutex_t recording_locks[TF_THREADS];
+    struct tf_recording *recordings[TF_THREADS]; /* as each thread sees it */
+    uint32_t recording_number;                   /* capture's lock */
+    uint32_t recording_rows_number;              /* inference's lock */
+    atomic_bool recording_pictures, recording_key;
+    _Atomic uint64_t records_done; /* frames that have got their record */
+
+    /* Snapshots: drawn in the asker's thread, one at a time. */
+    pthread_mutex_t snapshot_lock;
+    struct tf_overlay *snapshot_overlay;
+    uint32_t snapshot_width, snapshot_height, snapshot_number;
+
+    /* Sums of nanoseconds; each written by one thread. */
+    _Atomic uint64_t stage_ns[TF_STAGES];
+    _Atomic uint64_t latency_fine[TF_FINE_BUCKETS];
+    _Atomic uint32_t latency_max;
+};
+
+/* pipeline.c */
+void tf_pipeline_fail(struct tf_pipeline *p, int code, const struct tf_error *err); /* keeps the first */
+bool tf_pipeline_sleep(struct tf_pipeline *p, uint64_t ns); /* false: a stop was asked for */
+void tf_pipeline_beat(struct tf_pipeline *p, enum tf_thread_role role);
+
+/* record.c */
+void tf_pipeline_record_init(struct tf_pipeline *p);
+unsigned tf_pipeline_record_waiting(const struct tf_pipeline *p);
+void tf_pipeline_record_finish(struct tf_pipeline *p);
+void tf_pipeline_record_frame(struct tf_pipeline *p, struct tf_frame *frame, struct tf_head *head);
+void tf_pipeline_record_row(struct tf_pipeline *p, const struct tf_record *record,
+                            const struct tf_head *head);
+void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *packet);
+void tf_pipeline_record_packets_end(struct tf_pipeline *p);
+
+/* supervise.c */
+void *tf_capture_main(void *arg);
+int tf_capture_open(struct tf_pipeline *p, struct tf_source **ret, struct tf_error *err);
+
+/* analyse.c */
+void *tf_inference_main(void *arg);
+void tf_shared_record_ref(struct tf_shared_record *record);
+void tf_shared_record_unref(struct tf_shared_record *record);
+void tf_sinks_close(struct tf_pipeline *p);
+
+/* picture.c */
+void *tf_picture_main(void *arg);
+/* Overlay, encoder and, unless it is for a card, video file for frames of an upright size; anew when the size
+ * has changed. */
+int tf_picture_prepare(struct tf_pipeline *p, uint32_t width, uint32_t height, bool card,
+                       struct tf_error *err);
+bool tf_picture_wanted(const struct tf_pipeline *p);
+void tf_picture_finish(struct tf_pipeline *p);
+
+/* status.c */
+void tf_status_init(struct tf_pipeline *p);
+/* Changes the state; says it once in the log. `message` NULL: none. */
+void tf_status_state(struct tf_pipeline *p, enum tf_camera_state state, const char *message);
+void tf_status_source(struct tf_pipeline *p, const struct tf_source_info *info);
+/* Counts a record that has just been made; takes over a reference to `shared` when it is given, as the latest
+ * one. */
+void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, struct tf_shared_record *shared);
+static inline void tf_stage_add(struct tf_pipeline *p, enum tf_stage stage, uint64_t ns)
+{
+    atomic_fetch_add_explicit(&p->stage_ns[stage], ns, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,183 @@
+/*
+ * A recording beside the pipeline: begun and ended while frames flow.
+ *
+ * Three threads reach it, each through a pointer of its own under a lock of its own, which is held for that
+ * thread's one call and for the change of the pointer: no thread waits for another one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pipeline/internal.h"
+
+/* How long inference may take for the frames that were captured before the end. */
+#define ROWS_WAIT_NS 5000000000ull
+
+void tf_pipeline_record_init(struct tf_pipeline *p)
+{
+    pthread_mutex_init(&p->recording_control, NULL);
+    for (int i = 0; i < TF_THREADS; i++)
+        pthread_mutex_init(&p->recording_locks[i], NULL);
+}
+
+unsigned tf_pipeline_record_waiting(const struct tf_pipeline *p)
+{
+    return strncmp(p->options.source.url, "/dev/", 5) == 0 ? TF_RECORDING_WAIT_V4L2 : TF_RECORDING_WAIT;
+}
+
+static void set(struct tf_pipeline *p, enum tf_thread_role role, struct tf_recording *recording)
+{
+    pthread_mutex_lock(&p->recording_locks[role]);
+    p->recordings[role] = recording;
+    pthread_mutex_unlock(&p->recording_locks[role]);
+}
+
+void tf_pipeline_record_frame(struct tf_pipeline *p, struct tf_frame *frame, struct tf_head *head)
+{
+    uint64_t n;
+    int r;
+
+    head->recording = 0;
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_CAPTURE]);
+    if (p->recordings[TF_THREAD_CAPTURE]) {
+        r = tf_recording_frame(p->recordings[TF_THREAD_CAPTURE], frame, &n);
+        if (r != -EPIPE) {
+            head->recording = p->recording_number;
+            head->video_frame = r == 0 ? (int64_t)n : -1;
+        }
+    }
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_CAPTURE]);
+}
+
+void tf_pipeline_record_row(struct tf_pipeline *p, const struct tf_record *record, const struct tf_head *head)
+{
+    if (head->recording) {
+        pthread_mutex_lock(&p->recording_locks[TF_THREAD_INFERENCE]);
+        /* A row that comes later than the longest wait has no table any more. */
+        if (p->recordings[TF_THREAD_INFERENCE] && head->recording == p->recording_rows_number)
+            tf_recording_row(p->recordings[TF_THREAD_INFERENCE], record, head->video_frame);
+        pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
+    }
+    atomic_store_explicit(&p->records_done, head->n + 1, memory_order_release);
+}
+
+void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *packet)
+{
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_PICTURE]);
+    if (p->recordings[TF_THREAD_PICTURE])
+        tf_recording_packet(p->recordings[TF_THREAD_PICTURE], p->encoder, packet);
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_PICTURE]);
+}
+
+void tf_pipeline_record_packets_end(struct tf_pipeline *p)
+{
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_PICTURE]);
+    if (p->recordings[TF_THREAD_PICTURE])
+        tf_recording_packets_end(p->recordings[TF_THREAD_PICTURE]);
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_PICTURE]);
+}
+
+int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_options *options,
+                             struct tf_error *err)
+{
+    struct tf_recording_options o = *options;
+    struct tf_source_info info;
+    bool ready;
+    int r;
+
+    if (!p->options.recordable)
+        return tf_fail(err, -ENOTSUP, "camera %s: not set up for recording", p->camera);
+    pthread_mutex_lock(&p->lock);
+    ready = p->has_info && p->status.state == TF_CAMERA_RUNNING;
+    info = p->info;
+    pthread_mutex_unlock(&p->lock);
+    if (!ready)
+        return tf_fail(err, -EAGAIN, "camera %s delivers no frames: it cannot be recorded now", p->camera);
+    o.camera = p->camera;
+    o.width = info.width;
+    o.height = info.height;
+    o.rotate = info.rotate;
+    o.pixel = info.pixel;
+    o.fps = info.fps;
+    o.radiometry = info.radiometry;
+    o.format = info.format ? info.format->name : NULL;
+    o.source_kind = info.kind;
+    o.source_name = info.name;
+    o.source_identity = info.identity;
+    o.waiting_max = tf_pipeline_record_waiting(p);
+    o.annotated = options->annotated && p->options.pictures;
+    /* Pictures are encoded for the recording even when nobody watches: the encoder is there before them. */
+
+    pthread_mutex_lock(&p->recording_control);
+    if (p->recording) {
+        r = tf_fail(err, -EBUSY, "camera %s is being recorded already", p->camera);
+        goto out;
+    }
+    r = tf_recording_create(&o, &p->recording, err);
+    if (r < 0)
+        goto out;
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_INFERENCE]);
+    p->recordings[TF_THREAD_INFERENCE] = p->recording;
+    p->recording_rows_number = p->recording_number + 1;
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
+    if (o.annotated) {
+        set(p, TF_THREAD_PICTURE, p->recording);
+        atomic_store(&p->recording_key, true);
+        atomic_store(&p->recording_pictures, true);
+    }
+    /* Last, so that all else is there for the first frame. */
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_CAPTURE]);
+    p->recordings[TF_THREAD_CAPTURE] = p->recording;
+    p->recording_number++;
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_CAPTURE]);
+out:
+    pthread_mutex_unlock(&p->recording_control);
+    return r;
+}
+
+int tf_pipeline_record_stop(struct tf_pipeline *p, struct tf_recording_status *ret, struct tf_error *err)
+{
+    uint64_t end, until;
+    int r = -ENOENT;
+
+    pthread_mutex_lock(&p->recording_control);
+    if (!p->recording) {
+        tf_fail(err, r, "camera %s is not being recorded", p->camera);
+        goto out;
+    }
+    set(p, TF_THREAD_CAPTURE, NULL);
+    /* Every frame of the video gets its row, also those that inference has yet to look at. */
+    end = atomic_load_explicit(&p->backlog_head, memory_order_acquire);
+    until = tf_now_ns() + ROWS_WAIT_NS;
+    while (atomic_load_explicit(&p->records_done, memory_order_acquire) < end && tf_now_ns() < until &&
+           tf_pipeline_running(p))
+        tf_sleep_until_ns(tf_now_ns() + 2000000);
+    set(p, TF_THREAD_INFERENCE, NULL);
+    atomic_store(&p->recording_pictures, false);
+    set(p, TF_THREAD_PICTURE, NULL);
+    r = tf_recording_close(p->recording, ret, err);
+    p->recording = NULL;
+out:
+    pthread_mutex_unlock(&p->recording_control);
+    return r;
+}
+
+int tf_pipeline_record_status(struct tf_pipeline *p, struct tf_recording_status *ret)
+{
+    int r = -ENOENT;
+
+    pthread_mutex_lock(&p->recording_control);
+    if (p->recording) {
+        tf_recording_status(p->recording, ret);
+        r = 0;
+    }
+    pthread_mutex_unlock(&p->recording_control);
+    return r;
+}
+
+void tf_pipeline_record_finish(struct tf_pipeline *p)
+{
+    pthread_mutex_destroy(&p->recording_control);
+    for (int i = 0; i < TF_THREADS; i++)
+        pthread_mutex_destroy(&p->recording_locks[i]);
+}

@@ -1,0 +1,64 @@
+/*
+ * HTTP through libmicrohttpd: /landmarks?camera=NAME (NDJSON, live), /state, /metrics, /healthz,
+ * /snapshot.png?camera=NAME.
+ */
+#ifndef TF_PUBLISH_HTTP_H
+#define TF_PUBLISH_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "publish/sink.h"
+#include "publish/status.h"
+
+struct tf_http;
+
+enum tf_http_record {
+    TF_HTTP_RECORD_STATUS, /* GET /record */
+    TF_HTTP_RECORD_START,  /* POST /record/start */
+    TF_HTTP_RECORD_STOP,   /* POST /record/stop */
+    TF_HTTP_RECORD_MARK,   /* POST /mark */
+};
+
+struct tf_http_options {
+    const char *address;         /* NULL = 127.0.0.1; elsewhere needs user and password */
+    uint16_t port;               /* 0 = any free one */
+    const char *user, *password; /* basic over loopback or behind TLS; digest elsewhere (docs/http.md) */
+    uint32_t clients_max;        /* 0 = 32 */
+    uint32_t queue_bytes; /* per landmark client; 0 = 4 MiB; what does not fit is dropped by whole records and
+                             counted */
+
+    /* Asked from HTTP's threads. */
+    int (*status)(void *context, struct tf_status *statuses, int max); /* returns how many cameras */
+    /* Writes a PNG of the camera's latest annotated picture into memory the callee mallocs; -ENOENT: no such
+     * camera. */
+    int (*snapshot)(void *context, const char *camera, uint8_t **png, size_t *size);
+    /* 0 = healthy, else a reason is written. */
+    int (*health)(void *context, char *reason, size_t size);
+    /*
+     * Recording and marks; NULL: there are none. `body`: JSON, NUL-terminated, of a POST; `t_mono_ns`: when
+     * the request came. Returns HTTP's status and malloc'd JSON text in *answer (NULL: out of memory).
+     */
+    int (*record)(void *context, enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns,
+                  char **answer);
+    void *context;
+};
+
+/* Errors as tf_rtsp_create. */
+int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, struct tf_error *err);
+void tf_http_destroy(struct tf_http *http);
+uint16_t tf_http_port(const struct tf_http *http);
+/* The landmark stream as a sink; records of several cameras may come from several threads. The http outlives
+ * it. */
+struct tf_sink tf_http_sink(struct tf_http *http);
+uint32_t tf_http_clients(const struct tf_http *http, const char *camera);
+uint64_t tf_http_dropped(const struct tf_http *http, const char *camera);
+
+/* "user:password" on the first line of a file of at most 1 KiB (systemd LoadCredential). */
+int tf_credentials_read(const char *path, char user[64], char password[128], struct tf_error *err);
+/* Whether an address is of the loopback interface (127.0.0.0/8, ::1, localhost). */
+bool tf_address_is_loopback(const char *address);
+
+#endif

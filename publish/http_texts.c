@@ -1,0 +1,310 @@
+#include "publish/http_texts.h"
+
+#include <config.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "publish/text_out.h"
+
+static void put_text(FILE *f, const char *text)
+{
+    char buffer[6 * 256 + 2];
+    struct tf_out o = {.at = buffer, .end = buffer + sizeof(buffer)};
+
+    tf_out_json_text(&o, text, 256);
+    fwrite(buffer, 1, (size_t)(o.at - buffer), f);
+}
+
+/* A number with a point, whatever the locale; `nothing` when it is not known. */
+static void put_real(FILE *f, double value, int decimals, const char *nothing)
+{
+    char buffer[TF_OUT_NUMBER_MAX];
+    struct tf_out o = {.at = buffer, .end = buffer + sizeof(buffer)};
+
+    if (!isfinite(value)) {
+        fputs(nothing, f);
+        return;
+    }
+    tf_out_real(&o, value, decimals);
+    fwrite(buffer, 1, (size_t)(o.at - buffer), f);
+}
+
+static double seconds(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0;
+}
+
+static double age(const struct tf_status *c, uint64_t now_ns)
+{
+    return c->frames ? seconds(c->last_t_mono_ns, now_ns) : NAN;
+}
+
+#define MEMBER_UINT(name, value) fprintf(f, "\"" name "\":%" PRIu64 ",", (uint64_t)(value))
+#define MEMBER_TEXT(name, value) (fputs("\"" name "\":", f), put_text(f, value), fputc(',', f))
+#define MEMBER_REAL(name, value, decimals)                                                                   \
+    (fputs("\"" name "\":", f), put_real(f, value, decimals, "null"), fputc(',', f))
+
+static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
+{
+    fputc('{', f);
+    MEMBER_TEXT("camera", c->camera);
+    MEMBER_TEXT("state", tf_camera_state_name(c->state));
+    MEMBER_REAL("state_s", seconds(c->state_since_mono_ns, now_ns), 1);
+    MEMBER_TEXT("message", c->message);
+    fputs("\"source\":{", f);
+    MEMBER_TEXT("kind", c->source_kind);
+    MEMBER_TEXT("name", c->source_name);
+    fputs("\"format\":", f);
+    put_text(f, c->format);
+    fputs("},", f);
+    MEMBER_UINT("width", c->width);
+    MEMBER_UINT("height", c->height);
+    MEMBER_TEXT("unit", c->celsius ? "celsius" : "counts");
+    MEMBER_UINT("frames", c->frames);
+    fputs("\"states\":{", f);
+    for (int i = 0; i < 5; i++)
+        fprintf(f, "%s\"%s\":%" PRIu64, i ? "," : "", tf_state_name((enum tf_state)i), c->state_frames[i]);
+    fprintf(f,
+            "},\"dropped\":{\"driver\":%" PRIu64 ",\"capture\":%" PRIu64 ",\"inference\":%" PRIu64
+            ",\"rtsp\":%" PRIu64 ",\"http\":%" PRIu64 "},",
+            c->dropped.driver, c->dropped.capture, c->dropped.inference, c->dropped_rtsp, c->dropped_http);
+    MEMBER_UINT("encoded", c->encoded);
+    MEMBER_UINT("reopened", c->reopened);
+    fputs("\"latency_us\":{", f);
+    fprintf(f, "\"last\":%" PRIu32 ",\"mean\":%" PRIu64 "},", c->latency_us,
+            c->latency_count ? c->latency_sum_us / c->latency_count : 0);
+    MEMBER_REAL("fps", c->fps, 2);
+    MEMBER_UINT("faces", c->faces);
+    MEMBER_UINT("rtsp_viewers", c->rtsp_viewers);
+    MEMBER_UINT("http_clients", c->http_clients);
+    MEMBER_REAL("sensor_c", c->sensor_c, 2);
+    MEMBER_REAL("nose_c", c->nose_c, 3);
+    MEMBER_REAL("forehead_c", c->forehead_c, 3);
+    MEMBER_UINT("last_frame", c->last_frame);
+    MEMBER_UINT("last_t_mono_ns", c->last_t_mono_ns);
+    fputs("\"age_s\":", f);
+    put_real(f, age(c, now_ns), 3, "null");
+    fputc('}', f);
+}
+
+static char *finish(FILE *f, char **text)
+{
+    int failed = ferror(f);
+
+    if (fclose(f) != 0 || failed) {
+        free(*text);
+        return NULL;
+    }
+    return *text;
+}
+
+char *tf_http_state_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
+                         size_t *size)
+{
+    char *text = NULL, utc[TF_UTC_TEXT];
+    FILE *f = open_memstream(&text, size);
+
+    if (!f)
+        return NULL;
+    tf_utc_format(tf_utc_now_ns(), utc);
+    fprintf(f, "{\"version\":\"%s\",\"t_utc\":\"%s\",", TF_VERSION, utc);
+    MEMBER_UINT("t_mono_ns", now_ns);
+    MEMBER_REAL("uptime_s", seconds(started_ns, now_ns), 1);
+    fputs("\"cameras\":[", f);
+    for (int i = 0; i < count; i++) {
+        if (i)
+            fputc(',', f);
+        state_camera(f, &cameras[i], now_ns);
+    }
+    fputs("]}\n", f);
+    return finish(f, &text);
+}
+
+/* Metrics, one table: counters end in _total as Prometheus asks, units are seconds and °C. */
+enum kind {
+    COUNTER,
+    GAUGE,
+};
+
+struct metric {
+    const char *name, *help;
+    enum kind kind;
+    double (*value)(const struct tf_status *c, uint64_t now_ns); /* NAN: left out */
+};
+
+#define VALUE(name, expression)                                                                              \
+    static double value_##name(const struct tf_status *c, uint64_t now_ns)                                   \
+    {                                                                                                        \
+        return (double)(expression);                                                                         \
+    }
+VALUE(up, c->state == TF_CAMERA_RUNNING)
+VALUE(frames, c->frames)
+VALUE(encoded, c->encoded)
+VALUE(reopened, c->reopened)
+VALUE(fps, c->fps)
+VALUE(faces, c->faces)
+VALUE(viewers, c->rtsp_viewers)
+VALUE(clients, c->http_clients)
+VALUE(sensor, c->sensor_c)
+VALUE(age, age(c, now_ns))
+
+static const struct metric metrics[] = {
+    {"thermoface_up", "1 while the camera delivers frames.", GAUGE, value_up},
+    {"thermoface_frames_total", "Frames captured, one record each.", COUNTER, value_frames},
+    {"thermoface_encoded_pictures_total", "Annotated pictures encoded.", COUNTER, value_encoded},
+    {"thermoface_reopened_total", "Times the camera was opened again after a loss.", COUNTER, value_reopened},
+    {"thermoface_fps", "Frames a second over the last two seconds.", GAUGE, value_fps},
+    {"thermoface_faces", "Faces in the last record.", GAUGE, value_faces},
+    {"thermoface_rtsp_viewers", "RTSP viewers that play now.", GAUGE, value_viewers},
+    {"thermoface_http_clients", "Clients that read /landmarks now.", GAUGE, value_clients},
+    {"thermoface_sensor_celsius", "Temperature of the camera's sensor.", GAUGE, value_sensor},
+    {"thermoface_frame_age_seconds", "Time since the last frame was captured.", GAUGE, value_age},
+};
+
+static void head(FILE *f, const char *name, const char *help, const char *type)
+{
+    fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* `name{camera="…"` ; the caller adds labels and closes. A camera's name needs no escapes that JSON's would
+ * not do. */
+static void labels(FILE *f, const char *name, const struct tf_status *c)
+{
+    fprintf(f, "%s{camera=", name);
+    put_text(f, c->camera);
+}
+
+static void number(FILE *f, double value)
+{
+    if (value == floor(value) && fabs(value) < 9e15)
+        fprintf(f, " %.0f\n", value);
+    else {
+        fputc(' ', f);
+        put_real(f, value, 3, "NaN");
+        fputc('\n', f);
+    }
+}
+
+static void write_metric(FILE *f, const struct metric *m, const struct tf_status *cameras, int count,
+                         uint64_t now_ns)
+{
+    bool begun = false;
+
+    for (int i = 0; i < count; i++) {
+        double value = m->value(&cameras[i], now_ns);
+
+        if (!isfinite(value))
+            continue;
+        if (!begun)
+            head(f, m->name, m->help, m->kind == COUNTER ? "counter" : "gauge");
+        begun = true;
+        labels(f, m->name, &cameras[i]);
+        fputc('}', f);
+        number(f, value);
+    }
+}
+
+static void write_states(FILE *f, const struct tf_status *cameras, int count)
+{
+    head(f, "thermoface_frames_state_total", "Frames by the state of their record.", "counter");
+    for (int i = 0; i < count; i++)
+        for (int s = 0; s < 5; s++) {
+            labels(f, "thermoface_frames_state_total", &cameras[i]);
+            fprintf(f, ",state=\"%s\"} %" PRIu64 "\n", tf_state_name((enum tf_state)s),
+                    cameras[i].state_frames[s]);
+        }
+}
+
+static void write_drops(FILE *f, const struct tf_status *cameras, int count)
+{
+    static const char *const places[] = {"driver", "capture", "inference", "rtsp", "http"};
+
+    head(f, "thermoface_dropped_total",
+         "Losses by place: frames (driver, capture), analyses (inference), pictures to viewers (rtsp), "
+         "records to "
+         "clients (http).",
+         "counter");
+    for (int i = 0; i < count; i++) {
+        const struct tf_status *c = &cameras[i];
+        const uint64_t dropped[] = {c->dropped.driver, c->dropped.capture, c->dropped.inference,
+                                    c->dropped_rtsp, c->dropped_http};
+
+        for (int p = 0; p < 5; p++) {
+            labels(f, "thermoface_dropped_total", c);
+            fprintf(f, ",place=\"%s\"} %" PRIu64 "\n", places[p], dropped[p]);
+        }
+    }
+}
+
+/* Microseconds as seconds in the shortest form, as Prometheus' own clients write bounds: "0.0005", "1.0". */
+static void bound(uint32_t us, char text[24])
+{
+    size_t n = (size_t)snprintf(text, 24, "%u.%06u", us / 1000000, us % 1000000);
+
+    while (text[n - 1] == '0' && text[n - 2] != '.')
+        text[--n] = '\0';
+}
+
+static void write_latency(FILE *f, const struct tf_status *cameras, int count)
+{
+    head(f, "thermoface_latency_seconds", "Time from capture stamp to record.", "histogram");
+    for (int i = 0; i < count; i++) {
+        const struct tf_status *c = &cameras[i];
+        uint64_t sum = 0;
+        char le[24];
+
+        for (int b = 0; b < TF_LATENCY_BUCKETS; b++) {
+            sum += c->latency_buckets[b];
+            labels(f, "thermoface_latency_seconds_bucket", c);
+            strcpy(le, "+Inf");
+            if (b < TF_LATENCY_BUCKETS - 1)
+                bound(tf_latency_bounds_us[b], le);
+            fprintf(f, ",le=\"%s\"} %" PRIu64 "\n", le, sum);
+        }
+        labels(f, "thermoface_latency_seconds_sum", c);
+        fprintf(f, "} %" PRIu64 ".%06" PRIu64 "\n", c->latency_sum_us / 1000000, c->latency_sum_us % 1000000);
+        labels(f, "thermoface_latency_seconds_count", c);
+        fprintf(f, "} %" PRIu64 "\n", sum);
+    }
+}
+
+static void write_regions(FILE *f, const struct tf_status *cameras, int count)
+{
+    head(f, "thermoface_region_celsius",
+         "Mean temperature of a region of the largest face in the last record.", "gauge");
+    for (int i = 0; i < count; i++) {
+        const double values[] = {cameras[i].nose_c, cameras[i].forehead_c};
+
+        for (int k = 0; k < 2; k++) {
+            if (!cameras[i].celsius || !isfinite(values[k]))
+                continue;
+            labels(f, "thermoface_region_celsius", &cameras[i]);
+            fprintf(f, ",region=\"%s\"}", k ? "forehead" : "nose_tip");
+            number(f, values[k]);
+        }
+    }
+}
+
+char *tf_http_metrics_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
+                           size_t *size)
+{
+    char *text = NULL;
+    FILE *f = open_memstream(&text, size);
+
+    if (!f)
+        return NULL;
+    head(f, "thermoface_build_info", "Version of the service.", "gauge");
+    fprintf(f, "thermoface_build_info{version=\"%s\"} 1\n", TF_VERSION);
+    head(f, "thermoface_uptime_seconds", "Time since the service began to listen.", "gauge");
+    fputs("thermoface_uptime_seconds", f);
+    number(f, seconds(started_ns, now_ns));
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
+        write_metric(f, &metrics[i], cameras, count, now_ns);
+    if (count) {
+        write_states(f, cameras, count);
+        write_drops(f, cameras, count);
+        write_latency(f, cameras, count);
+        write_regions(f, cameras, count);
+    }
+    return finish(f, &text);
+}

@@ -1,0 +1,17 @@
+/* What /state and /metrics say; inside publish/ only. */
+#ifndef TF_PUBLISH_HTTP_TEXTS_H
+#define TF_PUBLISH_HTTP_TEXTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "publish/status.h"
+
+/* Both return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's
+ * start. */
+char *tf_http_state_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
+                         size_t *size);
+char *tf_http_metrics_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
+                           size_t *size);
+
+#endif

@@ -1,0 +1,33 @@
+#include "publish/record.h"
+
+const char *tf_state_name(enum tf_state state)
+{
+    static const char *const names[] = {"ok", "no_face", "skipped", "corrupt", "stale"};
+
+    return (unsigned)state < 5 ? names[state] : "unknown";
+}
+
+void tf_record_from_frame(struct tf_record *record, const char *camera, const struct tf_frame *frame)
+{
+    record->camera = camera;
+    record->frame = frame->number;
+    record->sequence = frame->sequence;
+    record->camera_counter = frame->camera_counter;
+    record->has_camera_counter = frame->has_camera_counter;
+    record->t_mono_ns = frame->t_mono_ns;
+    record->t_utc_ns = frame->t_utc_ns;
+    record->t_from = frame->stamp;
+    record->flags = frame->flags;
+    record->celsius = frame->radiometry.valid;
+    record->sensor_c = frame->sensor_c;
+}
+
+/*
+ * Generous: a face has at most 2 * 68 * 3 numbers of points and 12 * 6 of regions, each at most 48 bytes, and
+ * less than 2 KiB of names; eight of them come to 200 KiB. A camera's name is cut by its writer at 255 bytes,
+ * six each when escaped.
+ */
+size_t tf_record_bytes_max(void)
+{
+    return TF_FACES_MAX * ((2 * TF_POINTS * 3 + TF_REGIONS * 6) * 48 + 4096) + 16384;
+}

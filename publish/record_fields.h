@@ -1,0 +1,67 @@
+/*
+ * The record's fields, once: names, order, meaning and precision. NDJSON and both CSV writers are made from
+ * these lists; inside publish/ only. Names are a contract with every reader (docs/record.md): fields are
+ * added at a list's end, never renamed.
+ *
+ * X(kind, name, arguments of the kind's writer). Kinds: text, word (a fixed name of ours), uint, uint_or_null
+ * (value, known), int_or_null (null when negative), utc, flags, real (value, decimals; null when not finite),
+ * boolean.
+ *
+ * Decimals: coordinates to 1/100 pixel, confidences to 1/1000, region temperatures to 1 mK (a mean of many
+ * pixels is finer than the camera's 10 mK step), the sensor's own temperature to 1/100 °C.
+ */
+#ifndef TF_PUBLISH_RECORD_FIELDS_H
+#define TF_PUBLISH_RECORD_FIELDS_H
+
+/* r: const struct tf_record * */
+#define TF_FIELDS_FRAME(X)                                                                                   \
+    X(text, camera, r->camera)                                                                               \
+    X(uint, frame, r->frame)                                                                                 \
+    X(uint, sequence, r->sequence)                                                                           \
+    X(uint_or_null, camera_counter, r->camera_counter, r->has_camera_counter)                                \
+    X(uint, t_mono_ns, r->t_mono_ns)                                                                         \
+    X(utc, t_utc, r->t_utc_ns)                                                                               \
+    X(word, t_from, tf_stamp_name(r->t_from))                                                                \
+    X(word, state, tf_state_name(r->state))                                                                  \
+    X(flags, flags, r->flags)                                                                                \
+    X(word, unit, r->celsius ? "celsius" : "counts")                                                         \
+    X(real, sensor_c, r->sensor_c, 2)
+
+/* In NDJSON the object "dropped", in CSV dropped_driver … */
+#define TF_FIELDS_DROPPED(X)                                                                                 \
+    X(uint, driver, r->dropped.driver)                                                                       \
+    X(uint, capture, r->dropped.capture)                                                                     \
+    X(uint, inference, r->dropped.inference)
+
+#define TF_FIELDS_AFTER_DROPPED(X) X(int_or_null, latency_us, r->latency_us)
+
+/* f: const struct tf_face *. In NDJSON each of "faces", in CSV the largest face. */
+#define TF_FIELDS_FACE(X)                                                                                    \
+    X(uint, id, f->id)                                                                                       \
+    X(real, score, (double)f->score, 3)
+
+/* In NDJSON the array "box", in CSV box_x … */
+#define TF_FIELDS_BOX(X)                                                                                     \
+    X(real, x, f->box[0], 2)                                                                                 \
+    X(real, y, f->box[1], 2)                                                                                 \
+    X(real, w, f->box[2], 2)                                                                                 \
+    X(real, h, f->box[3], 2)
+
+/* p: const struct tf_point *. In NDJSON arrays in "points" and "points_filtered", in CSV p0_x … and pf0_x …
+ */
+#define TF_FIELDS_POINT(X)                                                                                   \
+    X(real, x, p->x, 2)                                                                                      \
+    X(real, y, p->y, 2)                                                                                      \
+    X(real, confidence, p->confidence, 3)
+
+/* s: const struct tf_region_stats *. In NDJSON the object "regions" by name, in CSV forehead_mean … */
+#define TF_FIELDS_REGION(X)                                                                                  \
+    X(real, mean, s->mean, 3)                                                                                \
+    X(real, median, s->median, 3)                                                                            \
+    X(real, min, s->min, 3)                                                                                  \
+    X(real, max, s->max, 3)                                                                                  \
+    X(real, sd, s->sd, 3)                                                                                    \
+    X(uint, n, s->n)                                                                                         \
+    X(boolean, valid, s->valid)
+
+#endif

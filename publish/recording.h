@@ -1,0 +1,98 @@
+/*
+ * The loss-free recording of one camera: every frame as captured, and a row for each.
+ *
+ *   capture thread ─► refusing ring ─► encoding thread ─► queue ─► disk thread ─► STEM_video.mkv
+ *   record thread  ─► rows ───────────────────────────── queue ─►            ─► STEM_frames.csv, .ndjson
+ *   picture thread ─► H.264 packets ──────────────────── queue ─►            ─► STEM_desc-annotated_video.mkv
+ *
+ * Frame n of the video is the row whose column video_frame says n; the cell is empty where the encoder could
+ * not take a frame (refused), which is counted and an error. Thermal frames are stored bit for bit; the
+ * video's stamps are the capture stamps, to the millisecond (Matroska), the table's to the nanosecond. A
+ * crash leaves files that read up to at most a second before it. Nothing that exists is replaced.
+ */
+#ifndef TF_PUBLISH_RECORDING_H
+#define TF_PUBLISH_RECORDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/frame.h"
+#include "publish/encoder.h"
+#include "publish/record.h"
+
+enum tf_recording_codec {
+    TF_RECORDING_AUTO, /* FFV1 up to 5 million pixels a second (about a quarter of a core), FFVHUFF above */
+    TF_RECORDING_FFV1, /* level 3, 4 slices with checksums */
+    TF_RECORDING_FFVHUFF,
+};
+
+struct tf_recording_options {
+    const char *camera;
+    const char *folder; /* exists */
+    const char *stem;   /* of the file names, without the ending "_video.mkv" */
+    enum tf_recording_codec codec;
+    bool visible_h264;    /* cameras of visible light (YUV): H.264 of high quality instead of loss-free */
+    bool annotated;       /* packets will come, see tf_recording_packet */
+    unsigned waiting_max; /* frames that may wait for the encoder, held by reference */
+    uint64_t free_min;    /* bytes */
+    uint64_t t_start_ns;  /* the session's start (CLOCK_MONOTONIC); "StartTime" counts from it */
+    int64_t t_start_utc_ns;
+
+    /* What is recorded; tf_pipeline_record_start fills these from the camera. */
+    uint16_t width, height, rotate; /* as captured */
+    enum tf_pixel pixel;
+    float fps; /* nominal, 0 = unknown */
+    struct tf_radiometry radiometry;
+    const char *format, *source_kind, *source_name, *source_identity; /* NULL: not known */
+
+    /* What people say of the measurement, in ONVIF's terms; NAN: not stated. */
+    double emissivity, distance_m, reflected_c, room_c, humidity_percent;
+    const char *note; /* or NULL */
+};
+
+struct tf_recording_status {
+    char camera[64], codec[16];
+    bool failed; /* it has ended by itself: `error` says why */
+    struct tf_error error;
+    uint64_t frames;  /* in the video, or on their way there */
+    uint64_t refused; /* frames that the encoder could not take in time */
+    uint64_t rows, rows_lost;
+    uint64_t bytes;          /* of the video */
+    uint64_t annotated;      /* pictures */
+    uint64_t annotated_lost; /* pictures that the disk was too slow for */
+    uint64_t stamps_back;    /* frames whose stamp was not later than the one before, by the video's clock */
+};
+
+struct tf_recording;
+
+/* Errors: -EEXIST (a file is there), -ENOSPC (free_min), -EINVAL, -ENOTSUP (codec not in this libavcodec),
+ * and the file system's own. Strings need not outlive the call. */
+int tf_recording_create(const struct tf_recording_options *options, struct tf_recording **ret,
+                        struct tf_error *err);
+
+/*
+ * Capture thread: takes a reference of its own. Never waits, never allocates. 0: it will be frame
+ * *video_frame; -ENOBUFS: refused; -EINVAL: not the picture that the recording is of, refused as well;
+ * -EPIPE: the recording has failed and takes nothing any more.
+ */
+int tf_recording_frame(struct tf_recording *recording, struct tf_frame *frame, uint64_t *video_frame);
+/* Record thread: the row of a frame; video_frame < 0: refused. Never waits, never allocates. */
+void tf_recording_row(struct tf_recording *recording, const struct tf_record *record, int64_t video_frame);
+/* Picture thread: a packet of the annotated video; the first to be written is a key picture. */
+void tf_recording_packet(struct tf_recording *recording, const struct tf_encoder *encoder,
+                         const struct tf_packet *packet);
+/* Picture thread: no more packets of this encoder; further ones would not fit to what is in the file. */
+void tf_recording_packets_end(struct tf_recording *recording);
+
+/* From any thread. */
+void tf_recording_status(struct tf_recording *recording, struct tf_recording_status *ret);
+
+/*
+ * Once no thread calls any of the above: writes out what waits, the video's end and its description
+ * (STEM_video.json), and frees. 0, or the first error. `ret` (may be NULL): the final counts.
+ */
+int tf_recording_close(struct tf_recording *recording, struct tf_recording_status *ret, struct tf_error *err);
+
+#endif

@@ -1,0 +1,22 @@
+/* The raw video of a recording: one frame in, one packet in the file; inside publish/ only. */
+#ifndef TF_PUBLISH_RECORDING_VIDEO_H
+#define TF_PUBLISH_RECORDING_VIDEO_H
+
+#include "publish/recording.h"
+#include "publish/recording_disk.h"
+
+struct tf_raw_video;
+
+/* The file belongs to the disk. */
+int tf_raw_video_create(const struct tf_recording_options *options, struct tf_disk_file *file,
+                        struct tf_raw_video **ret, struct tf_error *err);
+const char *tf_raw_video_codec(const struct tf_raw_video *video);
+/* `t_ns`: since the first frame. *back: the stamp was not later than the one before; the video's is. */
+int tf_raw_video_write(struct tf_raw_video *video, struct tf_frame *frame, uint64_t t_ns, bool *back,
+                       struct tf_error *err);
+/* Writes the container's end. */
+int tf_raw_video_finish(struct tf_raw_video *video, struct tf_error *err);
+/* Accepts NULL. */
+void tf_raw_video_destroy(struct tf_raw_video *video);
+
+#endif

@@ -1,0 +1,23 @@
+#include "publish/status.h"
+
+const uint32_t tf_latency_bounds_us[TF_LATENCY_BUCKETS - 1] = {500,   1000,  2000,   5000,   10000,  20000,
+                                                               33000, 50000, 100000, 250000, 1000000};
+
+const char *tf_camera_state_name(enum tf_camera_state state)
+{
+    static const char *const names[] = {"opening", "running", "no_signal", "lost", "ended"};
+
+    return (unsigned)state < 5 ? names[state] : "unknown";
+}
+
+void tf_status_add_latency(struct tf_status *status, uint32_t latency_us)
+{
+    int bucket = 0;
+
+    while (bucket < TF_LATENCY_BUCKETS - 1 && latency_us > tf_latency_bounds_us[bucket])
+        bucket++;
+    status->latency_buckets[bucket]++;
+    status->latency_sum_us += latency_us;
+    status->latency_count++;
+    status->latency_us = latency_us;
+}

@@ -1,0 +1,56 @@
+/*
+ * What is known of a camera at one moment: /state, /metrics, the journal's STATUS line and the demo's line
+ * come from it.
+ */
+#ifndef TF_PUBLISH_STATUS_H
+#define TF_PUBLISH_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publish/record.h"
+
+enum tf_camera_state {
+    TF_CAMERA_OPENING,
+    TF_CAMERA_RUNNING,
+    TF_CAMERA_NO_SIGNAL,
+    TF_CAMERA_LOST,  /* gone; the supervisor tries again */
+    TF_CAMERA_ENDED, /* a file that came to its end */
+};
+const char *tf_camera_state_name(enum tf_camera_state state);
+
+/* Upper bounds of the latency histogram, microseconds; the last bucket has none. */
+#define TF_LATENCY_BUCKETS 12
+extern const uint32_t tf_latency_bounds_us[TF_LATENCY_BUCKETS - 1];
+
+struct tf_status {
+    char camera[64];
+    enum tf_camera_state state;
+    char message[256]; /* why it is not running, or empty */
+    char source_kind[16], source_name[128], format[32];
+    uint32_t width, height; /* upright */
+    bool celsius;
+    uint64_t state_since_mono_ns;
+
+    /* Counters: they only grow. */
+    uint64_t frames;          /* records made */
+    uint64_t state_frames[5]; /* by enum tf_state */
+    struct tf_dropped dropped;
+    uint64_t dropped_rtsp, dropped_http;
+    uint64_t encoded, reopened;
+    uint64_t latency_buckets[TF_LATENCY_BUCKETS];
+    uint64_t latency_sum_us, latency_count;
+
+    /* Gauges. */
+    float fps; /* over the last 2 s */
+    uint32_t faces;
+    uint32_t rtsp_viewers, http_clients;
+    float sensor_c, nose_c, forehead_c; /* NAN unknown; of the largest face in the last record */
+    uint32_t latency_us;                /* of the last record */
+    uint64_t last_frame, last_t_mono_ns;
+};
+
+/* Counts a record's latency: histogram, sum, number and the last one. */
+void tf_status_add_latency(struct tf_status *status, uint32_t latency_us);
+
+#endif

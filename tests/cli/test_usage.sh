@@ -1,0 +1,67 @@
+#!/bin/bash
+# Wrong usage ends with 2 and says why; --help and --version with 0.
+. "$(dirname "$0")/tap.sh"
+
+good "--version" --version
+grep -qE '^thermoface [0-9]+\.[0-9]+' "$folder/stdout"
+result $? "--version names a version"
+good "--help" --help
+for command in devices watch record mark verify run eval bench model; do
+    run --help
+    grep -qE "^  $command " "$folder/stdout"
+    result $? "--help lists $command"
+done
+for command in devices watch record mark verify run eval bench model "bench model" "bench kernels" "bench pipeline"; do
+    good "$command --help" $command --help
+    grep -q "^Usage: thermoface ${command}" "$folder/stdout"
+    result $? "$command --help says how it is used"
+done
+
+bad 2 'Usage' "no command"
+bad 2 "'fly' is no command" "unknown command" fly
+bad 2 'INPUT missing' "run without input" run
+bad 2 'one argument too many' "run with two inputs" run a.mkv b.mkv
+bad 2 '--fly: no such option' "unknown option" run a.mkv --fly
+bad 2 '-x: no such option' "unknown short option" run a.mkv -x
+bad 2 '--limit needs a value' "option without its value" run a.mkv --limit
+bad 2 'takes no value' "flag with a value" run a.mkv --overwrite=yes
+bad 2 '0, 90, 180 or 270' "rotation of 45 degrees" run a.mkv --rotate 45
+bad 2 'whole number' "negative limit" run a.mkv --limit -1
+bad 2 'whole number' "limit with letters" run a.mkv --limit 10k
+bad 2 'whole number' "hexadecimal limit" run a.mkv --limit 0x10
+bad 2 'whole number' "limit beyond 64 bits" run a.mkv --limit 99999999999999999999
+bad 2 'from 1 to 16' "too many threads" run a.mkv --threads 17
+bad 2 'is empty' "empty option" run a.mkv --csv ''
+bad 2 'number from' "scale that is not a number" run a.mkv --scale nan
+bad 2 'thermoface or openface' "unknown CSV profile" run a.mkv --csv "$folder/a.csv" --csv-profile excel
+bad 2 'needs --csv' "CSV profile without CSV" run a.mkv --csv-profile openface
+bad 2 'two outputs' "one file for two outputs" run a.mkv --csv "$folder/a" --ndjson "$folder/a"
+bad 2 'standard output' "both record streams to standard output" run a.mkv --csv - --ndjson -
+bad 2 'needs a file' "video to standard output" run a.mkv --video -
+bad 2 '--palette plaid' "unknown palette" run a.mkv --video "$folder/a.mkv" --palette plaid
+bad 2 'model, kernels or pipeline' "bench without a subject" bench
+bad 2 "'cheese'" "bench of something else" bench cheese
+bad 2 'WIDTHxHEIGHT' "size without a height" bench pipeline --size 640
+bad 2 'WIDTHxHEIGHT' "size with a tail" bench pipeline --size 640x512x3
+bad 2 'WIDTHxHEIGHT' "size of nothing" bench pipeline --size 0x0
+bad 2 'number from' "frame rate of zero" bench pipeline --fps 0
+bad 2 'FILE missing' "model without a file" model
+bad 2 'one argument too many' "devices with an argument" devices /dev/video0
+bad 2 '' "eval without a subject" eval
+bad 2 'start, stop or status' "record of something else" record cheese
+bad 2 'needs --subject and --task' "record start without a subject" record start --task t
+bad 2 'belong to start' "record stop with a subject" record stop --subject 1
+bad 2 'TEXT missing' "mark without a text" mark
+bad 2 'not UTF-8' "mark that is not UTF-8" mark $'\xff'
+bad 1 'is thermofaced running' "mark without a service" mark a --url http://127.0.0.1:9
+run verify "$folder/none"
+[ $status = 1 ] && grep -q 'none: No such file' "$folder/stdout" && grep -q '1 problem' "$folder/stderr"
+result $? "verify of a folder that is not there"
+mkdir "$folder/empty"
+bad 1 'no recording is in it' "verify of an empty folder" verify "$folder/empty"
+good "words after -- are arguments, not options" model --help -- --json
+
+run run a.mkv --rotate 45
+grep -q "Try 'thermoface run --help'" "$folder/stderr"
+result $? "wrong usage points at --help"
+done_testing

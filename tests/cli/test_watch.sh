@@ -1,0 +1,46 @@
+#!/bin/bash
+# `watch` against a server that streams, stumbles, refuses and goes away.
+. "$(dirname "$0")/tap.sh"
+
+python3 "$(dirname "$0")/fake_server.py" "$folder/port" >"$folder/server.log" 2>&1 </dev/null &
+server=$!
+trap 'kill $server 2>/dev/null; rm -rf "$folder"' EXIT
+for _ in $(seq 100); do
+    [ -s "$folder/port" ] && break
+    sleep 0.1
+done
+url=http://127.0.0.1:$(cat "$folder/port")
+
+good "a stream for two seconds" watch --url "$url/" --camera plain --seconds 2
+grep -qE 'c  frame [0-9]+  ok .* 1\.8 ms  1 face  nose 33\.2 °C  forehead -  dropped 6' "$folder/stdout"
+result $? "a line says what there is; a region that is not valid has no temperature"
+[ "$(wc -l <"$folder/stdout")" -le 3 ]
+result $? "one line a second, not one a record"
+good "--json passes records on" watch --url "$url" --camera plain --json --seconds 1
+jq -se 'length > 5 and .[0].frame == 0 and ([.[].frame] == [range(length)])' "$folder/stdout" >/dev/null
+result $? "all of them, as they came"
+good "gaps in what this client gets" watch --url "$url" --camera gaps --seconds 2
+grep -qE 'missed here [1-9]' "$folder/stdout"
+result $? "are counted and said"
+good "a stream that ends again and again" watch --url "$url" --camera drops --seconds 3 --json
+jq -se '([.[].frame / 100 | floor] | unique | length) >= 3' "$folder/stdout" >/dev/null
+result $? "is followed through reconnects"
+[ "$(grep -c 'trying again' "$folder/stderr")" -ge 1 ]
+result $? "and the loss is said"
+good "lines that are no records" watch --url "$url" --camera odd --seconds 1
+grep -q 'not a record' "$folder/stderr"
+result $? "are named and passed over"
+bad 1 '404' "unknown camera ends it" watch --url "$url" --camera nobody --seconds 5
+bad 1 '--credentials' "a password is asked for" watch --url "$url" --camera secret --seconds 5
+echo "user:word" >"$folder/credentials"
+good "credentials from a file" watch --url "$url" --camera secret --seconds 1 --credentials "$folder/credentials"
+bad 1 'bytes: not a thermofaced' "a line without end" watch --url "$url" --camera endless --seconds 5
+
+"$thermoface" watch --url "$url" --camera plain >"$folder/stdout" 2>"$folder/stderr" &
+pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+[ $? = 0 ] && clean && [ -s "$folder/stdout" ]
+result $? "Ctrl-C ends it with 0"
+done_testing

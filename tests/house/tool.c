@@ -1,0 +1,83 @@
+/*
+ * What the house tests cannot do in a script:
+ *
+ *   house-tool numbers WIDTH HEIGHT          frame numbers read from pictures (rawvideo bgr0 on standard
+ * input), one a line house-tool truth URL WIDTH HEIGHT FPS N  what the synthetic subject is, one JSON object
+ * a frame
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/source.h"
+#include "overlay/overlay.h"
+
+static int numbers(uint32_t width, uint32_t height)
+{
+    struct tf_picture picture = {.width = width, .height = height, .stride = width * 4};
+    size_t size = (size_t)picture.stride * height;
+
+    picture.data = malloc(size);
+    if (!picture.data)
+        return 1;
+    while (fread(picture.data, 1, size, stdin) == size) {
+        uint32_t number;
+
+        if (tf_overlay_read_number(&picture, &number) == 0)
+            printf("%u\n", number);
+        else
+            puts("none");
+        fflush(stdout);
+    }
+    free(picture.data);
+    return 0;
+}
+
+static int truth(char **argument)
+{
+    struct tf_source_options options = {
+        .url = argument[0],
+        .width = (uint16_t)atoi(argument[1]),
+        .height = (uint16_t)atoi(argument[2]),
+        .fps = (float)atof(argument[3]),
+        .pace = TF_PACE_FAST,
+        .limit = strtoull(argument[4], NULL, 10),
+    };
+    struct tf_source *source;
+    struct tf_frame *frame;
+    struct tf_error err = {0};
+
+    if (tf_source_open(&options, &source, &err) < 0 || tf_source_start(source, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    while (tf_source_next(source, -1, &frame, &err) == TF_NEXT_FRAME) {
+        struct tf_truth faces[8];
+        int n = tf_source_truth(source, frame, faces, 8);
+
+        printf("{\"sequence\":%llu,\"faces\":[", (unsigned long long)frame->sequence);
+        for (int i = 0; i < n; i++) {
+            printf("%s{\"nose_tip\":%.3f,\"forehead\":%.3f,\"chin\":%.3f,\"cheek\":%.3f,\"points\":[",
+                   i ? "," : "", (double)faces[i].nose_tip_c, (double)faces[i].forehead_c,
+                   (double)faces[i].chin_c, (double)faces[i].cheek_c);
+            for (int k = 0; k < 68; k++)
+                printf("%s[%.2f,%.2f]", k ? "," : "", (double)faces[i].points[k][0],
+                       (double)faces[i].points[k][1]);
+            printf("]}");
+        }
+        printf("]}\n");
+        tf_frame_unref(frame);
+    }
+    tf_source_close(source);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "numbers") == 0)
+        return numbers((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
+    if (argc == 7 && strcmp(argv[1], "truth") == 0)
+        return truth(argv + 2);
+    fputs("usage: house-tool numbers WIDTH HEIGHT | truth URL WIDTH HEIGHT FPS N\n", stderr);
+    return 2;
+}

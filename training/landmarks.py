@@ -1,0 +1,216 @@
+"""The 68-point network's recipe: batches, the step, and the scores."""
+
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import augment as A
+import losses as L
+from data import Thermal6, tight_box, visible68
+
+SIZE, SCALE = 112, 1.5
+KEEP = 40                    # batches waiting for their second use
+
+
+def mirrored(u):
+    u = u[:, A.FLIP].clone()
+    u[..., 0] = 1 - u[..., 0]
+    return u
+
+
+def fold_recordings(thermal, fold):
+    """`i/k`: the recordings held out in fold i of k; recordings that share a person stay together."""
+    i, k = map(int, fold.split("/"))
+    group, first = {}, {}
+    for a in thermal.annotations():
+        first.setdefault(a.person, a.rec)
+        group.setdefault(a.rec, group.get(first[a.person], first[a.person]))
+    leaders = sorted(set(group.values()))
+    return [r for r in sorted(group) if leaders.index(group[r]) % k == i]
+
+
+def load_labels(path, share="0.25", without=()):
+    z = np.load(path)
+    keep = ~np.isin(z["rec"], list(without))
+    return {"share": float(share), **{k: torch.from_numpy(z[k][keep]) for k in ("frames", "points", "weight")}}
+
+
+class Landmarks:
+    name = "landmarks68"
+
+    def __init__(self, cfg):
+        self.cfg = cfg
+        limit = 256 if cfg.quick else None
+        self.train = visible68("train", limit=limit)
+        self.val = visible68("val", limit=128 if cfg.quick else None)
+        self.thermal = Thermal6()
+        self.points = torch.from_numpy(self.train.points)
+        self.boxes = torch.from_numpy(tight_box(self.train.points))
+        self.empty = torch.from_numpy(self.thermal.negative_frames().astype(np.int32)).float()
+        self.held_out = fold_recordings(self.thermal, cfg.fold) if cfg.fold else None
+        self.pseudo = [load_labels(*spec.split(":"), without=self.held_out or []) for spec in cfg.pseudo or []]
+        self.steps = 2 * (len(self.train) // cfg.batch)
+        self.kept = []
+
+    def epoch(self):
+        """Making a batch costs as much as learning from it, so each is used a second time, mirrored, some while later."""
+        order = torch.randperm(len(self.train))
+        for i in range(self.steps // 2):
+            x, u, weight, face = self.batch(order[i * self.cfg.batch:(i + 1) * self.cfg.batch])
+            yield x, u, weight, face
+            self.kept.append(((x.flip(3) * 255).to(torch.uint8), mirrored(u), weight, face))
+            x, u, weight, face = self.kept.pop(random.randrange(len(self.kept))) if len(self.kept) > KEEP \
+                else random.choice(self.kept)
+            yield x.float() / 255, u, weight, face
+
+    def batch(self, index):
+        """Gray faces: plain, with a thermal look, real thermal with pseudo-labels, and windows without a face."""
+        b = len(index)
+        g = torch.from_numpy(self.train.images[index.numpy()]).float()[:, None] / 255
+        m = torch.from_numpy(self.train.masks[index.numpy()]).float()[:, None] / 255
+        win = A.jittered_window(self.boxes[index], SCALE)
+        x, inside = win.sample(g, SIZE, 2)
+        u = win.to_window(self.points[index])
+        face = torch.ones(b)
+
+        k = b // 2
+        mask, _ = win.sample(m, SIZE)
+        t, _ = A.thermal_look(x[:k], mask[:k], u[:k] * SIZE)
+        t = A.low_resolution(t, 26, 0.85, 0.035, 0.012)
+        t = A.gamma(t)
+        flip = A.chance(k, 0.06)
+        t = t * (1 - flip) + (1 - t) * flip
+        v = A.low_resolution(A.gamma(x[k:]), 28, 0.5, 0.035, 0.006)
+        x = torch.cat([t, v])
+        # A thermal picture seldom ends where the photograph did.
+        full = (torch.rand(b, 1, 1, 1) < 0.7).float()
+        full[k:] = 0
+        inside = torch.maximum(inside, full)
+
+        # Windows without a face: the empty stretches, anywhere and at any size.
+        e = max(1, int(b * self.cfg.empty))
+        x[-e:], inside[-e:] = self.nothing(e)
+        face[-e:] = 0
+
+        weight = torch.ones(b)
+        for labels in self.pseudo:
+            xs, ins, us, ws = self.thermal_batch(labels, b)
+            p = len(xs)
+            x, inside, u = torch.cat([x, xs]), torch.cat([inside, ins]), torch.cat([u, us])
+            face, weight = torch.cat([face, torch.ones(p)]), torch.cat([weight, ws])
+        x = A.occlude(x, 0.15)
+        x = A.percentile_tone(x, A.cut_border(inside))
+        eye = (u[:, 36] - u[:, 45]).norm(dim=1).clamp(min=0.05)
+        weight = weight * (0.32 / eye).clamp(0.6, 2.0)
+        return A.to_u8(x), u, weight, face
+
+    def nothing(self, n):
+        pick = torch.randint(0, len(self.empty), (n,))
+        side = torch.exp(torch.empty(n).uniform_(np.log(30), np.log(150)))
+        win = A.Window(torch.rand(n, 2) * torch.tensor([120.0, 160.0]), side, torch.randn(n) * 0.2,
+                       torch.sign(torch.randn(n)))
+        return win.sample(self.empty[pick][:, None], SIZE)
+
+    def thermal_batch(self, labels, b):
+        """Real thermal faces that carry labels of another origin (pseudo.py, weak.py)."""
+        n = max(1, int(b * labels["share"]))
+        pick = torch.randint(0, len(labels["frames"]), (n,))
+        f = labels["frames"][pick].float()[:, None]
+        p = labels["points"][pick]
+        box = torch.cat([p.amin(1), p.amax(1)], 1)
+        win = A.jittered_window(box, SCALE)
+        x, inside = win.sample(f, SIZE)
+        lo, hi = x.amin((2, 3), True), x.amax((2, 3), True)
+        x = A.low_resolution((x - lo) / (hi - lo).clamp(min=1), 36, 0.5, 0.025, 0.006)
+        x = A.gamma(x, 0.7, 1.4)
+        if torch.rand(1).item() < 0.5:           # glasses change the most from person to person
+            q = win.to_window(p) * SIZE
+            ax = torch.arange(SIZE, dtype=torch.float32)
+            tall = (q[:, 27] - q[:, 8]).norm(dim=1)[:, None, None, None]
+            x = A.glasses(x, q, ax[None, None, None, :], ax[None, None, :, None], q[:, 36:42].mean(1), q[:, 42:48].mean(1),
+                          tall, lambda d: torch.sigmoid(d / (0.02 * tall)), 0.3)
+        return x, inside, win.to_window(p), labels["weight"][pick]
+
+    def loss(self, net, batch):
+        x, u, weight, face = batch
+        heat = net(x)[0].float()
+        return L.landmark_loss(heat, u, weight, face)
+
+    def score(self, net, split=None):
+        return {**score_visible(net, self.val), **score_thermal(net, self.thermal, recs=self.held_out)}
+
+
+@torch.no_grad()
+def predict(net, pictures, boxes, scale=SCALE, window=None, decode_window=7):
+    """pictures [B, 1, H, W] float, boxes [B, 4] → points in the picture [B, 68, 2] and margins, as the C code does it."""
+    win = window or A.box_window(boxes, scale)
+    n = int(min(8, max(1, np.ceil((win.side / SIZE).max().item()))))
+    x, inside = win.sample(pictures, SIZE, n)
+    x = A.to_u8(A.percentile_tone(x, inside, min_span=1e-3, step=1))
+    u, margin = L.decode(net(x)[0].float(), window=decode_window)
+    return win.to_picture(u), margin
+
+
+@torch.no_grad()
+def score_visible(net, faces, decode_window=7, detail=False):
+    net.eval()
+    errors = []
+    boxes = torch.from_numpy(tight_box(faces.points))
+    points = torch.from_numpy(faces.points)
+    for i in range(0, len(faces), 64):
+        g = torch.from_numpy(faces.images[i:i + 64]).float()[:, None]
+        p, _ = predict(net, g, boxes[i:i + 64], decode_window=decode_window)
+        errors.append(L.nme(p, points[i:i + 64]))
+    e = torch.cat(errors).numpy()
+    out = {"nme": float(e.mean()), "fail10": float((e > 10).mean() * 100)}
+    if detail:
+        t = np.linspace(0, 10, 1001)
+        out["auc10"] = float(np.mean([(e <= x).mean() for x in t]))
+        out["by_source"] = {s: {"images": int((faces.source == s).sum()), "nme": float(e[faces.source == s].mean()),
+                                "fail10": float((e[faces.source == s] > 10).mean() * 100)}
+                            for s in sorted(set(faces.source))}
+    return out
+
+
+def thermal_boxes(annotations):
+    """A stand-in for the finder: the tight box of 68 points guessed from the six (eyes and chin), for steering only."""
+    out = []
+    for a in annotations:
+        eye = a.six[:2].mean(0)
+        chin = a.six[5]
+        d = np.linalg.norm(a.six[1] - a.six[0])
+        h = np.linalg.norm(chin - eye)
+        top = eye[1] - 0.36 * h
+        cx = (a.box[0] + a.box[2]) / 2
+        w = max(min(a.box[2] - a.box[0], 2.4 * d), 1.9 * d)
+        out.append([cx - w / 2, top, cx + w / 2, chin[1]])
+    return torch.tensor(np.array(out), dtype=torch.float32)
+
+
+@torch.no_grad()
+def score_thermal(net, thermal, decode_window=7, detail=False, settle=2, recs=None):
+    """thermal6 from true boxes (no finder, no tracker): steers the training, is not the published metric.
+
+    `settle` repeats with the box of the points found, as the tracker would."""
+    net.eval()
+    notes = [a for a in thermal.annotations() if recs is None or a.rec in recs]
+    pics = torch.from_numpy(np.stack([thermal.frames(a.rec)[a.frame] for a in notes]).astype(np.float32))[:, None]
+    boxes = thermal_boxes(notes)
+    p, margin = predict(net, pics, boxes, decode_window=decode_window)
+    for _ in range(settle):
+        p, margin = predict(net, pics, torch.cat([p.amin(1), p.amax(1)], 1), decode_window=decode_window)
+    six = L.six_points(p)
+    truth = torch.from_numpy(np.stack([a.six for a in notes]).astype(np.float32))
+    eye = (truth[:, 0] - truth[:, 1]).norm(dim=1)
+    d = 100 * (six - truth).norm(dim=2) / eye[:, None]
+    found = (six[:, 2] - truth[:, 2]).norm(dim=1) < eye
+    e = d.mean(1)
+    out = {"t_nme": float(e[found].mean()), "t_found": float(found.float().mean() * 100),
+           "t_fail15": float((~found | (e > 15)).float().mean() * 100)}
+    if detail:
+        out["t_points"] = [round(float(v), 2) for v in d[found].mean(0)]
+        out["t_bias"] = [[round(float(v), 1) for v in r] for r in (100 * (six - truth) / eye[:, None, None])[found].mean(0)]
+        out["t_each"] = e.numpy()
+    return out

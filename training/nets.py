@@ -1,0 +1,153 @@
+"""Networks as short graphs.
+
+A network is a list of nodes (conv, add, up, concat, maxpool) that one interpreter runs. Training, quantisation and the ONNX
+writer walk the same list, so what is trained is what is exported, node by node.
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from dataclasses import dataclass
+
+
+@dataclass
+class Node:
+    name: str
+    op: str                # input, conv, add, up, concat, maxpool
+    inputs: tuple
+    channels: int
+    size: int              # height = width of the output
+    relu: bool = False
+
+
+class Net(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.nodes = [Node("in", "input", (), 1, size)]
+        self.mods = nn.ModuleDict()
+        self.outputs = {}          # ONNX output name → node name
+        self.size = size
+
+    def node(self, name):
+        return next(n for n in self.nodes if n.name == name)
+
+    def _put(self, op, inputs, channels, size, relu=False, name=None):
+        n = Node(name or f"{op}{len(self.nodes)}", op, tuple(inputs), channels, size, relu)
+        self.nodes.append(n)
+        return n.name
+
+    def conv(self, x, cout, k=3, s=1, groups=1, relu=True, bn=True, name=None):
+        cin, size = self.node(x).channels, self.node(x).size
+        name = self._put("conv", [x], cout, (size + s - 1) // s, relu, name)
+        layers = [nn.Conv2d(cin, cout, k, s, k // 2, groups=groups, bias=not bn)]
+        nn.init.kaiming_normal_(layers[0].weight, mode="fan_out")
+        if bn:
+            layers.append(nn.BatchNorm2d(cout))
+        self.mods[name] = nn.Sequential(*layers)
+        return name
+
+    def add(self, a, b):
+        return self._put("add", [a, b], self.node(a).channels, self.node(a).size)
+
+    def up(self, x):
+        return self._put("up", [x], self.node(x).channels, 2 * self.node(x).size)
+
+    def bottleneck(self, x, mid):
+        c = self.node(x).channels
+        return self.add(x, self.conv(self.conv(self.conv(x, mid, 1), mid), c, 1))
+
+    def separable(self, x):
+        c = self.node(x).channels
+        return self.add(x, self.conv(self.conv(x, c, 3, groups=c), c, 1))
+
+    def run(self, n, values):
+        """One node on the values of its inputs."""
+        a = [values[i] for i in n.inputs]
+        if n.op == "conv":
+            y = self.mods[n.name](a[0])
+            return F.relu(y) if n.relu else y
+        if n.op == "add":
+            return a[0] + a[1]
+        if n.op == "up":
+            return F.interpolate(a[0], scale_factor=2, mode="nearest")
+        raise ValueError(n.op)
+
+    def forward(self, x):
+        values = {"in": x}
+        for n in self.nodes[1:]:
+            values[n.name] = self.run(n, values)
+        return [values[v] for v in self.outputs.values()]
+
+    def macs(self):
+        total = 0
+        for n in self.nodes:
+            if n.op == "conv":
+                w = self.mods[n.name][0].weight
+                total += w.numel() * n.size * n.size
+        return total
+
+
+def landmarks68(width=1.0):
+    """112 x 112 → 68 heat maps of 28 x 28: a small encoder to 7 x 7 and a U path back."""
+    c = lambda n: int(round(n * width / 4)) * 4
+    net = Net(112)
+    x = net.conv("in", c(16), 3, 2)                       # 56
+    s28 = net.conv(x, c(32), 3, 2)                        # 28
+    x = net.conv(s28, c(64), 3, 2)                        # 14
+    x = net.bottleneck(x, c(32))
+    s14 = net.bottleneck(x, c(32))
+    x = net.conv(s14, c(128), 3, 2)                       # 7
+    for _ in range(3):
+        x = net.bottleneck(x, c(64))
+    x = net.up(net.conv(x, c(64), 1))                     # 14
+    x = net.bottleneck(net.add(s14, x), c(24))
+    x = net.up(net.conv(x, c(64), 1))                     # 28
+    x = net.add(net.conv(s28, c(64), 1), x)
+    x = net.separable(x)
+    x = net.separable(x)
+    net.outputs["heat"] = net.conv(x, 68, 1, relu=False, bn=False, name="heat")
+    return net
+
+
+def finder():
+    """160 x 160 → a face centre map and boxes on a 20 x 20 grid (stride 8)."""
+    net = Net(160)
+    x = net.conv("in", 8, 3, 2)                           # 80
+    x = net.conv(x, 16, 3, 2)                             # 40
+    s20 = net.bottleneck(net.conv(x, 32, 3, 2), 16)       # 20
+    s10 = net.conv(s20, 64, 3, 2)                         # 10
+    s10 = net.bottleneck(s10, 32)
+    x = net.conv(s10, 80, 3, 2)                           # 5
+    for _ in range(2):
+        x = net.bottleneck(x, 40)
+    x = net.up(net.conv(x, 64, 1))                        # 10
+    x = net.bottleneck(net.add(s10, x), 20)
+    x = net.up(net.conv(x, 48, 1))                        # 20
+    x = net.add(net.conv(s20, 48, 1), x)
+    x = net.separable(x)
+    x = net.separable(x)
+    net.outputs["heat"] = net.conv(x, 1, 1, relu=False, bn=False, name="heat")
+    net.outputs["box"] = net.conv(x, 4, 1, relu=False, bn=False, name="box")
+    for name, bias in (("heat", -4.0), ("box", 3.0)):     # few cells are faces; boxes start with an area
+        nn.init.normal_(net.mods[name][0].weight, std=0.01)
+        nn.init.constant_(net.mods[name][0].bias, bias)
+    return net
+
+
+class Ema:
+    """Running mean of the weights; what is scored and shipped."""
+
+    def __init__(self, net, decay):
+        self.decay, self.steps = decay, 0
+        self.state = {k: v.detach().clone().float() if v.is_floating_point() else v.clone()
+                      for k, v in net.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, net):
+        self.steps += 1
+        d = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for k, v in net.state_dict().items():
+            if v.is_floating_point():
+                self.state[k].mul_(d).add_(v.float(), alpha=1 - d)
+            else:
+                self.state[k].copy_(v)

@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Trains one recipe: data → network → log, curves, contact sheet, checkpoints under training/out/RECIPE.
+
+    training/train.py landmarks68            the shipped recipe (resumes where it stopped)
+    training/train.py finder
+    training/train.py landmarks68 --quick    about a minute, end to end, into training/out/quick-landmarks68
+
+Afterwards `training/quantise.py RECIPE` turns the checkpoint into an int8 ONNX file. See docs/training.md.
+"""
+
+import argparse
+import json
+import math
+import random
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import nets
+from data import OUT
+
+DEFAULTS = {
+    "landmarks68": dict(epochs=70, batch=64, lr=2.5e-3, ema=0.998, decay=1e-3),
+    "finder": dict(epochs=60, batch=48, lr=2.5e-3, ema=0.998, decay=1e-3),
+}
+
+
+def recipe(name, cfg):
+    if name == "landmarks68":
+        from landmarks import Landmarks
+        return Landmarks(cfg), nets.landmarks68
+    from finder import Finder
+    return Finder(cfg), nets.finder
+
+
+def arguments(argv=None):
+    p = argparse.ArgumentParser(description="Train a network of thermoface.")
+    p.add_argument("recipe", choices=sorted(DEFAULTS))
+    p.add_argument("--quick", action="store_true", help="a minute on a few faces, to see that everything runs")
+    p.add_argument("--epochs", type=int)
+    p.add_argument("--batch", type=int)
+    p.add_argument("--lr", type=float)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--out", help="output folder (default training/out/RECIPE)")
+    p.add_argument("--init", help="start from this checkpoint's averaged weights")
+    p.add_argument("--pseudo", nargs="*", metavar="FILE[:SHARE]",
+                   help="real thermal faces with labels of pseudo.py or weak.py, SHARE per visible face (0.25)")
+    p.add_argument("--fold", metavar="I/K", help="cross-validation: hold the recordings of fold I of K out and score on them")
+    p.add_argument("--empty", type=float, default=0.05, help="share of windows without a face")
+    p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
+    p.add_argument("--no-resume", action="store_true")
+    cfg = p.parse_args(argv)
+    for k, v in DEFAULTS[cfg.recipe].items():
+        if getattr(cfg, k, None) is None:
+            setattr(cfg, k, v)
+    if cfg.quick:
+        cfg.epochs = min(cfg.epochs, 3)
+        cfg.out = cfg.out or str(OUT / f"quick-{cfg.recipe}")
+    cfg.out = Path(cfg.out or OUT / cfg.recipe)
+    return cfg
+
+
+def seed_all(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def learning_rate(cfg, step, total):
+    warm = min(200, total // 10 + 1)
+    return cfg.lr * min(1, (step + 1) / warm) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / total))) + 1e-6
+
+
+def curves(log, path):
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    keys = [k for k in log[-1] if k not in ("epoch", "seconds") and isinstance(log[-1][k], (int, float))]
+    fig, axes = plt.subplots(1, len(keys), figsize=(3.6 * len(keys), 3))
+    for ax, k in zip(np.atleast_1d(axes), keys):
+        rows = [r for r in log if k in r]
+        ax.plot([r["epoch"] for r in rows], [r[k] for r in rows])
+        ax.set_title(k)
+        ax.grid(alpha=0.3)
+    fig.tight_layout()
+    fig.savefig(path, dpi=80)
+    plt.close(fig)
+
+
+def contact_sheet(rec, path, count=96):
+    """What the network sees, so that a person can look."""
+    import cv2
+    tiles = []
+    for batch in rec.epoch():
+        x, marks = batch[0], rec.marks(batch) if hasattr(rec, "marks") else None
+        for i in range(len(x)):
+            im = cv2.cvtColor((x[i, 0].numpy() * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+            im = cv2.resize(im, None, fx=160 / im.shape[1], fy=160 / im.shape[0], interpolation=cv2.INTER_NEAREST)
+            if marks is not None:
+                for b in marks[i]:
+                    cv2.rectangle(im, (int(b[0]), int(b[1])), (int(b[2]), int(b[3])), (0, 255, 255), 1)
+            elif batch[3][i] > 0:
+                for u, v in batch[1][i].numpy() * 160:
+                    cv2.circle(im, (int(u), int(v)), 1, (0, 255, 255), -1)
+            tiles.append(im)
+        if len(tiles) >= count:
+            break
+    random.shuffle(tiles)
+    tiles = tiles[:len(tiles) // 12 * 12][:count]
+    cv2.imwrite(str(path), np.vstack([np.hstack(tiles[i:i + 12]) for i in range(0, len(tiles), 12)]))
+
+
+def main():
+    cfg = arguments()
+    cfg.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(cfg.threads)
+    torch.set_flush_denormal(True)
+    seed_all(cfg.seed)
+    rec, build = recipe(cfg.recipe, cfg)
+    net = build().to(memory_format=torch.channels_last)
+    if cfg.init:
+        net.load_state_dict(torch.load(cfg.init)["ema"])
+    (cfg.out / "config.json").write_text(json.dumps({k: str(v) for k, v in vars(cfg).items()}, indent=1))
+    contact_sheet(rec, cfg.out / "sheet.png")
+    decay = [p for p in net.parameters() if p.ndim > 1]
+    rest = [p for p in net.parameters() if p.ndim <= 1]
+    opt = torch.optim.AdamW([{"params": decay, "weight_decay": cfg.decay}, {"params": rest, "weight_decay": 0}], lr=cfg.lr)
+    ema = nets.Ema(net, cfg.ema)
+    log, first, step = [], 0, 0
+    last = cfg.out / "last.pt"
+    if last.exists() and not cfg.no_resume and not cfg.quick:
+        z = torch.load(last)
+        net.load_state_dict(z["net"])
+        opt.load_state_dict(z["opt"])
+        ema.state, ema.steps = z["ema"], z["steps"]
+        log, first = z["log"], z["epoch"] + 1
+        step = first * rec.steps
+        print(f"resumed at epoch {first}")
+    total = cfg.epochs * rec.steps
+    print(f"{cfg.recipe}: {net.macs() / 1e6:.1f} MMAC, {sum(p.numel() for p in net.parameters())} weights, "
+          f"{cfg.epochs} epochs of {rec.steps} steps")
+    for epoch in range(first, cfg.epochs):
+        seed_all(cfg.seed * 100003 + epoch)
+        net.train()
+        t0, sums = time.time(), 0.0
+        for i, batch in enumerate(rec.epoch()):
+            for g in opt.param_groups:
+                g["lr"] = learning_rate(cfg, step, total)
+            opt.zero_grad(set_to_none=True)
+            batch = (batch[0].contiguous(memory_format=torch.channels_last), *batch[1:])
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not cfg.fp32):
+                loss = rec.loss(net, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            opt.step()
+            ema.update(net)
+            sums += loss.item()
+            step += 1
+            if sys.stdout.isatty():
+                print(f"\r{epoch} {i + 1}/{rec.steps} loss {sums / (i + 1):.3f}", end="", flush=True)
+        row = {"epoch": epoch, "loss": sums / rec.steps, "seconds": round(time.time() - t0, 1)}
+        done = epoch + 1 == cfg.epochs
+        if (epoch + 1) % (1 if cfg.quick else 3) == 0 or done:
+            model = build()
+            model.load_state_dict(ema.state)
+            row.update(rec.score(model))
+            log.append(row)
+            curves(log, cfg.out / "curves.png")
+            torch.save({"net": net.state_dict(), "ema": ema.state, "opt": opt.state_dict(), "steps": step,
+                        "epoch": epoch, "log": log}, str(last) + ".part")
+            Path(str(last) + ".part").replace(last)
+        print("\r" + "  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()
+                               if not isinstance(v, (list, dict))), flush=True)
+    (cfg.out / "log.json").write_text(json.dumps(log, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    main()
