@@ -188,7 +188,8 @@ struct tf_pipeline {
     pthread_mutex_t recording_locks[TF_THREADS];
     struct tf_recording *recordings[TF_THREADS]; /* as each thread sees it */
     uint32_t recording_number;                   /* capture's lock */
-    uint32_t recording_rows_number;              /* inference's lock */
+    uint64_t recording_rows_end;    /* capture's lock: frames up to this one were offered to it */
+    uint32_t recording_rows_number; /* inference's lock */
     atomic_bool recording_pictures, recording_key;
     _Atomic uint64_t records_done; /* frames that have got their record */
 

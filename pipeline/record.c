@@ -44,6 +44,7 @@ void tf_pipeline_record_frame(struct tf_pipeline *p, struct tf_frame *frame, str
         if (r != -EPIPE) {
             head->recording = p->recording_number;
             head->video_frame = r == 0 ? (int64_t)n : -1;
+            p->recording_rows_end = head->n + 1;
         }
     }
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_CAPTURE]);
@@ -129,6 +130,7 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     pthread_mutex_lock(&p->recording_locks[TF_THREAD_CAPTURE]);
     p->recordings[TF_THREAD_CAPTURE] = p->recording;
     p->recording_number++;
+    p->recording_rows_end = 0;
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_CAPTURE]);
 out:
     pthread_mutex_unlock(&p->recording_control);
@@ -145,9 +147,13 @@ int tf_pipeline_record_stop(struct tf_pipeline *p, struct tf_recording_status *r
         tf_fail(err, r, "camera %s is not being recorded", p->camera);
         goto out;
     }
-    set(p, TF_THREAD_CAPTURE, NULL);
-    /* Every frame of the video gets its row, also those that inference has yet to look at. */
-    end = atomic_load_explicit(&p->backlog_head, memory_order_acquire);
+    /* Every frame of the video gets its row, also those that inference has yet to look at. The last one may
+     * not even stand in the backlog yet: capture enters a frame there after it has given it to the recording.
+     */
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_CAPTURE]);
+    p->recordings[TF_THREAD_CAPTURE] = NULL;
+    end = p->recording_rows_end;
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_CAPTURE]);
     until = tf_now_ns() + ROWS_WAIT_NS;
     while (atomic_load_explicit(&p->records_done, memory_order_acquire) < end && tf_now_ns() < until &&
            tf_pipeline_running(p))
