@@ -266,6 +266,30 @@ def glasses(t, q, xx, yy, eye_r, eye_l, h, step, p):
     return t + lens * (cold - t)
 
 
+def skin_patches(x, q, p=0.7):
+    """Warm and cold spots over a real thermal face, x [B, 1, S, S] in 0..1, q [B, 68, 2] points in pixels of x.
+
+    At the parts that differ most between persons (nose, inner eye corners, cheeks, mouth, brows) and anywhere between any three
+    points, and a slow drift over the whole picture: the outline and the parts' order have to carry the points then.
+    """
+    b, size = len(x), x.shape[-1]
+    ax = torch.arange(size, dtype=torch.float32)
+    xx, yy = ax[None, None, None, :], ax[None, None, :, None]
+    h = (q[:, 27] - q[:, 8]).norm(dim=1).clamp(min=1)[:, None, None, None]
+    t = smooth_noise(b, 4, size) * uniform(b, 0, 0.05)
+    parts = (((30,), 0.1, 0.2, -0.35, 0.1), ((39, 42), 0.05, 0.1, -0.1, 0.15), ((36, 45), 0.08, 0.2, -0.1, 0.12),
+             ((2, 14), 0.1, 0.25, -0.15, 0.15), ((48, 54, 62), 0.05, 0.12, -0.2, 0.12), ((19, 24), 0.05, 0.12, -0.15, 0.05),
+             ((8,), 0.1, 0.25, -0.15, 0.12))
+    for points, lo, hi, cold, warm in parts:
+        spot = sum(blob(xx, yy, q[:, i], uniform(b, lo, hi) * h) for i in points)
+        t = t + spot * uniform(b, cold, warm) * chance(b, 0.35)
+    for _ in range(2):
+        mix = torch.rand(b, 3, 1)
+        at = (q[torch.arange(b)[:, None], torch.randint(0, 68, (b, 3))] * mix / mix.sum(1, True)).sum(1)
+        t = t + blob(xx, yy, at, uniform(b, 0.05, 0.2) * h) * uniform(b, -0.2, 0.15) * chance(b, 0.5)
+    return x + t * chance(b, p)
+
+
 # ---------------------------------------------------------------- sensor and clutter
 
 def occlude(x, p=0.25):

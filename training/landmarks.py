@@ -34,7 +34,9 @@ def fold_recordings(thermal, fold):
 def load_labels(path, share="0.25", without=()):
     z = np.load(path)
     keep = ~np.isin(z["rec"], list(without))
-    return {"share": float(share), **{k: torch.from_numpy(z[k][keep]) for k in ("frames", "points", "weight")}}
+    often = z["often"] if "often" in z else np.ones(len(keep), np.float32)
+    return {"share": float(share), "often": torch.from_numpy(often[keep]),
+            **{k: torch.from_numpy(z[k][keep]) for k in ("frames", "points", "weight")}}
 
 
 class Landmarks:
@@ -116,7 +118,7 @@ class Landmarks:
     def thermal_batch(self, labels, b):
         """Real thermal faces that carry labels of another origin (pseudo.py, weak.py)."""
         n = max(1, int(b * labels["share"]))
-        pick = torch.randint(0, len(labels["frames"]), (n,))
+        pick = torch.multinomial(labels["often"], n, replacement=True)
         f = labels["frames"][pick].float()[:, None]
         p = labels["points"][pick]
         box = torch.cat([p.amin(1), p.amax(1)], 1)
@@ -125,8 +127,9 @@ class Landmarks:
         lo, hi = x.amin((2, 3), True), x.amax((2, 3), True)
         x = A.low_resolution((x - lo) / (hi - lo).clamp(min=1), 36, 0.5, 0.025, 0.006)
         x = A.gamma(x, 0.7, 1.4)
+        q = win.to_window(p) * SIZE
+        x = A.skin_patches(x, q)                 # nobody else's skin has this person's pattern
         if torch.rand(1).item() < 0.5:           # glasses change the most from person to person
-            q = win.to_window(p) * SIZE
             ax = torch.arange(SIZE, dtype=torch.float32)
             tall = (q[:, 27] - q[:, 8]).norm(dim=1)[:, None, None, None]
             x = A.glasses(x, q, ax[None, None, None, :], ax[None, None, :, None], q[:, 36:42].mean(1), q[:, 42:48].mean(1),

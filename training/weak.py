@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Weak labels: 68 points for the annotated thermal frames, bent so that they pass through the six hand-placed ones.
 
-    training/weak.py --landmarks training/out/landmarks68/last.pt
+    training/weak.py --landmarks training/out/landmarks68/last.pt [--around 12]
 
 A network reads the 68 points from the true box; a similarity and then a smooth field take its six points (eye centres, nose, mouth corners,
-chin) onto the hand-placed ones. The points in between follow. Writes training/out/weak.npz. Whoever trains on it must score by
-cross-validation over recordings (train.py --fold).
+chin) onto the hand-placed ones. The points in between follow. What a hand corrected in one frame holds for the same person a second before
+and after: `--around N` follows the face through N frames to both sides and moves each reading by the same correction, turned and scaled with
+the head, as long as the readings agree with themselves and the head keeps its pose.
+
+Writes training/out/weak.npz. Whoever trains on it must score by cross-validation over recordings (train.py --fold).
 """
 
 import argparse
@@ -46,9 +49,51 @@ def bend(points, six, width=0.7, ridge=0.02):
     return points
 
 
+def complex_of(p):
+    return p @ np.array([1, 1j])
+
+
+def turn_of(a, b):
+    """The turn and scale (a complex number) of the similarity that takes points a to b, and what it leaves over, in pixels."""
+    x, y = complex_of(a), complex_of(b)
+    x, y = x - x.mean(), y - y.mean()
+    k = (x.conj() @ y) / (x.conj() @ x)
+    return k, float(np.abs(y - k * x).mean())
+
+
+def follow(net, frames, start, reading, label, around, spread_max, margin_min, pose_max):
+    """The label of one frame carried to its neighbours: [(frame, points, weight)] without the frame itself."""
+    out = []
+    correction = complex_of(label - reading)
+    eye = np.linalg.norm(label[36] - label[45])
+    for step in (-1, 1):
+        box = np.concatenate([label.min(0), label.max(0)])
+        for f in range(start + step, start + step * (around + 1), step):
+            if not 0 <= f < len(frames):
+                break
+            x = torch.from_numpy(frames[f].astype(np.float32))[None, None]
+            b = torch.from_numpy(box.astype(np.float32))[None]
+            for _ in range(2):
+                q, spread, margin = read(net, x, b)
+                b = torch.cat([q.amin(1), q.amax(1)], 1)
+            q, spread, margin = q[0].numpy().astype(np.float64), float(spread.mean()), float(margin.mean())
+            turn, left = turn_of(reading, q)
+            if spread > spread_max or margin < margin_min or left > pose_max * eye or not 0.6 < abs(turn) < 1.7:
+                break
+            moved = correction * turn
+            points = q + np.stack([moved.real, moved.imag], -1)
+            out.append((f, points, 1 - 0.5 * abs(f - start) / (around + 1)))
+            box = np.concatenate([points.min(0), points.max(0)])
+    return out
+
+
 def main():
     p = argparse.ArgumentParser(description="Bend a network's points through the hand-placed ones.")
     p.add_argument("--landmarks", required=True)
+    p.add_argument("--around", type=int, default=0, help="frames to both sides that get the label carried over")
+    p.add_argument("--spread", type=float, default=0.06, help="largest disagreement of the readings, share of the eye distance")
+    p.add_argument("--margin", type=float, default=7.0, help="least mean margin of the peaks")
+    p.add_argument("--pose", type=float, default=0.08, help="largest change of shape, share of the eye distance")
     p.add_argument("--out", default=str(OUT / "weak.npz"))
     args = p.parse_args()
     torch.set_num_threads(1)
@@ -60,14 +105,34 @@ def main():
     notes = thermal.annotations()
     frames = np.stack([thermal.frames(a.rec)[a.frame] for a in notes])
     pts, spread, margin = read(net, torch.from_numpy(frames.astype(np.float32))[:, None], LM.thermal_boxes(notes))
-    bent = np.stack([bend(q.numpy().astype(np.float64), a.six) for q, a in zip(pts, notes)]).astype(np.float32)
-    six = L.six_points(torch.from_numpy(bent)).numpy()
+    pts = pts.numpy().astype(np.float64)
+    bent = np.stack([bend(q, a.six) for q, a in zip(pts, notes)])
+    six = L.six_points(torch.from_numpy(bent.astype(np.float32))).numpy()
     truth = np.stack([a.six for a in notes])
     eye = np.linalg.norm(truth[:, 0] - truth[:, 1], axis=1)
     print(f"{len(notes)} faces; residual of the six points "
           f"{100 * (np.linalg.norm(six - truth, axis=2) / eye[:, None]).mean():.2f} % of the eye distance")
-    np.savez_compressed(args.out, frames=frames.astype(np.int32), points=bent, weight=np.ones(len(notes), np.float32),
-                        rec=np.array([a.rec for a in notes]))
+    # (recording, frame, person) → points and weight; the nearest hand-placed frame has the last word.
+    labels = {(a.rec, a.frame, a.person): (q, 1.0) for a, q in zip(notes, bent)}
+    if args.around:
+        for a, reading, label in zip(notes, pts, bent):
+            for f, q, weight in follow(net, thermal.frames(a.rec), a.frame, reading, label, args.around, args.spread,
+                                       args.margin, args.pose):
+                key = (a.rec, f, a.person)
+                if key not in labels or labels[key][1] < weight:
+                    labels[key] = (q, weight)
+        print(f"{len(labels)} faces with what was carried over")
+    # A person with many labels must not outweigh one with few.
+    count = {}
+    for rec, _, person in labels:
+        count[person] = count.get(person, 0) + 1
+    mean = len(labels) / len(count)
+    keys = sorted(labels)
+    np.savez_compressed(args.out, frames=np.stack([thermal.frames(r)[f] for r, f, _ in keys]).astype(np.int32),
+                        points=np.stack([labels[k][0] for k in keys]).astype(np.float32),
+                        weight=np.array([labels[k][1] for k in keys], np.float32),
+                        often=np.array([mean / count[k[2]] for k in keys], np.float32),
+                        rec=np.array([k[0] for k in keys]))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def two_viewers_cost_one_encoder():
         try:
             wait_for(lambda: daemon.camera()["rtsp_viewers"] == 2, 20, "two viewers")
             first = daemon.camera()
-            time.sleep(3)
+            wait_for(lambda: daemon.camera()["frames"] >= first["frames"] + 90, 30, "90 frames")
             second = daemon.camera()
         finally:
             for watching in viewers:
@@ -95,7 +95,8 @@ def two_viewers_cost_one_encoder():
                 watching.wait()
         frames = second["frames"] - first["frames"]
         encoded = second["encoded"] - first["encoded"]
-        check(encoded <= frames + 3, f"{encoded} pictures encoded of {frames} frames")
+        # A second encoder would double them; a few may be those of frames captured before.
+        check(encoded <= frames * 1.3 + 10, f"{encoded} pictures encoded of {frames} frames")
         dropped = second["dropped"]["rtsp"] - first["dropped"]["rtsp"]
         check(encoded + dropped >= frames * 0.9, f"only {encoded} pictures encoded of {frames} frames, {dropped} dropped")
 
