@@ -18,6 +18,7 @@ import augment as A
 import finder as FN
 import losses as L
 import nets
+import shipped
 from data import OUT, Thermal6
 from landmarks import SCALE, SIZE
 
@@ -47,8 +48,8 @@ def read(net, pictures, boxes):
 
 def main():
     p = argparse.ArgumentParser(description="Label unlabelled thermal frames with the present networks.")
-    p.add_argument("--landmarks", required=True)
-    p.add_argument("--finder", required=True)
+    p.add_argument("--landmarks", required=True, help="checkpoint or .onnx file")
+    p.add_argument("--finder", required=True, help="checkpoint or .onnx file")
     p.add_argument("--without", default="")
     p.add_argument("--out", default=str(OUT / "pseudo"))
     p.add_argument("--spread", type=float, default=0.05)
@@ -57,10 +58,7 @@ def main():
     args = p.parse_args()
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    marks, find = nets.landmarks68(), nets.finder()
-    marks.load_state_dict(torch.load(args.landmarks)["ema"])
-    find.load_state_dict(torch.load(args.finder)["ema"])
-    marks.eval(), find.eval()
+    marks, find = shipped.network(nets.landmarks68, args.landmarks), shipped.network(nets.finder, args.finder)
     thermal = Thermal6()
     skip = set(filter(None, args.without.split(",")))
     empty = {}

@@ -46,7 +46,7 @@ def arguments(argv=None):
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--out", help="output folder (default training/out/RECIPE)")
-    p.add_argument("--init", help="start from this checkpoint's averaged weights")
+    p.add_argument("--init", help="start from this checkpoint's averaged weights, or from a shipped .onnx file")
     p.add_argument("--pseudo", nargs="*", metavar="FILE[:SHARE]",
                    help="real thermal faces with labels of pseudo.py or weak.py, SHARE per visible face (0.25)")
     p.add_argument("--fold", metavar="I/K", help="cross-validation: hold the recordings of fold I of K out and score on them")
@@ -123,7 +123,11 @@ def main():
     rec, build = recipe(cfg.recipe, cfg)
     net = build().to(memory_format=torch.channels_last)
     if cfg.init:
-        net.load_state_dict(torch.load(cfg.init)["ema"])
+        if cfg.init.endswith(".onnx"):
+            import shipped
+            shipped.load(net, cfg.init, next(rec.epoch())[0])
+        else:
+            net.load_state_dict(torch.load(cfg.init)["ema"])
     (cfg.out / "config.json").write_text(json.dumps({k: str(v) for k, v in vars(cfg).items()}, indent=1))
     contact_sheet(rec, cfg.out / "sheet.png")
     decay = [p for p in net.parameters() if p.ndim > 1]

@@ -19,6 +19,7 @@ import torch
 import landmarks as LM
 import losses as L
 import nets
+import shipped
 from data import OUT, SIX, Thermal6
 from pseudo import read
 
@@ -89,7 +90,7 @@ def follow(net, frames, start, reading, label, around, spread_max, margin_min, p
 
 def main():
     p = argparse.ArgumentParser(description="Bend a network's points through the hand-placed ones.")
-    p.add_argument("--landmarks", required=True)
+    p.add_argument("--landmarks", required=True, help="checkpoint or .onnx file")
     p.add_argument("--around", type=int, default=0, help="frames to both sides that get the label carried over")
     p.add_argument("--spread", type=float, default=0.06, help="largest disagreement of the readings, share of the eye distance")
     p.add_argument("--margin", type=float, default=7.0, help="least mean margin of the peaks")
@@ -98,9 +99,7 @@ def main():
     args = p.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    net = nets.landmarks68()
-    net.load_state_dict(torch.load(args.landmarks)["ema"])
-    net.eval()
+    net = shipped.network(nets.landmarks68, args.landmarks)
     thermal = Thermal6()
     notes = thermal.annotations()
     frames = np.stack([thermal.frames(a.rec)[a.frame] for a in notes])
