@@ -26,10 +26,10 @@ VIEWS = [(0, 1.0, 0, 0), (0, 1.0, 0.02, -0.02), (8, 0.95, -0.02, 0.02), (-8, 1.0
 
 
 @torch.no_grad()
-def read(net, pictures, boxes):
+def read(net, pictures, boxes, views=VIEWS):
     """Mean, spread (share of the eye distance) and margin over the views of each face."""
     readings, margins = [], []
-    for turn, zoom, dx, dy in VIEWS:
+    for turn, zoom, dx, dy in views:
         for m in (1.0, -1.0):
             b = len(boxes)
             span = (boxes[:, 2:] - boxes[:, :2]).max(1).values

@@ -21,7 +21,7 @@ import losses as L
 import nets
 import shipped
 from data import OUT, SIX, Thermal6
-from pseudo import read
+from pseudo import VIEWS, read
 
 
 def similarity(a, b):
@@ -62,29 +62,31 @@ def turn_of(a, b):
     return k, float(np.abs(y - k * x).mean())
 
 
-def follow(net, frames, start, reading, label, around, spread_max, margin_min, pose_max):
-    """The label of one frame carried to its neighbours: [(frame, points, weight)] without the frame itself."""
+@torch.no_grad()
+def follow(net, thermal, notes, readings, labels, args):
+    """The labels carried to neighbouring frames: [(note, frame, points, weight)]. All faces go one frame on at a time, as a batch."""
     out = []
-    correction = complex_of(label - reading)
-    eye = np.linalg.norm(label[36] - label[45])
-    for step in (-1, 1):
-        box = np.concatenate([label.min(0), label.max(0)])
-        for f in range(start + step, start + step * (around + 1), step):
-            if not 0 <= f < len(frames):
-                break
-            x = torch.from_numpy(frames[f].astype(np.float32))[None, None]
-            b = torch.from_numpy(box.astype(np.float32))[None]
-            for _ in range(2):
-                q, spread, margin = read(net, x, b)
-                b = torch.cat([q.amin(1), q.amax(1)], 1)
-            q, spread, margin = q[0].numpy().astype(np.float64), float(spread.mean()), float(margin.mean())
-            turn, left = turn_of(reading, q)
-            if spread > spread_max or margin < margin_min or left > pose_max * eye or not 0.6 < abs(turn) < 1.7:
-                break
-            moved = correction * turn
-            points = q + np.stack([moved.real, moved.imag], -1)
-            out.append((f, points, 1 - 0.5 * abs(f - start) / (around + 1)))
-            box = np.concatenate([points.min(0), points.max(0)])
+    tracks = [(i, step, labels[i]) for i in range(len(notes)) for step in (-1, 1)]
+    for k in range(1, args.around + 1):
+        tracks = [t for t in tracks if 0 <= notes[t[0]].frame + t[1] * k < len(thermal.frames(notes[t[0]].rec))]
+        if not tracks:
+            break
+        at = [notes[i].frame + step * k for i, step, _ in tracks]
+        x = np.stack([thermal.frames(notes[i].rec)[f] for (i, _, _), f in zip(tracks, at)]).astype(np.float32)
+        boxes = np.stack([np.concatenate([p.min(0), p.max(0)]) for _, _, p in tracks]).astype(np.float32)
+        q, spread, margin = read(net, torch.from_numpy(x)[:, None], torch.from_numpy(boxes), VIEWS[1:3])
+        q, spread, margin = q.numpy().astype(np.float64), spread.mean(1), margin.mean(1)
+        alive = []
+        for j, (i, step, _) in enumerate(tracks):
+            eye = np.linalg.norm(labels[i][36] - labels[i][45])
+            turn, left = turn_of(readings[i], q[j])
+            if spread[j] > args.spread or margin[j] < args.margin or left > args.pose * eye or not 0.6 < abs(turn) < 1.7:
+                continue
+            moved = complex_of(labels[i] - readings[i]) * turn
+            points = q[j] + np.stack([moved.real, moved.imag], -1)
+            out.append((notes[i], at[j], points, 1 - 0.5 * k / (args.around + 1)))
+            alive.append((i, step, points))
+        tracks = alive
     return out
 
 
@@ -114,12 +116,10 @@ def main():
     # (recording, frame, person) → points and weight; the nearest hand-placed frame has the last word.
     labels = {(a.rec, a.frame, a.person): (q, 1.0) for a, q in zip(notes, bent)}
     if args.around:
-        for a, reading, label in zip(notes, pts, bent):
-            for f, q, weight in follow(net, thermal.frames(a.rec), a.frame, reading, label, args.around, args.spread,
-                                       args.margin, args.pose):
-                key = (a.rec, f, a.person)
-                if key not in labels or labels[key][1] < weight:
-                    labels[key] = (q, weight)
+        for a, f, q, weight in follow(net, thermal, notes, pts, bent, args):
+            key = (a.rec, f, a.person)
+            if key not in labels or labels[key][1] < weight:
+                labels[key] = (q, weight)
         print(f"{len(labels)} faces with what was carried over")
     # A person with many labels must not outweigh one with few.
     count = {}
