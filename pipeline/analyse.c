@@ -55,6 +55,8 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
     tf_record_from_frame(record, p->camera, &frame);
     record->frame = head->n;
     record->faces.count = 0;
+    record->black_body = (struct tf_black_body){
+        .set = p->options.black_body[2] && head->radiometry.valid, .mean = NAN, .offset = NAN};
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
     record->latency_us = -1;
@@ -115,6 +117,22 @@ static void analysis_error(struct tf_pipeline *p, int r)
     tf_pipeline_fail(p, r, &err);
     if (p->options.log)
         tf_log(TF_LOG_ERROR, p->camera, "%s", err.text);
+}
+
+static void measure_black_body(struct tf_pipeline *p, const struct tf_frame *frame, struct tf_record *record)
+{
+    struct tf_region_stats stats;
+
+    if (!record->black_body.set || record->state == TF_STATE_CORRUPT || record->state == TF_STATE_STALE ||
+        record->state == TF_STATE_SKIPPED)
+        return;
+    tf_rectangle_measure(frame, p->options.black_body, &stats);
+    if (!stats.valid)
+        return;
+    record->black_body.seen = true;
+    record->black_body.mean = stats.mean;
+    record->black_body.n = stats.n;
+    record->black_body.offset = p->options.black_body_c - stats.mean;
 }
 
 static enum tf_state look(struct tf_pipeline *p, const struct tf_frame *frame, struct tf_faces *faces)
@@ -184,6 +202,7 @@ static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf
     }
     fill(p, record, head);
     record->state = look(p, frame, &record->faces);
+    measure_black_body(p, frame, record);
     tf_shared_record_ref(shared); /* for the pictures: the status takes ours over */
     finish(p, head, record, shared);
     to_pictures(p, shared);

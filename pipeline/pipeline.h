@@ -35,6 +35,9 @@ struct tf_pipeline_options {
     struct tf_analyser_options analyser;
     bool analyse; /* false: no inference, records say no_face */
 
+    uint16_t black_body[4]; /* x, y, w, h of the upright picture; w 0 = none */
+    float black_body_c;     /* its true temperature */
+
     bool pictures; /* overlay and encoder */
     struct tf_overlay_options overlay;
     struct tf_encoder_options encoder; /* size and fps are filled in */
