@@ -379,12 +379,18 @@ void tf_tables_destroy(struct tf_tables *t)
 struct tables_sink {
     struct tf_disk *disk;
     struct tf_tables *tables;
+    struct tf_record copy;
 };
 
 static int sink_record(void *self, const struct tf_record *record, struct tf_error *err)
 {
     struct tables_sink *s = self;
 
+    if (s->tables->options.plain_video) {
+        s->copy = *record;
+        s->copy.video_frame = (int64_t)record->sequence;
+        record = &s->copy;
+    }
     tf_tables_row(s->tables, record, true);
     return tf_disk_error(s->disk, err);
 }

@@ -27,6 +27,7 @@ struct tf_tables_options {
     float fps;                 /* nominal, 0 = unknown */
     bool celsius;
     uint64_t t_start_ns; /* the session's start: onsets count from it */
+    bool plain_video;    /* a file that is no session: a frame's place in it is its sequence */
 };
 
 /*

@@ -1,0 +1,1 @@
+int tf_cmd_plot_placeholder;
