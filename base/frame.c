@@ -39,8 +39,8 @@ const char *tf_stamp_name(enum tf_stamp stamp)
 
 const char *tf_flag_name(unsigned bit)
 {
-    static const char *const names[TF_FLAG_COUNT] = {"ffc_imminent", "ffc",       "ffc_settling",
-                                                     "corrupt",      "duplicate", "gap"};
+    static const char *const names[TF_FLAG_COUNT] = {"ffc_imminent", "ffc", "ffc_settling", "corrupt",
+                                                     "duplicate",    "gap", "reopened"};
     return bit < TF_FLAG_COUNT ? names[bit] : "unknown";
 }
 

@@ -40,9 +40,10 @@ enum tf_frame_flag {
     TF_FLAG_CORRUPT = 1u << 3,      /* the driver or decoder marked the buffer as damaged */
     TF_FLAG_DUPLICATE = 1u << 4,    /* same camera counter as the frame before */
     TF_FLAG_GAP = 1u << 5,          /* one or more frames are missing before this one */
+    TF_FLAG_REOPENED = 1u << 6,     /* the first one after the camera was lost and opened again */
 };
-#define TF_FLAG_COUNT 6
-/* "ffc_imminent", "ffc", "ffc_settling", "corrupt", "duplicate", "gap", by bit number. */
+#define TF_FLAG_COUNT 7
+/* "ffc_imminent", "ffc", "ffc_settling", "corrupt", "duplicate", "gap", "reopened", by bit number. */
 const char *tf_flag_name(unsigned bit);
 
 /* Counts to degrees Celsius: °C = value * scale + offset. `valid` false: the camera is not radiometric. */
@@ -54,6 +55,15 @@ struct tf_radiometry {
 
 #define TF_FRAME_DIM_MAX 4096
 #define TF_FRAME_PLANES 3
+
+/* What a frame's record said when it was recorded: of sessions that are played again (capture/replay.c). */
+struct tf_past {
+    bool valid;
+    bool skipped; /* inference had no time for it, or its picture is not there: it is not looked at */
+    uint64_t frame, dropped_capture, dropped_inference;
+    int64_t latency_us;  /* -1: not known */
+    int64_t video_frame; /* -1: none */
+};
 
 struct tf_pool;
 
@@ -78,6 +88,8 @@ struct tf_frame {
     struct tf_radiometry radiometry;
     float sensor_c;          /* NAN when unknown */
     uint64_t dropped_driver; /* frames lost before us so far: sequence or camera counter gaps */
+
+    struct tf_past past;
 
     void *priv; /* the source's (an mmap buffer's index, a decoder's frame); not for readers */
 

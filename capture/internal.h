@@ -48,6 +48,8 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
                       struct tf_error *err);
 int tf_file_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
                  struct tf_error *err);
+int tf_replay_open(const struct tf_source_options *options, const char *stem, struct tf_source **ret,
+                   struct tf_error *err);
 int tf_v4l2_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
                  struct tf_error *err);
 

@@ -72,6 +72,8 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
         r = tf_synthetic_open(&o, "", &s, err);
     else if (starts_with(o.url, "synthetic:"))
         r = tf_synthetic_open(&o, o.url + 10, &s, err);
+    else if (starts_with(o.url, "session:"))
+        r = tf_replay_open(&o, o.url + 8, &s, err);
     else if (starts_with(o.url, "file:"))
         r = tf_file_open(&o, o.url + 5, &s, err);
     else if (starts_with(o.url, "/dev/"))
@@ -181,6 +183,11 @@ enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_
 
     f->number = source->number++;
     f->rotate = source->info.rotate;
+    /* All else of a frame that is played again stands in its table. */
+    if (f->past.valid) {
+        *ret = f;
+        return TF_NEXT_FRAME;
+    }
     lost = follow_counter(source, f);
     /* What we lost ourselves is missing in the camera's counter too. */
     lost = lost > source->capture_gap ? lost - source->capture_gap : 0;

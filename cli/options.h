@@ -33,8 +33,8 @@ struct tf_option {
     double min, max; /* of UINT, NUMBER and SIZE */
 };
 
-#define TF_OPTIONS_MAX 24
-#define TF_ARGUMENTS_MAX 4
+#define TF_OPTIONS_MAX 32
+#define TF_ARGUMENTS_MAX 1024
 
 struct tf_usage {
     const char *command;              /* "run" or "bench model": what follows "thermoface" */

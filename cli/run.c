@@ -9,15 +9,8 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/run.h"
 #include "pipeline/pipeline.h"
-
-struct run {
-    const char *input, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu;
-    uint16_t rotate;
-    uint64_t limit, threads, faces;
-    double scale, offset;
-    bool overwrite, no_filter, quiet;
-};
 
 static bool is_stdout(const char *path)
 {
@@ -31,7 +24,8 @@ static bool same_file(const char *a, const char *b)
     return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static int check(const struct tf_usage *usage, const struct run *r, enum tf_file_format *csv_format)
+static int check(const struct tf_usage *usage, const struct tf_run *r, const char *input,
+                 enum tf_file_format *csv_format)
 {
     const char *const outputs[] = {r->ndjson, r->csv, r->video};
 
@@ -49,7 +43,7 @@ static int check(const struct tf_usage *usage, const struct run *r, enum tf_file
     if (is_stdout(r->video))
         return tf_usage_error(usage, "--video -: the annotated video needs a file");
     for (size_t i = 0; i < 3; i++) {
-        if (same_file(r->input, outputs[i]))
+        if (same_file(input, outputs[i]))
             return tf_usage_error(usage, "%s: would overwrite the input", outputs[i]);
         for (size_t k = 0; k < i; k++)
             if (outputs[i] && outputs[k] && !is_stdout(outputs[i]) && !strcmp(outputs[i], outputs[k]))
@@ -95,11 +89,12 @@ static void summary(const struct tf_status *s, const struct tf_source_info *info
     fputc('\n', stderr);
 }
 
-static int run(const struct tf_usage *usage, const struct run *r, enum tf_file_format csv_format)
+static int run(const struct tf_usage *usage, const struct tf_run *r, const char *input,
+               enum tf_file_format csv_format)
 {
     struct tf_pipeline_options options = {
         .camera = r->camera,
-        .source = {.url = r->input,
+        .source = {.url = input,
                    .format = r->format,
                    .rotate = r->rotate,
                    .scale = (float)r->scale,
@@ -113,6 +108,7 @@ static int run(const struct tf_usage *usage, const struct run *r, enum tf_file_f
                      .filter = !r->no_filter,
                      .track = true},
         .analyse = true,
+        .black_body_c = (float)r->black_body_c,
         .pictures = r->video != NULL,
         .overlay = tf_overlay_defaults(),
         .encoder = {.codec = r->codec},
@@ -128,6 +124,7 @@ static int run(const struct tf_usage *usage, const struct run *r, enum tf_file_f
     bool stopped = false;
     int result;
 
+    memcpy(options.black_body, r->rectangle, sizeof(options.black_body));
     if (r->palette) {
         result = tf_palette_find(r->palette, &options.overlay.palette, &err);
         if (result)
@@ -179,9 +176,25 @@ fail:
     return tf_command_error(usage, "%s", *err.text ? err.text : strerror(-result));
 }
 
+static int read_black_body(const struct tf_usage *usage, struct tf_run *r)
+{
+    unsigned v[4];
+    char tail;
+
+    if (!r->black_body)
+        return TF_EXIT_OK;
+    if (sscanf(r->black_body, "%4u,%4u,%4u,%4u%c", &v[0], &v[1], &v[2], &v[3], &tail) != 4 || !v[2] || !v[3])
+        return tf_usage_error(usage, "--black-body %s: must be X,Y,W,H in pixels", r->black_body);
+    if (isnan(r->black_body_c))
+        return tf_usage_error(usage, "--black-body needs --black-body-temperature");
+    for (int i = 0; i < 4; i++)
+        r->rectangle[i] = (uint16_t)v[i];
+    return TF_EXIT_OK;
+}
+
 int tf_cmd_run(int argc, char **argv)
 {
-    struct run r = {.camera = "thermal", .threads = 1};
+    struct tf_run r = {.camera = "thermal", .threads = 1, .black_body_c = NAN};
     const struct tf_option options[] = {
         {"format", TF_OPTION_TEXT, &r.format, "ROW",
          "row of the camera-format table ('thermoface devices --formats')"},
@@ -205,26 +218,61 @@ int tf_cmd_run(int argc, char **argv)
          "folder of the networks (TF_MODELS, else the shipped ones)"},
         {"threads", TF_OPTION_UINT, &r.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &r.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
+        {"output", TF_OPTION_TEXT, &r.output, "FOLDER",
+         "sessions, several inputs: where results go (the data set's derivatives/thermoface)"},
+        {"jobs", TF_OPTION_UINT, &r.jobs, "N", "sessions, several inputs: so many at once (one a processor)",
+         1, 64},
+        {"no-video", TF_OPTION_FLAG, &r.no_video, NULL, "sessions, several inputs: no annotated video"},
+        {"physio-rate", TF_OPTION_NUMBER, &r.physio_rate, "HZ",
+         "sessions, several inputs: of the physio table (5)", 0.1, 100},
+        {"black-body", TF_OPTION_TEXT, &r.black_body, "X,Y,W,H",
+         "a reference in the upright picture: corrected columns beside the raw ones"},
+        {"black-body-temperature", TF_OPTION_NUMBER, &r.black_body_c, "C", "its true temperature", -40, 550},
+        {"archive", TF_OPTION_FLAG, &r.archive, NULL,
+         "only pack FFVHUFF videos to FFV1; replaced when every pixel is the same"},
         {"quiet", TF_OPTION_FLAG, &r.quiet, NULL, "no progress, no summary"},
         {0},
     };
     const struct tf_usage usage = {
         .command = "run",
-        .arguments = "INPUT",
+        .arguments = "INPUT...",
         .arguments_min = 1,
-        .arguments_max = 1,
+        .arguments_max = TF_ARGUMENTS_MAX,
         .summary = "Finds the faces of a video file and measures their regions, one record for every frame.",
         .options = options,
-        .notes = "INPUT is a video that FFmpeg decodes, or 'synthetic:…' (docs/cli.md). For example:\n"
-                 "  thermoface run rec.mkv --format lepton3-y16 --rotate 90 --csv out.csv --video out.mkv",
+        .notes =
+            "INPUT is a video that FFmpeg decodes, or 'synthetic:…' (docs/cli.md). For example:\n"
+            "  thermoface run rec.mkv --format lepton3-y16 --rotate 90 --csv out.csv --video out.mkv\n"
+            "A folder of recorded sessions, or several videos: records, tables and annotated videos go to "
+            "a folder;\nwhat is there already is not made again:\n"
+            "  thermoface run study/ --jobs 2\n"
+            "  thermoface run *.mkv --format lepton3-y16 --rotate 90 --output results",
     };
     const char *arguments[TF_ARGUMENTS_MAX];
     enum tf_file_format csv_format;
-    int status;
+    struct stat st;
+    int status, count = 0;
 
     if (!tf_options_parse(&usage, argc, argv, arguments, &status))
         return status;
-    r.input = arguments[0];
-    status = check(&usage, &r, &csv_format);
-    return status ? status : run(&usage, &r, csv_format);
+    while (count < TF_ARGUMENTS_MAX && arguments[count])
+        count++;
+    status = read_black_body(&usage, &r);
+    if (status)
+        return status;
+    if (r.archive)
+        return tf_run_archive(&usage, &r, arguments, count);
+    if (count == 1 && !r.output && !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {
+        if (r.no_video || r.jobs || r.physio_rate)
+            return tf_usage_error(&usage,
+                                  "--no-video, --jobs and --physio-rate belong to a session's folder, "
+                                  "several inputs or --output");
+        status = check(&usage, &r, arguments[0], &csv_format);
+        return status ? status : run(&usage, &r, arguments[0], csv_format);
+    }
+    if (r.ndjson || r.csv || r.video || r.csv_profile)
+        return tf_usage_error(&usage,
+                              "--ndjson, --csv and --video name files of one input; sessions and several "
+                              "inputs go to --output FOLDER");
+    return tf_run_many(&usage, &r, arguments, count);
 }

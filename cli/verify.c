@@ -1,32 +1,26 @@
 /* thermoface verify: does what a session's folder holds belong together? */
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-#include <libavutil/opt.h>
-
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/verify.h"
+#include "publish/tables.h"
 
 #define VIDEO "_video.mkv"
+#define SPLIT "_split-"
+#define FIRST_SPLIT "_split-0001_video.mkv"
 #define ANNOTATED "_desc-annotated_video.mkv"
 #define DEPTH_MAX 6 /* a data set's folder, sub-, ses-, beh, and some to spare */
 
-struct verify {
-    bool trim;
-    unsigned recordings, events, problems;
-};
-
-__attribute__((format(printf, 3, 4))) static void problem(struct verify *v, const char *path,
-                                                          const char *format, ...)
+void tf_verify_problem(struct tf_verify *v, const char *path, const char *format, ...)
 {
     va_list args;
 
@@ -38,201 +32,125 @@ __attribute__((format(printf, 3, 4))) static void problem(struct verify *v, cons
     putchar('\n');
 }
 
-/* --- videos --- */
-
-struct video {
-    uint64_t frames, broken;
-    bool stamps_back;
+/* What the recording says of itself. */
+struct about {
+    bool there, complete, tables;
+    json_int_t frames, rows;
 };
 
-/* libavcodec shows damage (a slice's checksum) in what it says only: the frame comes all the same. */
-static unsigned complaints;
-
-static void on_complaint(void *source, int level, const char *format, va_list args)
+static void read_about(struct tf_verify *v, const char *path, struct about *ret)
 {
-    if (level <= AV_LOG_ERROR && source && *(const AVClass **)source == avcodec_get_class())
-        complaints++;
+    json_error_t problem;
+    json_t *d = json_load_file(path, JSON_REJECT_DUPLICATES, &problem);
+
+    if (!json_is_object(d)) {
+        tf_verify_problem(v, path, "%s", problem.text);
+    } else {
+        ret->there = true;
+        ret->complete = json_is_true(json_object_get(d, "Complete"));
+        ret->tables = json_is_number(json_object_get(d, "PhysioSamplingFrequency"));
+        ret->frames = json_integer_value(json_object_get(d, "VideoFrameCount"));
+        ret->rows = json_integer_value(json_object_get(d, "RowCount"));
+    }
+    json_decref(d);
 }
 
-/* Decodes all of it, checksums checked. 0, or an AVERROR that ended it. */
-static int decode(const char *path, struct video *ret)
+/* After a crash one file may have a little more of the end than another: that is said and no fault. */
+__attribute__((format(printf, 4, 5))) static void differ(struct tf_verify *v, const struct about *about,
+                                                         const char *path, const char *format, ...)
 {
-    AVFormatContext *format = NULL;
-    AVCodecContext *codec = NULL;
-    const AVCodec *decoder = NULL;
-    AVDictionary *options = NULL;
-    AVPacket *packet = av_packet_alloc();
-    AVFrame *frame = av_frame_alloc();
-    int64_t last = INT64_MIN;
-    int r, stream = -1;
+    char text[256];
+    va_list args;
 
-    r = packet && frame ? avformat_open_input(&format, path, NULL, NULL) : AVERROR(ENOMEM);
-    if (r >= 0)
-        r = avformat_find_stream_info(format, NULL);
-    if (r >= 0)
-        r = stream = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, &decoder, 0);
-    if (r >= 0) {
-        codec = avcodec_alloc_context3(decoder);
-        r = codec ? avcodec_parameters_to_context(codec, format->streams[stream]->codecpar) : AVERROR(ENOMEM);
-    }
-    if (r >= 0) {
-        av_dict_set(&options, "err_detect", "crccheck", 0);
-        codec->thread_count = 1;
-        r = avcodec_open2(codec, decoder, &options);
-        av_dict_free(&options);
-    }
-    while (r >= 0) {
-        r = av_read_frame(format, packet);
-        if (r >= 0 && packet->stream_index == stream) {
-            if (packet->pts <= last)
-                ret->stamps_back = true;
-            last = packet->pts;
-            complaints = 0;
-            r = avcodec_send_packet(codec, packet);
-            ret->broken += r < 0 || complaints;
-            r = 0;
-            while (avcodec_receive_frame(codec, frame) >= 0)
-                ret->frames++;
-        }
-        av_packet_unref(packet);
-    }
-    if (codec) {
-        avcodec_send_packet(codec, NULL);
-        while (avcodec_receive_frame(codec, frame) >= 0)
-            ret->frames++;
-    }
-    avcodec_free_context(&codec);
-    avformat_close_input(&format);
-    av_packet_free(&packet);
-    av_frame_free(&frame);
-    return r == AVERROR_EOF ? 0 : r;
-}
-
-/* --- tables --- */
-
-struct table {
-    bool there;
-    uint64_t rows, with_frame;
-    bool partial; /* the last line has no end */
-};
-
-/* The n-th cell; our own tables quote nothing up to the columns that are read here. */
-static const char *cell(const char *line, int n)
-{
-    for (; n > 0; n--) {
-        line = strchr(line, ',');
-        if (!line)
-            return NULL;
-        line++;
-    }
-    return line;
-}
-
-static int column(const char *header, const char *name)
-{
-    size_t n = strlen(name);
-    int i = 0;
-
-    for (const char *c = header; c; i++) {
-        if (strncmp(c, name, n) == 0 && strchr(",\r\n", c[n]))
-            return i;
-        c = strchr(c, ',');
-        c += c != NULL;
-    }
-    return -1;
-}
-
-static void check_partial(struct verify *v, const char *path, FILE *file, off_t whole, struct table *t)
-{
-    if (!t->partial)
-        return;
-    if (v->trim && ftruncate(fileno(file), whole) == 0)
-        printf("%s: the last line had no end and was taken away\n", path);
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (about->there && !about->complete)
+        printf("%s: %s (the recording was not ended properly)\n", path, text);
     else
-        problem(v, path, "the last line has no end (--trim takes it away)");
+        tf_verify_problem(v, path, "%s", text);
 }
 
-static void read_csv(struct verify *v, const char *path, struct table *t)
+static uint64_t check_videos(struct tf_verify *v, const char *path, int stem)
 {
-    FILE *file = fopen(path, v->trim ? "r+e" : "re");
-    char *line = NULL;
-    const char *last = NULL;
-    size_t size = 0;
-    ssize_t n;
-    off_t whole = 0;
-    unsigned long long before = 0;
-    int stamp = -1;
-    bool header = true;
+    struct tf_verify_video video = {0};
+    uint64_t frames;
+    char other[4096 + 64];
 
-    if (!file) {
-        problem(v, path, "%s", strerror(errno));
-        return;
-    }
-    t->there = true;
-    while ((n = getline(&line, &size, file)) > 0) {
-        if (line[n - 1] != '\n') {
-            t->partial = true;
+    tf_verify_video(v, path, &video);
+    frames = video.frames;
+    /* Segments go on with the numbers. */
+    for (unsigned i = 2; strstr(path + stem, SPLIT) && i <= 9999; i++) {
+        snprintf(other, sizeof(other), "%.*s_split-%04u_video.mkv", stem, path, i);
+        if (access(other, F_OK) < 0)
             break;
-        }
-        whole += n;
-        if (header) {
-            header = false;
-            stamp = column(line, "t_mono_ns");
-            if (stamp < 0 || n < 13 || strcmp(line + n - 13, ",video_frame\n") != 0) {
-                problem(v, path, "not a table of frames: columns t_mono_ns and video_frame are missing");
-                break;
-            }
-            continue;
-        }
-        t->rows++;
-        if (cell(line, stamp)) {
-            unsigned long long now = strtoull(cell(line, stamp), NULL, 10);
-
-            if (t->rows > 1 && now <= before)
-                problem(v, path, "row %llu: t_mono_ns %llu is not later than the one before",
-                        (unsigned long long)t->rows, now);
-            before = now;
-        }
-        last = strrchr(line, ',');
-        if (last && last[1] != '\n') {
-            if (strtoull(last + 1, NULL, 10) != t->with_frame)
-                problem(v, path, "row %llu: video_frame is %.*s, not %llu", (unsigned long long)t->rows,
-                        (int)strcspn(last + 1, "\n"), last + 1, (unsigned long long)t->with_frame);
-            t->with_frame++;
-        }
+        video = (struct tf_verify_video){0};
+        tf_verify_video(v, other, &video);
+        frames += video.frames;
     }
-    check_partial(v, path, file, whole, t);
-    free(line);
-    fclose(file);
+    return frames;
 }
 
-static void read_lines(struct verify *v, const char *path, struct table *t)
+static void check_derived(struct tf_verify *v, const char *path, int stem, const struct about *about,
+                          const struct tf_verify_table *csv)
 {
-    FILE *file = fopen(path, v->trim ? "r+e" : "re");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t n;
-    off_t whole = 0;
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) : 0;
+    char other[4096 + 64], parent[4096], name[4096];
+    struct tf_verify_table t = {0};
 
-    if (!file) {
-        problem(v, path, "%s", strerror(errno));
-        return;
-    }
-    t->there = true;
-    while ((n = getline(&line, &size, file)) > 0) {
-        if (line[n - 1] != '\n') {
-            t->partial = true;
-            break;
-        }
-        whole += n;
-        t->rows++;
-    }
-    check_partial(v, path, file, whole, t);
-    free(line);
-    fclose(file);
+    snprintf(other, sizeof(other), "%.*s_signals.tsv", stem, path);
+    tf_verify_lines(v, other, NULL, &t);
+    if (t.there && t.rows != csv->rows + 1)
+        differ(v, about, other, "%llu rows, and the frames' table has %llu", (unsigned long long)t.rows - 1,
+               (unsigned long long)csv->rows);
+    snprintf(parent, sizeof(parent), "%.*s", folder, path);
+    snprintf(name, sizeof(name), "%.*s", stem - folder - 1, path + folder + 1);
+    t = (struct tf_verify_table){0};
+    if (tf_tables_motion_path(parent, name, "motion.tsv", other, sizeof(other)) == 0)
+        tf_verify_lines(v, other, NULL, &t);
+    if (t.there && t.rows != csv->rows)
+        differ(v, about, other, "%llu rows, and the frames' table has %llu", (unsigned long long)t.rows,
+               (unsigned long long)csv->rows);
+    t = (struct tf_verify_table){0};
+    snprintf(other, sizeof(other), "%.*s_physio.tsv.gz", stem, path);
+    tf_verify_gzip(v, other, &t);
 }
 
-/* --- folders --- */
+static void check_recording(struct tf_verify *v, const char *path, int stem)
+{
+    struct tf_verify_table csv = {0}, ndjson = {0};
+    struct about about = {0};
+    char other[4096 + 64];
+    uint64_t frames;
+
+    v->recordings++;
+    snprintf(other, sizeof(other), "%.*s_video.json", stem, path);
+    read_about(v, other, &about);
+    frames = check_videos(v, path, stem);
+    snprintf(other, sizeof(other), "%.*s_frames.csv", stem, path);
+    tf_verify_csv(v, other, &csv);
+    if (csv.there && frames != csv.with_frame)
+        differ(v, &about, path, "%llu frames, and the table names %llu", (unsigned long long)frames,
+               (unsigned long long)csv.with_frame);
+    if (csv.there && csv.with_frame < csv.rows)
+        tf_verify_problem(v, path, "%llu frames were refused while it was recorded",
+                          (unsigned long long)(csv.rows - csv.with_frame));
+    if (about.complete &&
+        ((uint64_t)about.frames != frames || (csv.there && (uint64_t)about.rows != csv.rows)))
+        tf_verify_problem(v, path, "%llu frames and %llu rows, and its description says %lld and %lld",
+                          (unsigned long long)frames, (unsigned long long)csv.rows, (long long)about.frames,
+                          (long long)about.rows);
+    snprintf(other, sizeof(other), "%.*s_frames.ndjson", stem, path);
+    tf_verify_lines(v, other, NULL, &ndjson);
+    if (csv.there && ndjson.there && csv.rows != ndjson.rows)
+        differ(v, &about, other, "%llu lines, and the CSV has %llu rows", (unsigned long long)ndjson.rows,
+               (unsigned long long)csv.rows);
+    if (about.tables)
+        check_derived(v, path, stem, &about, &csv);
+    printf("%.*s%s: %llu frames, %llu rows\n", stem, path, VIDEO, (unsigned long long)frames,
+           (unsigned long long)csv.rows);
+}
 
 static bool ends(const char *text, const char *ending)
 {
@@ -241,59 +159,18 @@ static bool ends(const char *text, const char *ending)
     return n >= m && strcmp(text + n - m, ending) == 0;
 }
 
-static void check_video(struct verify *v, const char *path, struct video *ret)
-{
-    char reason[AV_ERROR_MAX_STRING_SIZE];
-    int r = decode(path, ret);
-
-    if (r < 0) {
-        av_strerror(r, reason, sizeof(reason));
-        problem(v, path, "cannot be read: %s", reason);
-    }
-    if (ret->broken)
-        problem(v, path, "%llu frames are damaged", (unsigned long long)ret->broken);
-    if (ret->stamps_back)
-        problem(v, path, "time stamps do not always increase");
-}
-
-static void check_recording(struct verify *v, const char *path)
-{
-    size_t stem = strlen(path) - strlen(VIDEO);
-    struct table csv = {0}, ndjson = {0};
-    struct video video = {0};
-    char other[4096];
-
-    v->recordings++;
-    check_video(v, path, &video);
-    snprintf(other, sizeof(other), "%.*s_frames.csv", (int)stem, path);
-    read_csv(v, other, &csv);
-    if (csv.there && video.frames != csv.with_frame)
-        problem(v, path, "%llu frames, and the table names %llu", (unsigned long long)video.frames,
-                (unsigned long long)csv.with_frame);
-    if (csv.there && csv.with_frame < csv.rows)
-        problem(v, path, "%llu frames were refused while it was recorded",
-                (unsigned long long)(csv.rows - csv.with_frame));
-    snprintf(other, sizeof(other), "%.*s_frames.ndjson", (int)stem, path);
-    read_lines(v, other, &ndjson);
-    if (csv.there && ndjson.there && csv.rows != ndjson.rows)
-        problem(v, other, "%llu lines, and the CSV has %llu rows", (unsigned long long)ndjson.rows,
-                (unsigned long long)csv.rows);
-    printf("%s: %llu frames, %llu rows\n", path, (unsigned long long)video.frames,
-           (unsigned long long)csv.rows);
-}
-
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void check_folder(struct verify *v, const char *folder, int depth)
+static void check_folder(struct tf_verify *v, const char *folder, int depth)
 {
     struct dirent **entries;
     int n = scandir(folder, &entries, NULL, by_name);
 
     if (n < 0) {
-        problem(v, folder, "%s", strerror(errno));
+        tf_verify_problem(v, folder, "%s", strerror(errno));
         return;
     }
     for (int i = 0; i < n; i++) {
@@ -301,7 +178,7 @@ static void check_folder(struct verify *v, const char *folder, int depth)
         char path[4096];
         struct stat st;
 
-        if (name[0] == '.' ||
+        if (name[0] == '.' || strcmp(name, "derivatives") == 0 ||
             (size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path) - 32 ||
             lstat(path, &st) < 0) {
             free(entries[i]);
@@ -310,18 +187,21 @@ static void check_folder(struct verify *v, const char *folder, int depth)
         if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
             check_folder(v, path, depth + 1);
         } else if (S_ISREG(st.st_mode) && ends(name, ANNOTATED)) {
-            struct video video = {0};
+            struct tf_verify_video video = {0};
 
             /* Without a picture there is not even a header: nothing was drawn before the end. */
             if (st.st_size > 0)
-                check_video(v, path, &video);
-        } else if (S_ISREG(st.st_mode) && ends(name, VIDEO)) {
-            check_recording(v, path);
-        } else if (S_ISREG(st.st_mode) && ends(name, "_events.tsv")) {
-            struct table events = {0};
+                tf_verify_video(v, path, &video);
+        } else if (S_ISREG(st.st_mode) && ends(name, FIRST_SPLIT)) {
+            check_recording(v, path, (int)(strlen(path) - strlen(FIRST_SPLIT)));
+        } else if (S_ISREG(st.st_mode) && ends(name, VIDEO) && !strstr(name, SPLIT)) {
+            check_recording(v, path, (int)(strlen(path) - strlen(VIDEO)));
+        } else if (S_ISREG(st.st_mode) && (ends(name, "_events.tsv") || ends(name, "_clock.tsv"))) {
+            struct tf_verify_table table = {0};
 
-            v->events++;
-            read_lines(v, path, &events);
+            /* Marks come in the order of their requests, which may overlap; the clock's rows come by time. */
+            tf_verify_lines(v, path, ends(name, "_clock.tsv") ? "t_mono_ns" : NULL, &table);
+            v->events += ends(name, "_events.tsv");
         }
         free(entries[i]);
     }
@@ -330,7 +210,7 @@ static void check_folder(struct verify *v, const char *folder, int depth)
 
 int tf_cmd_verify(int argc, char **argv)
 {
-    struct verify v = {0};
+    struct tf_verify v = {0};
     const struct tf_option options[] = {
         {"trim", TF_OPTION_FLAG, &v.trim, NULL, "take a last line without an end (of a crash) out of tables"},
         {0},
@@ -350,7 +230,7 @@ int tf_cmd_verify(int argc, char **argv)
 
     if (!tf_options_parse(&usage, argc, argv, arguments, &status))
         return status;
-    av_log_set_callback(on_complaint);
+    tf_verify_video_init();
     check_folder(&v, arguments[0], 0);
     if (v.problems)
         return tf_command_error(&usage, "%s: %u problem%s", arguments[0], v.problems,

@@ -51,6 +51,8 @@ struct tf_config_camera {
     uint32_t buffers; /* frames that may be out at once */
     bool analyse;
     bool pictures;
+    uint16_t black_body[4];       /* x, y, w, h; w 0 = none */
+    float black_body_temperature; /* °C */
 };
 
 struct tf_config_inference {
@@ -110,6 +112,10 @@ struct tf_config_recording {
     int visible;     /* enum tf_config_visible */
     bool annotated;
     uint32_t free_space_min; /* MiB */
+    uint64_t segment_ns;     /* 0 = one raw video */
+    uint32_t segment_size;   /* MiB; 0 = no limit */
+    bool tables;             /* signals, motion, physio */
+    float physio_rate;       /* Hz */
 };
 
 struct tf_config {

@@ -310,6 +310,10 @@ static void check_camera(struct parse *p, size_t i)
     if (camera->offset != 0 && camera->scale == 0)
         FAIL(p, key_line(p, TF_SECTION_CAMERA, "offset", i), "[camera %s] sets an offset without a scale",
              camera->name);
+    if (camera->black_body[2] &&
+        !config->lines->key[find_key(TF_SECTION_CAMERA, "black-body-temperature") - tf_keys][i])
+        FAIL(p, key_line(p, TF_SECTION_CAMERA, "black-body", i),
+             "[camera %s] sets a black-body without its black-body-temperature", camera->name);
     for (size_t j = 0; j < i; j++)
         if (camera->enabled && config->cameras[j].enabled && strncmp(camera->source, "/dev/", 5) == 0 &&
             strcmp(camera->source, config->cameras[j].source) == 0)

@@ -83,6 +83,11 @@ const struct tf_key tf_keys[] = {
      .help = "Off: no faces are looked for; records say no_face."},
     {CAMERA, "pictures", TF_VALUE_BOOL, AT(camera, pictures), "yes",
      .help = "Off: no annotated pictures, hence no RTSP mount, video or snapshot of this camera."},
+    {CAMERA, "black-body", TF_VALUE_RECT, AT(camera, black_body), .min = 0, .max = 4095, .unit = "pixels",
+     .help = "A reference of known temperature in the upright picture. Records get its measured temperature "
+             "and corrected region means beside the raw ones. Needs black-body-temperature."},
+    {CAMERA, "black-body-temperature", TF_VALUE_NUMBER, AT(camera, black_body_temperature), "0", -40, 550,
+     .unit = "°C", .help = "True temperature of the surface in the rectangle black-body."},
 
     {INFERENCE, "models", TF_VALUE_PATH, AT(inference, models),
      .help = "Folder with landmarks68.onnx and finder.onnx. Not set: the installed one."},
@@ -186,6 +191,16 @@ const struct tf_key tf_keys[] = {
     {RECORDING, "free-space-min", TF_VALUE_UINT, AT(recording, free_space_min), "1024", 0, 16777216,
      .unit = "MiB",
      .help = "A session is not started, and one that runs is ended properly, when less is free on its disk."},
+    {RECORDING, "segment", TF_VALUE_DURATION, AT(recording, segment_ns), "0s", 0, 86400,
+     .help = "A session's raw video goes on in a new file after so long; frame numbers go on. 0: one file."},
+    {RECORDING, "segment-size", TF_VALUE_UINT, AT(recording, segment_size), "0", 0, 16777216, .unit = "MiB",
+     .help = "The same when the file has become so large. 0: no limit."},
+    {RECORDING, "tables", TF_VALUE_BOOL, AT(recording, tables), "yes",
+     .help = "Sessions also get tables of the regions as signals, of the landmarks (BIDS motion) and of "
+             "region temperatures at a steady rate (BIDS physio)."},
+    {RECORDING, "physio-rate", TF_VALUE_NUMBER, AT(recording, physio_rate), "5", 0.1, 100, .unit = "Hz",
+     .help = "Rate of the physio table: each sample is the mean of the frames in its time. More than the "
+             "camera's frame rate leaves samples without a value."},
 };
 const size_t tf_key_count = sizeof(tf_keys) / sizeof(tf_keys[0]);
 _Static_assert(sizeof(tf_keys) / sizeof(tf_keys[0]) <= TF_KEYS_MAX,

@@ -115,6 +115,26 @@ static bool range(const struct tf_key *key, const char *text, struct tf_config_r
     return true;
 }
 
+/* "10,20,16,12"; limits are those of each number. */
+static bool rectangle(const struct tf_key *key, const char *text, uint16_t ret[4])
+{
+    double v[4];
+
+    for (int i = 0; i < 4; i++) {
+        const char *end;
+
+        if (!number(text, &v[i], &end) || v[i] != floor(v[i]) || v[i] < key->min || v[i] > key->max ||
+            *end != (i < 3 ? ',' : '\0'))
+            return false;
+        text = end + 1;
+    }
+    if (v[2] < 1 || v[3] < 1)
+        return false;
+    for (int i = 0; i < 4; i++)
+        ret[i] = (uint16_t)v[i];
+    return true;
+}
+
 static bool is_word(const char *text)
 {
     for (; *text; text++)
@@ -250,6 +270,9 @@ int tf_value_parse(const struct tf_key *key, const char *text, void *field, stru
         if ((ok = range(key, text, &r)))
             *(struct tf_config_range *)field = r;
         break;
+    case TF_VALUE_RECT:
+        ok = rectangle(key, text, field);
+        break;
     case TF_VALUE_WORD:
         ok = key->choices ? is_choice(key->choices, text, &choice) : is_word(text);
         break;
@@ -283,6 +306,7 @@ static void format_scaled(uint32_t value, uint32_t kilo, const char *suffixes, c
 void tf_value_format(const struct tf_key *key, const void *field, char *text, size_t size)
 {
     const struct tf_config_range *r = field;
+    const uint16_t *rect = field;
 
     switch (key->type) {
     case TF_VALUE_BOOL:
@@ -319,6 +343,12 @@ void tf_value_format(const struct tf_key *key, const void *field, char *text, si
         else
             snprintf(text, size, "auto");
         break;
+    case TF_VALUE_RECT:
+        if (rect[2])
+            snprintf(text, size, "%u,%u,%u,%u", rect[0], rect[1], rect[2], rect[3]);
+        else
+            snprintf(text, size, "%s", "");
+        break;
     default:
         snprintf(text, size, "%s", *(char *const *)field ? *(char *const *)field : "");
         break;
@@ -348,6 +378,8 @@ bool tf_value_equal(const struct tf_key *key, const void *a, const void *b)
         return *(const int *)a == *(const int *)b;
     case TF_VALUE_RANGE:
         return x->fixed == y->fixed && x->min == y->min && x->max == y->max;
+    case TF_VALUE_RECT:
+        return memcmp(a, b, 4 * sizeof(uint16_t)) == 0;
     default:
         s = *(char *const *)a;
         t = *(char *const *)b;
@@ -363,6 +395,7 @@ int tf_value_copy(const struct tf_key *key, void *to, const void *from)
         [TF_VALUE_DURATION] = sizeof(uint64_t), [TF_VALUE_BYTES] = sizeof(uint32_t),
         [TF_VALUE_RATE] = sizeof(uint32_t),     [TF_VALUE_CHOICE] = sizeof(int),
         [TF_VALUE_ROTATE] = sizeof(uint16_t),   [TF_VALUE_RANGE] = sizeof(struct tf_config_range),
+        [TF_VALUE_RECT] = 4 * sizeof(uint16_t),
     };
 
     if (tf_value_is_text(key->type))
@@ -415,6 +448,9 @@ void tf_value_describe(const struct tf_key *key, char *text, size_t size)
         break;
     case TF_VALUE_RANGE:
         snprintf(text, size, "auto or MIN..MAX in %s, such as 22..38", unit);
+        break;
+    case TF_VALUE_RECT:
+        snprintf(text, size, "X,Y,W,H in %s, such as 10,20,16,12", unit);
         break;
     case TF_VALUE_WORD:
         if (key->choices)

@@ -188,6 +188,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .find_every = inference->find_every,
             },
         .analyse = camera->analyse,
+        .black_body_c = camera->black_body_temperature,
         .pictures = camera->pictures,
         .overlay = tf_service_overlay(c),
         .encoder =
@@ -209,6 +210,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
     struct tf_sink sink;
     int r;
 
+    memcpy(options.black_body, camera->black_body, sizeof(options.black_body));
     if (c->recording.video && camera->pictures) {
         r = tf_config_expand(c->recording.video, camera->name, t_utc_ns, video, sizeof(video));
         if (r < 0)

@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "daemon/service.h"
 
+#define CLOCK_EVERY_NS 10000000000ull
+#define CLOCK_STEP_NS 50000000 /* NTP slews by less than 5 ms in ten seconds */
+
 static int give(json_t *object, int status, char **answer)
 {
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
@@ -272,6 +275,10 @@ static int record_cameras(struct tf_service *service, const struct request *q, u
             .visible_h264 = c->visible == TF_CONFIG_VISIBLE_H264,
             .annotated = c->annotated && service->cameras[i]->pictures,
             .free_min = (uint64_t)c->free_space_min << 20,
+            .segment_ns = c->segment_ns,
+            .segment_bytes = (uint64_t)c->segment_size << 20,
+            .tables = c->tables,
+            .physio_rate = c->physio_rate,
             .t_start_ns = t_mono_ns,
             .t_start_utc_ns = t_utc_ns,
             .emissivity = q->emissivity,
@@ -328,6 +335,8 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     service->session_task = strdup(q->task);
     service->session_start_ns = options.t_start_ns;
     service->marks = 0;
+    service->clock_due_ns = options.t_start_ns + CLOCK_EVERY_NS;
+    service->clock_said_failed = false;
     service->session_said_failed = service->session_said_refused = false;
     r = service->session_subject && service->session_task && (!q->session || service->session_name)
             ? record_cameras(service, q, options.t_start_ns, options.t_start_utc_ns, &err)
@@ -448,6 +457,28 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
 
 /* --- the main loop's part --- */
 
+/* The offset of UTC every ten seconds. A step is somebody's or NTP's doing and is said. */
+static void log_clock(struct tf_service *service)
+{
+    struct tf_error err = {0};
+    uint64_t now = tf_now_ns();
+    int64_t step;
+
+    if (!service->session || now < service->clock_due_ns)
+        return;
+    service->clock_due_ns += CLOCK_EVERY_NS;
+    if (service->clock_due_ns < now)
+        service->clock_due_ns = now + CLOCK_EVERY_NS;
+    if (tf_session_clock(service->session, &step, &err) < 0) {
+        if (!service->clock_said_failed)
+            tf_log(TF_LOG_ERROR, NULL, "recording: %s", err.text);
+        service->clock_said_failed = true;
+    } else if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS) {
+        tf_log(TF_LOG_WARNING, NULL, "recording: the clock of the day was set by %+.3f s; t_mono_ns goes on",
+               (double)step / 1e9);
+    }
+}
+
 void tf_service_record_watch(struct tf_service *service)
 {
     int n = atomic_load(&service->count);
@@ -455,6 +486,7 @@ void tf_service_record_watch(struct tf_service *service)
     /* Whoever starts or stops a session looks by himself. */
     if (pthread_mutex_trylock(&service->session_lock) != 0)
         return;
+    log_clock(service);
     for (int i = 0; i < n && service->session; i++) {
         struct tf_recording_status s;
 

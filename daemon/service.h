@@ -34,6 +34,8 @@ struct tf_service {
     char *session_subject, *session_name, *session_task;
     uint64_t session_start_ns;
     uint64_t marks;
+    uint64_t clock_due_ns; /* when the clock's next row is to be written */
+    bool clock_said_failed;
     bool session_said_failed, session_said_refused; /* in the log */
 };
 

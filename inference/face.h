@@ -65,6 +65,9 @@ struct tf_face {
     bool filtered;
     struct tf_region_stats regions[TF_REGIONS];
     struct tf_outline outlines[TF_REGIONS]; /* polygons of the upright picture, for drawing */
+    /* From the nostrils' temperature over the last half minute (docs/regions.md). */
+    float breathing_rate;    /* breaths a minute; NAN: not known (yet) */
+    float breathing_quality; /* 0..1: share of the band's power in the peak; NAN: not known */
 };
 
 struct tf_faces {
@@ -104,8 +107,12 @@ struct tf_analyser_times {
  */
 int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *frame, struct tf_faces *ret);
 struct tf_analyser_times tf_analyser_times(const struct tf_analyser *analyser);
-/* Forgets tracks and filters (a seek, a replug). Ids go on. */
+/* Forgets tracks and filters (a seek, a replug, a recording's start). Ids go on. What is found afterwards
+ * depends on the frames from here on only. */
 void tf_analyser_reset(struct tf_analyser *analyser);
+/* The id that the next new face will have; given back to tf_analyser_set_next_id by whoever repeats a run. */
+uint32_t tf_analyser_next_id(const struct tf_analyser *analyser);
+void tf_analyser_set_next_id(struct tf_analyser *analyser, uint32_t id);
 
 /*
  * The landmarks of one face whose box is known, without finder or tracker, as the evaluation of a landmark
@@ -117,5 +124,12 @@ int tf_analyser_landmarks(struct tf_analyser *analyser, const struct tf_frame *f
 /* Region statistics for given points: what tf_analyser_process does per face. */
 void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
                         struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS]);
+
+/*
+ * Statistics of a rectangle of the upright picture (x, y, w, h: whole pixels): a black body, say. A frame
+ * without pixels and a rectangle that is not wholly in the picture are not `valid`.
+ */
+void tf_rectangle_measure(const struct tf_frame *frame, const uint16_t rectangle[4],
+                          struct tf_region_stats *ret);
 
 #endif

@@ -39,7 +39,7 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
 {
     /* The record's fields are filled in one place (publish/), from a frame: this one has no picture. */
     const struct tf_frame frame = {
-        .number = head->n,
+        .number = head->number,
         .sequence = head->sequence,
         .camera_counter = head->camera_counter,
         .has_camera_counter = head->has_camera_counter,
@@ -53,8 +53,11 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
     };
 
     tf_record_from_frame(record, p->camera, &frame);
-    record->frame = head->n;
+    record->frame = head->number;
+    record->video_frame = head->video_frame;
     record->faces.count = 0;
+    record->black_body = (struct tf_black_body){
+        .set = p->options.black_body[2] && head->radiometry.valid, .mean = NAN, .offset = NAN};
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
     record->latency_us = -1;
@@ -80,9 +83,11 @@ static void finish(struct tf_pipeline *p, const struct tf_head *head, struct tf_
 
     if (record->state == TF_STATE_SKIPPED)
         p->skipped_count++;
-    record->dropped.inference = p->skipped_count;
+    record->dropped.inference = head->past.valid ? head->past.dropped_inference : p->skipped_count;
     if (p->live)
         record->latency_us = begin > record->t_mono_ns ? (int64_t)((begin - record->t_mono_ns) / 1000) : 0;
+    else if (head->past.valid)
+        record->latency_us = head->past.latency_us;
     for (int i = 0; i < p->sink_count; i++) {
         struct tf_error err = {0};
         int r = p->sinks[i].record(p->sinks[i].self, record, &err);
@@ -98,6 +103,7 @@ static void finish(struct tf_pipeline *p, const struct tf_head *head, struct tf_
 static void skip(struct tf_pipeline *p, const struct tf_head *head)
 {
     fill(p, &p->skipped, head);
+    p->reset_wanted |= (head->flags & TF_FLAG_REOPENED) != 0;
     /* Damage is the camera's doing and is said as such, whoever had no time for it. */
     p->skipped.state = head->flags & TF_FLAG_CORRUPT ? TF_STATE_CORRUPT : TF_STATE_SKIPPED;
     finish(p, head, &p->skipped, NULL);
@@ -115,6 +121,22 @@ static void analysis_error(struct tf_pipeline *p, int r)
     tf_pipeline_fail(p, r, &err);
     if (p->options.log)
         tf_log(TF_LOG_ERROR, p->camera, "%s", err.text);
+}
+
+static void measure_black_body(struct tf_pipeline *p, const struct tf_frame *frame, struct tf_record *record)
+{
+    struct tf_region_stats stats;
+
+    if (!record->black_body.set || record->state == TF_STATE_CORRUPT || record->state == TF_STATE_STALE ||
+        record->state == TF_STATE_SKIPPED)
+        return;
+    tf_rectangle_measure(frame, p->options.black_body, &stats);
+    if (!stats.valid)
+        return;
+    record->black_body.seen = true;
+    record->black_body.mean = stats.mean;
+    record->black_body.n = stats.n;
+    record->black_body.offset = p->options.black_body_c - stats.mean;
 }
 
 static enum tf_state look(struct tf_pipeline *p, const struct tf_frame *frame, struct tf_faces *faces)
@@ -170,20 +192,34 @@ static void to_pictures(struct tf_pipeline *p, struct tf_shared_record *shared)
         tf_shared_record_unref(shared);
 }
 
+/*
+ * Whoever sat there before the camera went away need not be who sits there now. A recording begins without a
+ * past, too, so that its tables can be made again from its frames alone.
+ */
+static void begin_anew(struct tf_pipeline *p, const struct tf_head *head)
+{
+    bool recording = head->recording && head->recording != p->recording_seen;
+
+    if (p->analyser && (recording || p->reset_wanted || head->flags & TF_FLAG_REOPENED))
+        tf_analyser_reset(p->analyser);
+    p->reset_wanted = false;
+    if (recording) {
+        p->recording_seen = head->recording;
+        if (p->analyser)
+            tf_pipeline_record_first_face(p, tf_analyser_next_id(p->analyser));
+    }
+}
+
 static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf_frame *frame)
 {
     struct tf_shared_record *shared = take_record(p);
     struct tf_record *record = &shared->record;
 
     shared->frame = frame;
-    if (head->opening != p->opening_seen) {
-        /* Whoever sat there before the camera went away need not be who sits there now. */
-        p->opening_seen = head->opening;
-        if (p->analyser)
-            tf_analyser_reset(p->analyser);
-    }
+    begin_anew(p, head);
     fill(p, record, head);
     record->state = look(p, frame, &record->faces);
+    measure_black_body(p, frame, record);
     tf_shared_record_ref(shared); /* for the pictures: the status takes ours over */
     finish(p, head, record, shared);
     to_pictures(p, shared);
@@ -234,7 +270,7 @@ void *tf_inference_main(void *arg)
         atomic_store_explicit(&p->backlog_tail, head.n + 1, memory_order_release);
         if (!p->live)
             sem_post(&p->ring_slots);
-        if (out_of_time(p)) {
+        if (out_of_time(p) || head.past.skipped) {
             tf_frame_unref(frame);
             skip(p, &head);
         } else {

@@ -44,7 +44,8 @@
 
 /* What a record says of a frame, kept apart from the frame so that a dropped one still gets its record. */
 struct tf_head {
-    uint64_t n; /* 0, 1, 2 … over all openings of the camera: record.frame */
+    uint64_t n;      /* 0, 1, 2 … over all openings of the camera: its place in the backlog */
+    uint64_t number; /* record.frame: n, or what it was when it was recorded */
     uint64_t sequence, camera_counter;
     bool has_camera_counter;
     uint64_t t_mono_ns;
@@ -55,8 +56,8 @@ struct tf_head {
     float sensor_c;
     uint64_t dropped_driver, dropped_capture;
     uint32_t recording;  /* number of the recording that it belongs to, 0 = none */
-    int64_t video_frame; /* its place there, -1 = refused */
-    uint32_t opening;    /* which opening of the camera it came from */
+    int64_t video_frame; /* its place there, -1 = refused or none */
+    struct tf_past past; /* of a session that is played again */
 };
 
 /* A slot of the backlog. The ring carries pointers to these; `frame` is NULL once the ring has dropped it. */
@@ -139,6 +140,7 @@ struct tf_pipeline {
     struct tf_source *first_source; /* opened by create when a failure ends the run */
     uint64_t frames_captured;
     uint32_t openings;
+    bool reopened;                       /* the next frame is the first of another opening */
     struct tf_source_drops drops_before; /* of earlier openings */
     uint64_t lost_backlog;
     bool final; /* the error that ends the run: its caller says it */
@@ -159,7 +161,8 @@ struct tf_pipeline {
     int sink_count;
     bool sinks_closed;
     bool analysis_failed;
-    uint32_t opening_seen;
+    bool reset_wanted;
+    uint32_t recording_seen; /* the recording whose frames were analysed last */
     uint64_t skipped_count;
     uint64_t picture_due_ns;
 
@@ -216,6 +219,8 @@ void tf_pipeline_record_finish(struct tf_pipeline *p);
 void tf_pipeline_record_frame(struct tf_pipeline *p, struct tf_frame *frame, struct tf_head *head);
 void tf_pipeline_record_row(struct tf_pipeline *p, const struct tf_record *record,
                             const struct tf_head *head);
+/* Inference: the recording begins with this frame; the first face that is found in it gets that id. */
+void tf_pipeline_record_first_face(struct tf_pipeline *p, uint32_t id);
 void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *packet);
 void tf_pipeline_record_packets_end(struct tf_pipeline *p);
 

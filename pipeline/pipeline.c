@@ -180,6 +180,8 @@ int tf_pipeline_create(const struct tf_pipeline_options *options, struct tf_pipe
         r = tf_analyser_create(&p->options.analyser, &p->analyser, err);
         if (r < 0)
             goto fail;
+        if (options->first_face_id)
+            tf_analyser_set_next_id(p->analyser, options->first_face_id);
     }
     /* A camera that is not there yet is taken for live; a source that turns out to wait still loses nothing
      * that way as long as inference keeps up, and `retry` is for cameras. */

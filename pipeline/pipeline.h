@@ -35,6 +35,10 @@ struct tf_pipeline_options {
     struct tf_analyser_options analyser;
     bool analyse; /* false: no inference, records say no_face */
 
+    uint32_t first_face_id; /* 0 = 1; of a session that is played again */
+    uint16_t black_body[4]; /* x, y, w, h of the upright picture; w 0 = none */
+    float black_body_c;     /* its true temperature */
+
     bool pictures; /* overlay and encoder */
     struct tf_overlay_options overlay;
     struct tf_encoder_options encoder; /* size and fps are filled in */

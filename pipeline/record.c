@@ -56,10 +56,18 @@ void tf_pipeline_record_row(struct tf_pipeline *p, const struct tf_record *recor
         pthread_mutex_lock(&p->recording_locks[TF_THREAD_INFERENCE]);
         /* A row that comes later than the longest wait has no table any more. */
         if (p->recordings[TF_THREAD_INFERENCE] && head->recording == p->recording_rows_number)
-            tf_recording_row(p->recordings[TF_THREAD_INFERENCE], record, head->video_frame);
+            tf_recording_row(p->recordings[TF_THREAD_INFERENCE], record);
         pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
     }
     atomic_store_explicit(&p->records_done, head->n + 1, memory_order_release);
+}
+
+void tf_pipeline_record_first_face(struct tf_pipeline *p, uint32_t id)
+{
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_INFERENCE]);
+    if (p->recordings[TF_THREAD_INFERENCE])
+        tf_recording_first_face(p->recordings[TF_THREAD_INFERENCE], id);
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
 }
 
 void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *packet)
@@ -83,7 +91,8 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
 {
     struct tf_recording_options o = *options;
     struct tf_source_info info;
-    bool ready;
+    struct tf_radiometry radiometry = {0};
+    bool ready, has_frame;
     int r;
 
     if (!p->options.recordable)
@@ -91,6 +100,9 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     pthread_mutex_lock(&p->lock);
     ready = p->has_info && p->status.state == TF_CAMERA_RUNNING;
     info = p->info;
+    has_frame = p->latest && p->latest->frame;
+    if (has_frame)
+        radiometry = p->latest->frame->radiometry;
     pthread_mutex_unlock(&p->lock);
     if (!ready)
         return tf_fail(err, -EAGAIN, "camera %s delivers no frames: it cannot be recorded now", p->camera);
@@ -100,11 +112,16 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     o.rotate = info.rotate;
     o.pixel = info.pixel;
     o.fps = info.fps;
-    o.radiometry = info.radiometry;
+    /* A camera's telemetry may know better than the row of the table. */
+    o.radiometry = has_frame ? radiometry : info.radiometry;
     o.format = info.format ? info.format->name : NULL;
     o.source_kind = info.kind;
     o.source_name = info.name;
     o.source_identity = info.identity;
+    o.analysis.analyse = p->options.analyse;
+    o.analysis.options = p->options.analyser;
+    memcpy(o.analysis.black_body, p->options.black_body, sizeof(o.analysis.black_body));
+    o.analysis.black_body_c = p->options.black_body_c;
     o.waiting_max = tf_pipeline_record_waiting(p);
     o.annotated = options->annotated && p->options.pictures;
     /* Pictures are encoded for the recording even when nobody watches: the encoder is there before them. */

@@ -48,10 +48,15 @@ static void deliver(struct tf_pipeline *p, struct tf_source *source, struct tf_f
         tf_frame_unref(frame);
         return;
     }
+    if (p->reopened) {
+        p->reopened = false;
+        frame->flags |= TF_FLAG_REOPENED;
+    }
     entry = &p->backlog[head % TF_BACKLOG];
     entry->frame = frame;
     entry->head = (struct tf_head){
-        .n = p->frames_captured++,
+        .n = p->frames_captured,
+        .number = frame->past.valid ? frame->past.frame : p->frames_captured,
         .sequence = frame->sequence,
         .camera_counter = frame->camera_counter,
         .has_camera_counter = frame->has_camera_counter,
@@ -63,8 +68,14 @@ static void deliver(struct tf_pipeline *p, struct tf_source *source, struct tf_f
         .sensor_c = frame->sensor_c,
         .dropped_driver = p->drops_before.driver + drops.driver,
         .dropped_capture = p->drops_before.capture + drops.capture + p->lost_backlog,
-        .opening = p->openings,
+        .video_frame = frame->past.valid ? frame->past.video_frame : -1,
+        .past = frame->past,
     };
+    if (frame->past.valid) {
+        entry->head.dropped_driver = frame->dropped_driver;
+        entry->head.dropped_capture = frame->past.dropped_capture;
+    }
+    p->frames_captured++;
     tf_pipeline_record_frame(p, frame, &entry->head);
     atomic_store_explicit(&p->backlog_head, head + 1, memory_order_release);
     if (!p->live)
@@ -221,6 +232,7 @@ void *tf_capture_main(void *arg)
         forget_source(p, source);
         source = NULL;
         p->openings++;
+        p->reopened = delivered || p->reopened;
         if (delivered) {
             ever = true;
             backoff = TF_BACKOFF_MIN_NS;

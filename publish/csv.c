@@ -135,6 +135,14 @@ static int header(char *buffer, size_t size)
         prefix = tf_region_name((enum tf_region)i);
         TF_FIELDS_REGION(NAME)
     }
+    prefix = "breathing";
+    TF_FIELDS_BREATHING(NAME)
+    prefix = "black_body";
+    TF_FIELDS_BLACK_BODY(NAME)
+    for (int i = 0; i < TF_REGIONS; i++) {
+        prefix = tf_region_name((enum tf_region)i);
+        TF_FIELDS_REGION_CORRECTED(NAME)
+    }
     return end_row(o, buffer);
 }
 
@@ -162,6 +170,7 @@ static void row_face(struct tf_out *o, const struct tf_face *f)
 
         TF_FIELDS_REGION(CELL)
     }
+    TF_FIELDS_BREATHING(CELL)
 }
 
 static void row_no_face(struct tf_out *o)
@@ -172,6 +181,20 @@ static void row_no_face(struct tf_out *o)
     row_points(o, NULL);
     for (int i = 0; i < TF_REGIONS; i++) {
         TF_FIELDS_REGION(EMPTY)
+    }
+    TF_FIELDS_BREATHING(EMPTY)
+}
+
+static void row_corrected(struct tf_out *o, const struct tf_record *r)
+{
+    for (int i = 0; i < TF_REGIONS; i++) {
+        if (r->black_body.set && r->faces.count) {
+            const struct tf_region_stats *s = &r->faces.faces[0].regions[i];
+
+            TF_FIELDS_REGION_CORRECTED(CELL)
+        } else {
+            TF_FIELDS_REGION_CORRECTED(EMPTY)
+        }
     }
 }
 
@@ -188,6 +211,12 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
         row_face(o, &r->faces.faces[0]);
     else
         row_no_face(o);
+    if (r->black_body.set) {
+        TF_FIELDS_BLACK_BODY(CELL)
+    } else {
+        TF_FIELDS_BLACK_BODY(EMPTY)
+    }
+    row_corrected(o, r);
     return end_row(o, buffer);
 }
 

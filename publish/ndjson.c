@@ -105,7 +105,7 @@ static void write_points(struct tf_out *o, const struct tf_point *points)
     close_with(o, ']');
 }
 
-static void write_face(struct tf_out *o, const struct tf_face *f)
+static void write_face(struct tf_out *o, const struct tf_record *r, const struct tf_face *f)
 {
     tf_out_literal(o, "{");
     TF_FIELDS_FACE(MEMBER)
@@ -125,8 +125,14 @@ static void write_face(struct tf_out *o, const struct tf_face *f)
         json_word(o, tf_region_name((enum tf_region)i));
         tf_out_literal(o, ":{");
         TF_FIELDS_REGION(MEMBER)
+        if (r->black_body.set) {
+            TF_FIELDS_REGION_CORRECTED(MEMBER)
+        }
         close_with(o, '}');
     }
+    close_with(o, '}');
+    tf_out_literal(o, "\"breathing\":{");
+    TF_FIELDS_BREATHING(MEMBER)
     close_with(o, '}');
     close_with(o, '}');
 }
@@ -144,8 +150,13 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
     TF_FIELDS_AFTER_DROPPED(MEMBER)
     tf_out_literal(o, "\"faces\":[");
     for (uint32_t i = 0; i < faces; i++)
-        write_face(o, &r->faces.faces[i]);
+        write_face(o, r, &r->faces.faces[i]);
     close_with(o, ']');
+    if (r->black_body.set) {
+        tf_out_literal(o, "\"black_body\":{");
+        TF_FIELDS_BLACK_BODY(MEMBER)
+        close_with(o, '}');
+    }
     close_with(o, '}');
     if (o->full)
         return -ENOBUFS;

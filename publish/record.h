@@ -27,6 +27,15 @@ struct tf_dropped {
     uint64_t inference; /* frames whose record says skipped */
 };
 
+/* A reference of known temperature in the picture, measured in this frame. */
+struct tf_black_body {
+    bool set;     /* the camera has one */
+    bool seen;    /* this frame was looked at, and the rectangle is wholly in it */
+    float mean;   /* °C as the camera says; NAN when not seen */
+    uint32_t n;   /* pixels */
+    float offset; /* true less measured temperature: to be added to any temperature; NAN when not seen */
+};
+
 struct tf_record {
     const char *camera; /* not owned; outlives the record */
     uint64_t frame;     /* 0, 1, 2 …: no hole in what a run publishes */
@@ -42,6 +51,8 @@ struct tf_record {
     float sensor_c; /* NAN: null */
     struct tf_dropped dropped;
     int64_t latency_us; /* capture stamp to record; negative: null (offline) */
+    struct tf_black_body black_body;
+    int64_t video_frame; /* its place in a session's raw video, -1: none; only sessions' tables have it */
     struct tf_faces faces;
 };
 

@@ -40,6 +40,18 @@
     X(uint, id, f->id)                                                                                       \
     X(real, score, (double)f->score, 3)
 
+/* In NDJSON the object "breathing" at a face's end, in CSV breathing_rate … of the largest face. */
+#define TF_FIELDS_BREATHING(X)                                                                               \
+    X(real, rate, (double)f->breathing_rate, 2)                                                              \
+    X(real, quality, (double)f->breathing_quality, 3)
+
+/* r: const struct tf_record *. In NDJSON the object "black_body", where there is one; in CSV black_body_mean
+ * … */
+#define TF_FIELDS_BLACK_BODY(X)                                                                              \
+    X(real, mean, (double)r->black_body.mean, 3)                                                             \
+    X(uint_or_null, n, r->black_body.n, r->black_body.set)                                                   \
+    X(real, offset, (double)r->black_body.offset, 3)
+
 /* In NDJSON the array "box", in CSV box_x … */
 #define TF_FIELDS_BOX(X)                                                                                     \
     X(real, x, f->box[0], 2)                                                                                 \
@@ -63,5 +75,10 @@
     X(real, sd, s->sd, 3)                                                                                    \
     X(uint, n, s->n)                                                                                         \
     X(boolean, valid, s->valid)
+
+/* Beside `mean`, never instead of it. In NDJSON at a region's end where there is a black body, in CSV
+ * forehead_mean_corrected … at the row's end. */
+#define TF_FIELDS_REGION_CORRECTED(X)                                                                        \
+    X(real, mean_corrected, (double)s->mean + (double)r->black_body.offset, 3)
 
 #endif

@@ -1,7 +1,5 @@
 /* A camera's recording: the encoding thread, rows, the annotated video, the description. */
 #include <errno.h>
-#include <jansson.h>
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,11 +15,13 @@
 #include "publish/muxer_disk.h"
 #include "publish/recording.h"
 #include "publish/recording_disk.h"
+#include "publish/recording_text.h"
 #include "publish/recording_video.h"
+#include "publish/tables_disk.h"
 
 #define PATH_BYTES 4096
 #define ENCODE_NICE -5
-#define ROWS_QUEUE (16u << 20) /* half a minute of a 60 Hz camera with one face */
+#define SEGMENTS_MAX 9999 /* four digits in a name */
 #define VIDEO_QUEUE_MIN (32u << 20)
 #define ANNOTATED_QUEUE (16u << 20)
 #define ANNOTATED_MARGIN (256u << 10) /* what a container adds around a packet, generously */
@@ -33,8 +33,9 @@ struct tf_recording {
     char path[PATH_BYTES]; /* folder/stem */
 
     struct tf_disk *disk;
-    struct tf_disk_file *video_file, *csv_file, *ndjson_file, *annotated_file;
-    struct tf_raw_video *video;
+    struct tf_disk_file *video_file, *annotated_file;
+    struct tf_raw_video *video; /* the encoding thread's */
+    char codec[16];
     struct tf_ring *ring;
     pthread_t thread;
     bool thread_runs;
@@ -48,10 +49,13 @@ struct tf_recording {
     _Atomic uint64_t frames, refused;
     /* The encoding thread's. */
     _Atomic uint64_t written, stamps_back, bytes;
+    uint64_t bytes_before; /* of whole segments */
     uint64_t t_last_ns;
+    struct tf_recording_segment *segments;
+    size_t segment_count;
     /* The record thread's. */
-    char *text;
-    size_t text_size;
+    struct tf_tables *tables;
+    uint32_t first_face_id;
     _Atomic uint64_t rows, rows_lost;
     /* The picture thread's. */
     struct tf_muxer *muxer;
@@ -116,6 +120,57 @@ static void check_disk(struct tf_recording *r)
         fail_recording(r, code, &err);
 }
 
+static bool is_segmented(const struct tf_recording *r)
+{
+    return r->options.segment_ns || r->options.segment_bytes;
+}
+
+/* A raw video at the beginning of its file. */
+static int begin_segment(struct tf_recording *r, uint64_t t_first_ns, struct tf_error *err)
+{
+    uint64_t first = atomic_load(&r->written);
+    struct tf_recording_segment *more;
+    int code;
+
+    more = realloc(r->segments, (r->segment_count + 1) * sizeof(*more));
+    if (!more)
+        return tf_fail(err, -ENOMEM, "camera %s: no memory for a segment", r->options.camera);
+    r->segments = more;
+    code = tf_raw_video_create(&r->options, r->video_file, first, &r->video, err);
+    if (code == 0)
+        more[r->segment_count++] =
+            (struct tf_recording_segment){.first_frame = first, .t_first_ns = t_first_ns};
+    return code;
+}
+
+/* Goes on in a new file when this one is long or large enough. *back: time has not gone on between the two.
+ */
+static int cut(struct tf_recording *r, const struct tf_frame *frame, bool *back, struct tf_error *err)
+{
+    const struct tf_recording_segment *s = &r->segments[r->segment_count - 1];
+    const struct tf_recording_options *o = &r->options;
+    char path[PATH_BYTES + 48];
+    int code;
+
+    if (!s->frames || r->segment_count == SEGMENTS_MAX ||
+        !((o->segment_ns && frame->t_mono_ns > s->t_first_ns &&
+           frame->t_mono_ns - s->t_first_ns >= o->segment_ns) ||
+          (o->segment_bytes && (uint64_t)tf_disk_size(r->video_file) >= o->segment_bytes)))
+        return 0;
+    code = tf_raw_video_finish(r->video, err);
+    if (code < 0)
+        return code;
+    r->bytes_before += (uint64_t)tf_disk_size(r->video_file);
+    tf_raw_video_destroy(r->video);
+    r->video = NULL;
+    snprintf(path, sizeof(path), "%s_split-%04zu_video.mkv", r->path, r->segment_count + 1);
+    code = tf_disk_next(r->video_file, path);
+    if (code < 0)
+        return tf_fail(err, code, "%s: cannot be begun: %s", path, strerror(-code));
+    *back = frame->t_mono_ns <= r->t_last_ns;
+    return begin_segment(r, frame->t_mono_ns, err);
+}
+
 static void *encode_main(void *arg)
 {
     struct tf_recording *r = arg;
@@ -130,8 +185,9 @@ static void *encode_main(void *arg)
     setpriority(PRIO_PROCESS, self, ENCODE_NICE);
 
     for (;;) {
+        struct tf_recording_segment *segment;
         struct tf_frame *frame;
-        bool back = false;
+        bool back = false, video_back = false;
         uint64_t t_ns;
         void *v;
 
@@ -144,25 +200,31 @@ static void *encode_main(void *arg)
             break;
         frame = v;
         if (!broken) {
-            t_ns = frame->t_mono_ns > r->t_first_ns ? frame->t_mono_ns - r->t_first_ns : 0;
-            code = tf_raw_video_write(r->video, frame, t_ns, &back, &err);
+            code = cut(r, frame, &back, &err);
+            segment = &r->segments[r->segment_count - 1];
+            if (segment->frames == 0)
+                segment->t_first_ns = frame->t_mono_ns;
+            t_ns = frame->t_mono_ns > segment->t_first_ns ? frame->t_mono_ns - segment->t_first_ns : 0;
+            if (code == 0)
+                code = tf_raw_video_write(r->video, frame, t_ns, &video_back, &err);
             if (code < 0) {
                 fail_recording(r, code, &err);
                 broken = true;
             } else {
                 r->t_last_ns = frame->t_mono_ns;
+                segment->frames++;
                 atomic_fetch_add(&r->written, 1);
-                atomic_store(&r->bytes, (uint64_t)tf_disk_size(r->video_file));
+                atomic_store(&r->bytes, r->bytes_before + (uint64_t)tf_disk_size(r->video_file));
             }
-            if (back)
+            if (back || video_back)
                 atomic_fetch_add(&r->stamps_back, 1);
         }
         tf_frame_unref(frame);
     }
-    code = tf_raw_video_finish(r->video, &err);
+    code = r->video ? tf_raw_video_finish(r->video, &err) : 0;
     if (code < 0)
         fail_recording(r, code, &err);
-    atomic_store(&r->bytes, (uint64_t)tf_disk_size(r->video_file));
+    atomic_store(&r->bytes, r->bytes_before + (uint64_t)tf_disk_size(r->video_file));
     atomic_store(&r->finished, true);
     return NULL;
 }
@@ -174,34 +236,18 @@ static void frame_left(void *context, void *frame)
 
 /* --- rows --- */
 
-static void put_row(struct tf_recording *r, struct tf_disk_file *file, size_t size)
+void tf_recording_row(struct tf_recording *r, const struct tf_record *record)
 {
-    if (tf_disk_write(file, r->text, size, false) < 0)
-        atomic_fetch_add(&r->rows_lost, 1);
+    int lost = tf_tables_row(r->tables, record, false);
+
+    if (lost)
+        atomic_fetch_add(&r->rows_lost, (unsigned)lost);
+    atomic_fetch_add(&r->rows, 1);
 }
 
-void tf_recording_row(struct tf_recording *r, const struct tf_record *record, int64_t video_frame)
+void tf_recording_first_face(struct tf_recording *r, uint32_t id)
 {
-    int n = tf_record_csv(record, TF_CSV_THERMOFACE, r->text, r->text_size - 64);
-
-    if (n > 0) {
-        /* The cell is empty where there is no frame. */
-        r->text[n - 1] = ',';
-        if (video_frame >= 0)
-            n += sprintf(r->text + n, "%lld", (long long)video_frame);
-        r->text[n++] = '\n';
-        put_row(r, r->csv_file, (size_t)n);
-    }
-    n = tf_record_ndjson(record, r->text, r->text_size - 64);
-    if (n > 1) {
-        n -= 2; /* "}\n" */
-        if (video_frame >= 0)
-            n += sprintf(r->text + n, ",\"video_frame\":%lld}\n", (long long)video_frame);
-        else
-            n += sprintf(r->text + n, ",\"video_frame\":null}\n");
-        put_row(r, r->ndjson_file, (size_t)n);
-    }
-    atomic_fetch_add(&r->rows, 1);
+    r->first_face_id = id;
 }
 
 /* --- the annotated video --- */
@@ -256,128 +302,26 @@ void tf_recording_packet(struct tf_recording *r, const struct tf_encoder *encode
 
 /* --- the description --- */
 
-static void set_number(json_t *o, const char *key, double value)
-{
-    if (isfinite(value))
-        json_object_set_new(o, key, json_real(value));
-}
-
-static void set_text(json_t *o, const char *key, const char *value)
-{
-    if (value && *value)
-        json_object_set_new(o, key, json_string(value));
-}
-
-/* A float as people wrote it: 0.01, not 0.00999999977. */
-static double decimal(float value)
-{
-    char text[32];
-
-    snprintf(text, sizeof(text), "%.7g", (double)value);
-    return strtod(text, NULL);
-}
-
-static json_t *description(struct tf_recording *r, bool final)
-{
-    static const char *const pixels[] = {"gray16le", "gray8", "yuv422p", "yuv422p", "yuv420p", "yuv420p"};
-    const struct tf_recording_options *o = &r->options;
-    uint64_t frames = atomic_load(&r->written);
-    json_t *d = json_object(), *thermal = json_object();
-    double seconds = frames > 1 ? (double)(r->t_last_ns - r->t_first_ns) / 1e9 : 0;
-    char utc[TF_UTC_TEXT];
-
-    set_text(d, "Camera", o->camera);
-    set_text(d, "Device", o->source_name);
-    set_text(d, "DeviceIdentity", o->source_identity);
-    set_text(d, "SourceKind", o->source_kind);
-    set_text(d, "FormatRow", o->format);
-    set_text(d, "VideoCodec", tf_raw_video_codec(r->video));
-    set_text(d, "PixelFormat", pixels[o->pixel]);
-    json_object_set_new(d, "ImageWidth", json_integer(o->width));
-    json_object_set_new(d, "ImageHeight", json_integer(o->height));
-    json_object_set_new(d, "RotateClockwise", json_integer(o->rotate));
-    if (o->fps > 0)
-        set_number(d, "NominalFrameRate", decimal(o->fps));
-    json_object_set_new(d, "Unit", json_string(o->radiometry.valid ? "celsius" : "counts"));
-    if (o->radiometry.valid) {
-        set_number(d, "CelsiusScale", decimal(o->radiometry.scale));
-        set_number(d, "CelsiusOffset", decimal(o->radiometry.offset));
-    }
-    set_number(thermal, "Emissivity", o->emissivity);
-    set_number(thermal, "DistanceToObject", o->distance_m);
-    set_number(thermal, "ReflectedAmbientTemperature", o->reflected_c);
-    set_number(thermal, "AtmosphericTemperature", o->room_c);
-    set_number(thermal, "RelativeHumidity", o->humidity_percent);
-    if (json_object_size(thermal)) {
-        set_text(thermal, "Units",
-                 "DistanceToObject m, temperatures degrees Celsius, RelativeHumidity percent");
-        json_object_set_new(d, "ThermalParameters", thermal);
-    } else {
-        json_decref(thermal);
-    }
-    set_text(d, "Note", o->note);
-    tf_utc_format(o->t_start_utc_ns, utc);
-    set_text(d, "SessionStart", utc);
-    json_object_set_new(d, "SessionStartMonotonicNs", json_integer((json_int_t)o->t_start_ns));
-    set_text(d, "Clock",
-             "t_mono_ns: CLOCK_MONOTONIC of the recording computer, nanoseconds; t_utc: its CLOCK_REALTIME; "
-             "the video's time stamps: milliseconds since its first frame");
-    json_object_set_new(d, "Complete", json_boolean(final));
-    if (!final)
-        return d;
-    if (frames)
-        set_number(d, "StartTime", (double)(int64_t)(r->t_first_ns - o->t_start_ns) / 1e9);
-    set_number(d, "RecordingDuration", seconds);
-    if (seconds > 0)
-        set_number(d, "VideoFrameRate", (double)(frames - 1) / seconds);
-    json_object_set_new(d, "VideoFrameCount", json_integer((json_int_t)frames));
-    json_object_set_new(d, "RefusedFrameCount", json_integer((json_int_t)atomic_load(&r->refused)));
-    json_object_set_new(d, "RowCount", json_integer((json_int_t)atomic_load(&r->rows)));
-    json_object_set_new(d, "LostRowCount", json_integer((json_int_t)atomic_load(&r->rows_lost)));
-    json_object_set_new(d, "EqualOrBackwardStampCount",
-                        json_integer((json_int_t)atomic_load(&r->stamps_back)));
-    if (o->annotated) {
-        json_object_set_new(d, "AnnotatedPictureCount", json_integer((json_int_t)atomic_load(&r->annotated)));
-        json_object_set_new(d, "AnnotatedPicturesLost",
-                            json_integer((json_int_t)atomic_load(&r->annotated_lost)));
-        if (r->annotated_first_ns)
-            set_number(d, "AnnotatedStartTime",
-                       (double)(int64_t)(r->annotated_first_ns - o->t_start_ns) / 1e9);
-    }
-    if (r->result)
-        set_text(d, "Error", r->error.text);
-    return d;
-}
-
-/* Beside the old one and then in its place, so that there is always one that is whole. */
 static int write_description(struct tf_recording *r, bool final, struct tf_error *err)
 {
-    char path[PATH_BYTES + 16], fresh[PATH_BYTES + 32];
-    json_t *d = description(r, final);
-    FILE *file = NULL;
-    int result = 0;
+    struct tf_recording_facts facts = {
+        .frames = atomic_load(&r->written),
+        .refused = atomic_load(&r->refused),
+        .rows = atomic_load(&r->rows),
+        .rows_lost = atomic_load(&r->rows_lost),
+        .stamps_back = atomic_load(&r->stamps_back),
+        .annotated = atomic_load(&r->annotated),
+        .annotated_lost = atomic_load(&r->annotated_lost),
+        .t_first_ns = r->t_first_ns,
+        .t_last_ns = r->t_last_ns,
+        .annotated_first_ns = r->annotated_first_ns,
+        .first_face_id = r->first_face_id,
+        .segments = r->segments,
+        .segment_count = r->segment_count,
+        .error = r->result ? r->error.text : NULL,
+    };
 
-    snprintf(path, sizeof(path), "%s_video.json", r->path);
-    snprintf(fresh, sizeof(fresh), "%s_video.json.part", r->path);
-    errno = ENOMEM;
-    if (!d || (!final && access(path, F_OK) == 0)) {
-        result = d ? -EEXIST : -ENOMEM;
-    } else {
-        file = fopen(fresh, "wxe");
-        if (!file || json_dumpf(d, file, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) < 0 ||
-            fputc('\n', file) == EOF || fflush(file) == EOF || fsync(fileno(file)) < 0)
-            result = errno ? -errno : -EIO;
-    }
-    if (file && fclose(file) == EOF && result == 0)
-        result = -errno;
-    if (result == 0 && rename(fresh, path) < 0)
-        result = -errno;
-    if (result < 0 && file)
-        unlink(fresh);
-    json_decref(d);
-    if (result < 0)
-        tf_fail(err, result, "%s: cannot be written: %s", path, strerror(-result));
-    return result;
+    return tf_recording_describe(&r->options, r->codec, final ? &facts : NULL, r->path, err);
 }
 
 /* --- create, status, close --- */
@@ -417,23 +361,25 @@ static int open_files(struct tf_recording *r, struct tf_error *err)
     /* A video's queue takes several frames even of the largest camera that do not compress at all. */
     size_t picture = (size_t)r->options.width * r->options.height * 2;
     size_t queue = 4 * picture > VIDEO_QUEUE_MIN ? 4 * picture : VIDEO_QUEUE_MIN;
-    int n, code;
+    struct tf_tables_options tables = {
+        .camera = r->options.camera,
+        .folder = r->options.folder,
+        .stem = r->options.stem,
+        .derived = r->options.tables,
+        .physio_rate = r->options.physio_rate,
+        .fps = r->options.fps,
+        .celsius = r->options.radiometry.valid,
+        .t_start_ns = r->options.t_start_ns,
+    };
+    int code;
 
-    code = open_file(r, "video.mkv", queue, false, &r->video_file, err);
+    code = open_file(r, is_segmented(r) ? "split-0001_video.mkv" : "video.mkv", queue, false, &r->video_file,
+                     err);
     if (code == 0)
-        code = open_file(r, "frames.csv", ROWS_QUEUE, true, &r->csv_file, err);
-    if (code == 0)
-        code = open_file(r, "frames.ndjson", ROWS_QUEUE, true, &r->ndjson_file, err);
+        code = tf_tables_create(&tables, r->disk, &r->tables, err);
     if (code == 0 && r->options.annotated)
         code = open_file(r, "desc-annotated_video.mkv", ANNOTATED_QUEUE, false, &r->annotated_file, err);
-    if (code < 0)
-        return code;
-    n = tf_record_csv_header(TF_CSV_THERMOFACE, r->text, r->text_size - 64);
-    if (n < 0)
-        return tf_fail(err, n, "%s: a header that is too long", r->path);
-    n--;
-    n += sprintf(r->text + n, ",video_frame\n");
-    return tf_disk_write(r->csv_file, r->text, (size_t)n, true);
+    return code;
 }
 
 static void destroy(struct tf_recording *r)
@@ -443,7 +389,8 @@ static void destroy(struct tf_recording *r)
     for (int i = 0; i < r->string_count; i++)
         free(r->strings[i]);
     pthread_mutex_destroy(&r->lock);
-    free(r->text);
+    tf_tables_destroy(r->tables);
+    free(r->segments);
     free(r);
 }
 
@@ -457,9 +404,7 @@ int tf_recording_create(const struct tf_recording_options *options, struct tf_re
     if (!r)
         return tf_fail(err, -ENOMEM, "camera %s: no memory for a recording", options->camera);
     pthread_mutex_init(&r->lock, NULL);
-    r->text_size = tf_record_bytes_max() + 64;
-    r->text = malloc(r->text_size);
-    if (!r->text || keep_options(r, options) < 0 ||
+    if (keep_options(r, options) < 0 ||
         tf_ring_create(TF_RING_REFUSE, options->waiting_max, frame_left, r, &r->ring) < 0) {
         code = tf_fail(err, -ENOMEM, "camera %s: no memory for a recording", options->camera);
         goto fail;
@@ -479,9 +424,11 @@ int tf_recording_create(const struct tf_recording_options *options, struct tf_re
     if (code == 0)
         code = open_files(r, err);
     if (code == 0)
-        code = tf_raw_video_create(&r->options, r->video_file, &r->video, err);
-    if (code == 0)
+        code = begin_segment(r, options->t_start_ns, err);
+    if (code == 0) {
+        snprintf(r->codec, sizeof(r->codec), "%s", tf_raw_video_codec(r->video));
         code = write_description(r, false, err);
+    }
     if (code < 0)
         goto fail;
     sigfillset(&all);
@@ -516,7 +463,7 @@ void tf_recording_status(struct tf_recording *r, struct tf_recording_status *ret
         .stamps_back = atomic_load(&r->stamps_back),
     };
     snprintf(ret->camera, sizeof(ret->camera), "%s", r->options.camera);
-    snprintf(ret->codec, sizeof(ret->codec), "%s", tf_raw_video_codec(r->video));
+    snprintf(ret->codec, sizeof(ret->codec), "%s", r->codec);
     pthread_mutex_lock(&r->lock);
     ret->error = r->error;
     pthread_mutex_unlock(&r->lock);
@@ -530,6 +477,7 @@ int tf_recording_close(struct tf_recording *r, struct tf_recording_status *ret, 
     tf_ring_close(r->ring);
     pthread_join(r->thread, NULL);
     tf_recording_packets_end(r);
+    tf_tables_end(r->tables, true);
     code = tf_disk_close(r->disk, &e);
     if (code < 0)
         fail_recording(r, code, &e);

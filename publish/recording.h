@@ -2,7 +2,7 @@
  * The loss-free recording of one camera: every frame as captured, and a row for each.
  *
  *   capture thread ─► refusing ring ─► encoding thread ─► queue ─► disk thread ─► STEM_video.mkv
- *   record thread  ─► rows ───────────────────────────── queue ─►            ─► STEM_frames.csv, .ndjson
+ *   record thread  ─► rows ───────────────────────────── queue ─►            ─► STEM_frames.csv and others
  *   picture thread ─► H.264 packets ──────────────────── queue ─►            ─► STEM_desc-annotated_video.mkv
  *
  * Frame n of the video is the row whose column video_frame says n; the cell is empty where the encoder could
@@ -37,7 +37,12 @@ struct tf_recording_options {
     bool annotated;       /* packets will come, see tf_recording_packet */
     unsigned waiting_max; /* frames that may wait for the encoder, held by reference */
     uint64_t free_min;    /* bytes */
-    uint64_t t_start_ns;  /* the session's start (CLOCK_MONOTONIC); "StartTime" counts from it */
+    /* The raw video goes on in a new file, STEM_split-0002_video.mkv, after so long or so much; 0 = no limit.
+     */
+    uint64_t segment_ns, segment_bytes;
+    bool tables;         /* also signals, motion and physio: see publish/tables.h */
+    float physio_rate;   /* Hz; 0 = 5 */
+    uint64_t t_start_ns; /* the session's start (CLOCK_MONOTONIC); "StartTime" counts from it */
     int64_t t_start_utc_ns;
 
     /* What is recorded; tf_pipeline_record_start fills these from the camera. */
@@ -46,6 +51,14 @@ struct tf_recording_options {
     float fps; /* nominal, 0 = unknown */
     struct tf_radiometry radiometry;
     const char *format, *source_kind, *source_name, *source_identity; /* NULL: not known */
+
+    /* How it is analysed, so that it can be done again. */
+    struct tf_recording_analysis {
+        bool analyse;
+        struct tf_analyser_options options; /* without files and threads */
+        uint16_t black_body[4];
+        float black_body_c;
+    } analysis;
 
     /* What people say of the measurement, in ONVIF's terms; NAN: not stated. */
     double emissivity, distance_m, reflected_c, room_c, humidity_percent;
@@ -78,8 +91,10 @@ int tf_recording_create(const struct tf_recording_options *options, struct tf_re
  * -EPIPE: the recording has failed and takes nothing any more.
  */
 int tf_recording_frame(struct tf_recording *recording, struct tf_frame *frame, uint64_t *video_frame);
-/* Record thread: the row of a frame; video_frame < 0: refused. Never waits, never allocates. */
-void tf_recording_row(struct tf_recording *recording, const struct tf_record *record, int64_t video_frame);
+/* Record thread: the row of a frame; record->video_frame < 0: refused. Never waits, never allocates. */
+void tf_recording_row(struct tf_recording *recording, const struct tf_record *record);
+/* Record thread: the id that the recording's first face gets; whoever repeats the analysis begins with it. */
+void tf_recording_first_face(struct tf_recording *recording, uint32_t id);
 /* Picture thread: a packet of the annotated video; the first to be written is a key picture. */
 void tf_recording_packet(struct tf_recording *recording, const struct tf_encoder *encoder,
                          const struct tf_packet *packet);

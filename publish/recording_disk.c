@@ -14,9 +14,12 @@
 #include "base/clock.h"
 #include "publish/recording_disk.h"
 
-#define FILES_MAX 6
+#define FILES_MAX 8
 #define SYNC_NS 500000000ull
 #define PIECE (256u << 10) /* written at once */
+
+#define NAME_BYTES 4608
+#define NEXT_FILE INT64_MIN /* as offset: the bytes are a new file's name */
 
 /* Before each write's bytes in the queue. */
 struct piece {
@@ -126,6 +129,23 @@ int tf_disk_write(struct tf_disk_file *f, const void *data, size_t size, bool wa
     return r;
 }
 
+int tf_disk_next(struct tf_disk_file *f, const char *path)
+{
+    struct piece piece = {.offset = NEXT_FILE, .size = strlen(path) + 1};
+
+    if (piece.size > NAME_BYTES)
+        return -ENAMETOOLONG;
+    pthread_mutex_lock(&f->lock);
+    while (f->capacity - (size_t)(f->head - f->tail) < sizeof(piece) + piece.size)
+        pthread_cond_wait(&f->room, &f->lock);
+    put(f, &piece, sizeof(piece));
+    put(f, path, piece.size);
+    f->position = f->size = 0;
+    pthread_mutex_unlock(&f->lock);
+    sem_post(&f->disk->wake);
+    return 0;
+}
+
 size_t tf_disk_room(struct tf_disk_file *f)
 {
     size_t room;
@@ -190,6 +210,43 @@ static void write_piece(struct tf_disk_file *f, uint64_t from, const struct piec
         f->line_end = piece->offset + (int64_t)piece->size;
 }
 
+/* Ends this file and begins the next one in its place. */
+static void switch_file(struct tf_disk_file *f, uint64_t from, const struct piece *piece)
+{
+    char *path = malloc(piece->size);
+    int fd, folder;
+
+    if (atomic_load(&f->disk->broken)) {
+        free(path);
+        return;
+    }
+    if (!path) {
+        write_failed(f, -ENOMEM);
+        return;
+    }
+    get(f, from, path, piece->size);
+    if (fdatasync(f->fd) < 0 && errno != EINVAL && errno != EROFS)
+        write_failed(f, -errno);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    free(f->path);
+    f->path = path;
+    if (fd < 0) {
+        write_failed(f, -errno);
+        return;
+    }
+    if (close(f->fd) < 0)
+        write_failed(f, -errno);
+    f->fd = fd;
+    f->dirty = true;
+    f->line_end = 0;
+    /* The entry in the folder, too, has to survive a power cut. */
+    folder = open(f->disk->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        fsync(folder);
+        close(folder);
+    }
+}
+
 static bool take_one(struct tf_disk_file *f)
 {
     struct piece piece;
@@ -204,7 +261,10 @@ static bool take_one(struct tf_disk_file *f)
     get(f, from, &piece, sizeof(piece));
     pthread_mutex_unlock(&f->lock);
     /* Nobody touches these bytes before `tail` moves. */
-    write_piece(f, from + sizeof(piece), &piece);
+    if (piece.offset == NEXT_FILE)
+        switch_file(f, from + sizeof(piece), &piece);
+    else
+        write_piece(f, from + sizeof(piece), &piece);
     pthread_mutex_lock(&f->lock);
     f->tail = from + sizeof(piece) + piece.size;
     pthread_cond_signal(&f->room);

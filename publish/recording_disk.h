@@ -32,6 +32,11 @@ int tf_disk_error(struct tf_disk *disk, struct tf_error *err);
 int tf_disk_open(struct tf_disk *disk, const char *path, size_t queue, bool lines, struct tf_disk_file **ret,
                  struct tf_error *err);
 /*
+ * What is written from here on goes into a new file of that name, from its beginning; what was written before
+ * is on the disk by then. The producer's; waits for room in the queue, not for the disk.
+ */
+int tf_disk_next(struct tf_disk_file *file, const char *path);
+/*
  * At the file's position; one thread a file. All or nothing: -ENOBUFS when there is no room and `wait` is
  * false, -EFBIG when there never is. After an error of the disk bytes are taken and dropped: see
  * tf_disk_error.

@@ -157,7 +157,8 @@ static void describe(const struct tf_recording_options *o, AVDictionary **tags)
     tag(tags, "COMMENT", o->note);
 }
 
-static int open_format(struct tf_raw_video *v, const struct tf_recording_options *o, struct tf_error *err)
+static int open_format(struct tf_raw_video *v, const struct tf_recording_options *o, uint64_t first_frame,
+                       struct tf_error *err)
 {
     AVDictionary *options = NULL;
     char start[32];
@@ -188,6 +189,8 @@ static int open_format(struct tf_raw_video *v, const struct tf_recording_options
     /* A double has no room for nanoseconds of weeks: this one in full. */
     snprintf(start, sizeof(start), "%llu", (unsigned long long)o->t_start_ns);
     av_dict_set(&v->format->metadata, "SESSION_START_MONO_NS", start, 0);
+    snprintf(start, sizeof(start), "%llu", (unsigned long long)first_frame);
+    av_dict_set(&v->format->metadata, "FIRST_FRAME", start, 0);
     /* Whole clusters only can be read after a crash: short ones. */
     av_dict_set(&options, "cluster_time_limit", "200", 0);
     r = avformat_write_header(v->format, &options);
@@ -199,7 +202,7 @@ static int open_format(struct tf_raw_video *v, const struct tf_recording_options
     return 0;
 }
 
-int tf_raw_video_create(const struct tf_recording_options *o, struct tf_disk_file *file,
+int tf_raw_video_create(const struct tf_recording_options *o, struct tf_disk_file *file, uint64_t first_frame,
                         struct tf_raw_video **ret, struct tf_error *err)
 {
     struct tf_raw_video *v = calloc(1, sizeof(*v));
@@ -225,7 +228,7 @@ int tf_raw_video_create(const struct tf_recording_options *o, struct tf_disk_fil
             r = fail_av(AVERROR(ENOMEM), v->name, err);
     }
     if (r == 0)
-        r = open_format(v, o, err);
+        r = open_format(v, o, first_frame, err);
     if (r < 0) {
         tf_raw_video_destroy(v);
         return r;

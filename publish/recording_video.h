@@ -8,10 +8,12 @@
 struct tf_raw_video;
 
 /* The file belongs to the disk. */
+/* `first_frame`: the number of the first one, in a file that goes on with another one's. */
 int tf_raw_video_create(const struct tf_recording_options *options, struct tf_disk_file *file,
-                        struct tf_raw_video **ret, struct tf_error *err);
+                        uint64_t first_frame, struct tf_raw_video **ret, struct tf_error *err);
 const char *tf_raw_video_codec(const struct tf_raw_video *video);
-/* `t_ns`: since the first frame. *back: the stamp was not later than the one before; the video's is. */
+/* `t_ns`: since the file's first frame. *back: the stamp was not later than the one before; the video's is.
+ */
 int tf_raw_video_write(struct tf_raw_video *video, struct tf_frame *frame, uint64_t t_ns, bool *back,
                        struct tf_error *err);
 /* Writes the container's end. */

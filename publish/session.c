@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,10 @@
 struct tf_session {
     char folder[PATH_BYTES], stem[4 * TF_LABEL_MAX + 64];
     unsigned run;
-    int events;
+    int events, clock;
     uint64_t t_start_ns;
+    int64_t offset_ns; /* of the newest row of the clock */
+    bool has_offset;
     int result;
     struct tf_error error;
 };
@@ -179,7 +182,7 @@ static int describe_dataset(const char *directory, struct tf_error *err)
             err);
     /* Video is not yet in a released BIDS: the validator is told to pass over it. */
     if (r == 0)
-        r = make_file(directory, ".bidsignore", "*_video.*\n*_frames.*\n", err);
+        r = make_file(directory, ".bidsignore", "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n", err);
     return r;
 }
 
@@ -263,6 +266,34 @@ static int describe_events(const struct tf_session *s, const struct tf_session_o
     return make_file(s->folder, name, text, err);
 }
 
+/* Beside the marks; frames have both clocks in each row, this says how one ran against the other. */
+static int open_clock(struct tf_session *s, struct tf_error *err)
+{
+    static const char header[] = "onset\tt_mono_ns\tt_utc\toffset_ns\tstep_ns\n";
+    char path[sizeof(s->folder) + sizeof(s->stem) + 32], name[sizeof(s->stem) + 16];
+    int64_t step;
+    int r;
+
+    snprintf(path, sizeof(path), "%s/%s_clock.tsv", s->folder, s->stem);
+    s->clock = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    r = s->clock < 0 ? -errno : write_all(s->clock, header, sizeof(header) - 1);
+    if (r < 0)
+        return tf_fail(err, r, "%s: cannot be written: %s", path, strerror(-r));
+    snprintf(name, sizeof(name), "%s_clock.json", s->stem);
+    r = make_file(
+        s->folder, name,
+        "{\n  \"onset\": {\"Description\": \"Seconds since the session's start\", \"Units\": \"s\"},\n"
+        "  \"t_mono_ns\": {\"Description\": \"CLOCK_MONOTONIC of the recording computer\", \"Units\": "
+        "\"ns\"},\n"
+        "  \"t_utc\": {\"Description\": \"CLOCK_REALTIME at that moment\"},\n"
+        "  \"offset_ns\": {\"Description\": \"CLOCK_REALTIME since 1970 less CLOCK_MONOTONIC\", \"Units\": "
+        "\"ns\"},\n"
+        "  \"step_ns\": {\"Description\": \"The offset less that of the row before: how far UTC was moved\", "
+        "\"Units\": \"ns\"}\n}\n",
+        err);
+    return r < 0 ? r : tf_session_clock(s, &step, err);
+}
+
 static int join(char path[PATH_BYTES], const char *a, const char *b, const char *c, struct tf_error *err)
 {
     int n = snprintf(path, PATH_BYTES, "%s%s%s", a, b, c);
@@ -293,7 +324,7 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
     s = calloc(1, sizeof(*s));
     if (!s)
         return tf_fail(err, -ENOMEM, "no memory for a session");
-    s->events = -1;
+    s->events = s->clock = -1;
     s->t_start_ns = o->t_start_ns;
 
     r = join(subject, o->directory, "/sub-", o->subject, err);
@@ -318,6 +349,8 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
     r = take_run(s, err);
     if (r == 0)
         r = describe_events(s, o, err);
+    if (r == 0)
+        r = open_clock(s, err);
     if (r < 0)
         goto fail;
     sync_folder(s->folder);
@@ -343,6 +376,13 @@ int tf_session_close(struct tf_session *s, struct tf_error *err)
     if (s->events >= 0) {
         fdatasync(s->events);
         close(s->events);
+    }
+    if (s->clock >= 0) {
+        int64_t step;
+
+        tf_session_clock(s, &step, NULL);
+        fdatasync(s->clock);
+        close(s->clock);
     }
     /* Also the recordings' entries that were made since. */
     sync_folder(s->folder);
@@ -375,6 +415,30 @@ int tf_session_camera_stem(const struct tf_session *s, const char *camera, char 
     if (n >= size || n == start)
         return -EINVAL;
     text[n] = '\0';
+    return 0;
+}
+
+int tf_session_clock(struct tf_session *s, int64_t *step_ns, struct tf_error *err)
+{
+    int64_t offset = tf_utc_offset_ns(), step = s->has_offset ? offset - s->offset_ns : 0;
+    uint64_t now = tf_now_ns(), onset = now > s->t_start_ns ? now - s->t_start_ns : 0;
+    char row[256], utc[TF_UTC_TEXT];
+    struct stat before;
+    int n, r;
+
+    tf_utc_format((int64_t)now + offset, utc);
+    n = snprintf(row, sizeof(row), "%llu.%06llu\t%llu\t%s\t%lld\t%lld\n",
+                 (unsigned long long)(onset / 1000000000), (unsigned long long)(onset % 1000000000 / 1000),
+                 (unsigned long long)now, utc, (long long)offset, (long long)step);
+    r = fstat(s->clock, &before) < 0 ? -errno : write_all(s->clock, row, (size_t)n);
+    /* Half a row would spoil the table. */
+    if (r < 0 && ftruncate(s->clock, before.st_size) < 0)
+        r = -errno;
+    if (r < 0)
+        return tf_fail(err, r, "%s_clock.tsv: cannot be written: %s", s->stem, strerror(-r));
+    s->offset_ns = offset;
+    s->has_offset = true;
+    *step_ns = step;
     return 0;
 }
 

@@ -50,6 +50,12 @@ struct tf_mark {
     uint64_t t_mono_ns;
     int64_t t_utc_ns;
 };
+/*
+ * A row in the clock's table, STEM_clock.tsv: the offset of UTC to the monotonic clock, and how far it has
+ * moved since the row before. *step_ns: that. Not on the disk when this returns.
+ */
+int tf_session_clock(struct tf_session *session, int64_t *step_ns, struct tf_error *err);
+
 /* A row in the events' table, on the disk when this returns. *onset_ns: since the session's start. */
 int tf_session_mark(struct tf_session *session, const struct tf_mark *mark, int64_t *onset_ns,
                     struct tf_error *err);

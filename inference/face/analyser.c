@@ -159,7 +159,17 @@ void tf_analyser_reset(struct tf_analyser *analyser)
 {
     memset(analyser->tracks, 0, sizeof(analyser->tracks));
     analyser->look_ns = analyser->thorough_ns = analyser->last_ns = 0;
-    analyser->since_look = 0;
+    analyser->since_look = analyser->next_start = 0;
+}
+
+uint32_t tf_analyser_next_id(const struct tf_analyser *analyser)
+{
+    return analyser->next_id;
+}
+
+void tf_analyser_set_next_id(struct tf_analyser *analyser, uint32_t id)
+{
+    analyser->next_id = id;
 }
 
 static int run_landmarks(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
@@ -360,6 +370,7 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
         return 0;
     if (!known) {
         memset(t, 0, sizeof(*t));
+        tf_breathing_reset(&t->breathing);
         t->id = a->next_id++;
     }
     update(t, points, confidence);
@@ -425,6 +436,11 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
                        fmaxf(t->box[2], t->box[3]), t->points, face->points_filtered);
     uint64_t start = tf_now_ns();
     tf_regions_measure(frame, t->points, face->regions, face->outlines);
+    /* For seconds after a shutter calibration temperatures step: that is no breath. */
+    if (face->regions[TF_REGION_NOSTRILS].valid && !(frame->flags & TF_FLAG_FFC_SETTLING))
+        tf_breathing_step(&t->breathing, frame->t_mono_ns, face->regions[TF_REGION_NOSTRILS].mean);
+    face->breathing_rate = t->breathing.rate;
+    face->breathing_quality = t->breathing.quality;
     a->times.regions_ns += tf_now_ns() - start;
 }
 

@@ -268,3 +268,17 @@ void tf_regions_measure(const struct tf_frame *frame, const struct tf_point poin
         tf_raster_measure(&view, &frame->radiometry, &outlines[i], &stats[i]);
     }
 }
+
+void tf_rectangle_measure(const struct tf_frame *frame, const uint16_t rectangle[4],
+                          struct tf_region_stats *ret)
+{
+    /* Pixel centres are at whole numbers: the edges lie half a pixel before and after. */
+    float x0 = rectangle[0] - 0.5f, y0 = rectangle[1] - 0.5f;
+    float x1 = x0 + rectangle[2], y1 = y0 + rectangle[3];
+    struct tf_outline outline = {.n = 4, .xy = {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}};
+    struct tf_view view;
+
+    *ret = (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
+    if (tf_view_init(&view, frame))
+        tf_raster_measure(&view, &frame->radiometry, &outline, ret);
+}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "inference/face.h"
+#include "inference/face/breathing.h"
 #include "inference/face/filter.h"
 #include "inference/face/sample.h"
 
@@ -28,6 +29,7 @@ struct tf_track {
     float score;      /* the finder's, at discovery */
     struct tf_point points[TF_POINTS];
     struct tf_filter filter;
+    struct tf_breathing breathing;
 };
 
 /* The tight box of points, x, y, w, h. */

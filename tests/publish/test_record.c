@@ -374,8 +374,11 @@ static void csv_has_the_records_columns(void **state)
     record.flags = TF_FLAG_FFC | TF_FLAG_DUPLICATE;
     record.faces.faces[0] = test_face(5, true);
     record.faces.faces[0].regions[TF_REGION_MOUTH].valid = false;
+    record.faces.faces[0].breathing_rate = 15.25f;
+    record.faces.faces[0].breathing_quality = 0.8f;
+    record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12);
     for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
@@ -391,7 +394,12 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
     assert_string_equal(cell(columns, "chin_valid"), "1");
-    assert_string_equal(cells[0][columns - 1], "mouth_valid");
+    assert_string_equal(cells[0][columns - 18], "mouth_valid");
+    assert_string_equal(cell(columns, "breathing_rate"), "15.25");
+    assert_string_equal(cell(columns, "breathing_quality"), "0.8");
+    assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
+    assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
+    assert_string_equal(cells[0][columns - 1], "mouth_mean_corrected");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);

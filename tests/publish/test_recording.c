@@ -112,7 +112,8 @@ static void row(struct tf_recording *r, unsigned n, int64_t video_frame)
 {
     struct tf_record record = {.camera = "thermal", .frame = n, .t_mono_ns = stamp(n), .latency_us = -1};
 
-    tf_recording_row(r, &record, video_frame);
+    record.video_frame = video_frame;
+    tf_recording_row(r, &record);
 }
 
 static void record_frames(const struct tf_recording_options *o, struct tf_recording_status *status)

@@ -1,0 +1,38 @@
+/* thermoface run: what its three ways share: one video to named files, sessions and many videos to a folder,
+ * packing for keeping. */
+#ifndef TF_CLI_RUN_H
+#define TF_CLI_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/options.h"
+
+struct tf_run {
+    const char *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu,
+        *output;
+    const char *black_body;
+    uint16_t rotate;
+    uint64_t limit, threads, faces, jobs;
+    double scale, offset, black_body_c, physio_rate;
+    bool overwrite, no_filter, no_video, quiet, archive;
+    uint16_t rectangle[4]; /* of black_body */
+};
+
+/* A recording of a session: "STEM_frames.csv" and its video. */
+struct tf_recorded {
+    char folder[4096], stem[512];
+};
+
+/*
+ * The recordings in a folder and below (not in derivatives/), in order of their names. The caller frees *ret.
+ * Returns how many, or a negative errno.
+ */
+int tf_find_recordings(const char *folder, struct tf_recorded **ret);
+
+/* Exit statuses. */
+int tf_run_many(const struct tf_usage *usage, const struct tf_run *r, const char *const *inputs, int count);
+int tf_run_archive(const struct tf_usage *usage, const struct tf_run *r, const char *const *inputs,
+                   int count);
+
+#endif

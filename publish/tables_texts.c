@@ -1,0 +1,204 @@
+/* What the tables beside a recording mean, for readers and for BIDS' validator. */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "publish/tables_disk.h"
+
+/* A new file; nothing that exists is replaced. Takes the object over. */
+static int write_json(const char *path, json_t *object, struct tf_error *err)
+{
+    char whole[4096 + 16];
+    FILE *file;
+    int r = 0;
+
+    snprintf(whole, sizeof(whole), "%s.json", path);
+    errno = ENOMEM;
+    file = object ? fopen(whole, "wxe") : NULL;
+    if (!file || json_dumpf(object, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ||
+        fputc('\n', file) == EOF || fflush(file) == EOF || fdatasync(fileno(file)) < 0)
+        r = errno ? -errno : -EIO;
+    if (file && fclose(file) == EOF && r == 0)
+        r = -errno;
+    json_decref(object);
+    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", whole, strerror(-r)) : 0;
+}
+
+static json_t *column(const char *description, const char *units)
+{
+    return units ? json_pack("{s:s,s:s}", "Description", description, "Units", units)
+                 : json_pack("{s:s}", "Description", description);
+}
+
+static const char *unit(const struct tf_tables_options *o)
+{
+    return o->celsius ? "degrees Celsius" : "counts";
+}
+
+static json_t *signals(const struct tf_tables_options *o)
+{
+    static const struct {
+        const char *name, *description;
+        bool temperature;
+    } fields[] = {
+        {"mean", "Mean of the region's pixels", true},
+        {"median", "Median of the region's pixels", true},
+        {"min", "Smallest value of the region", true},
+        {"max", "Largest value of the region", true},
+        {"sd", "Standard deviation within the region", true},
+        {"n", "Pixels in the region", false},
+        {"valid", "1: at least 9 pixels, wholly in the picture, sane values", false},
+        {"mean_corrected", "The mean plus black_body_offset, beside the raw mean", true},
+    };
+    json_t *d = json_object();
+    char name[64];
+
+    json_object_set_new(d, "onset",
+                        column("Time of the frame since the session's start, CLOCK_MONOTONIC", "s"));
+    json_object_set_new(d, "frame", column("Number of the frame: the row of the frames' table", NULL));
+    json_object_set_new(d, "t_mono_ns",
+                        column("Capture time, CLOCK_MONOTONIC of the recording computer", "ns"));
+    json_object_set_new(d, "t_utc", column("The same moment by its CLOCK_REALTIME", NULL));
+    json_object_set_new(d, "state", column("ok, no_face, skipped, corrupt or stale", NULL));
+    json_object_set_new(
+        d, "flags",
+        column("ffc: shutter closed, not the scene; ffc_settling: temperatures step. Such frames are marked, "
+               "never interpolated",
+               NULL));
+    json_object_set_new(d, "id", column("The face's number", NULL));
+    for (int i = 0; i < TF_REGIONS; i++)
+        for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++) {
+            snprintf(name, sizeof(name), "%s_%s", tf_region_name((enum tf_region)i), fields[k].name);
+            json_object_set_new(d, name,
+                                column(fields[k].description, fields[k].temperature ? unit(o) : NULL));
+        }
+    json_object_set_new(
+        d, "nose_minus_forehead",
+        column("Mean of the nose tip less mean of the forehead, where both are valid", unit(o)));
+    json_object_set_new(d, "breathing_rate",
+                        column("From the nostrils' temperature over the last 30 s, band 0.1 to 0.85 Hz",
+                               "breaths per minute"));
+    json_object_set_new(
+        d, "breathing_quality",
+        column("Share of the band's power in the peak: near 1 for regular breath, about 0.3 for "
+               "noise",
+               NULL));
+    json_object_set_new(d, "black_body_mean", column("Measured temperature of the reference", unit(o)));
+    json_object_set_new(d, "black_body_n", column("Its pixels", NULL));
+    json_object_set_new(d, "black_body_offset",
+                        column("Its true temperature less the measured one", unit(o)));
+    return d;
+}
+
+static json_t *physio(const struct tf_tables_options *o)
+{
+    double rate = o->physio_rate > 0 ? (double)o->physio_rate : TF_PHYSIO_RATE;
+    json_t *d = json_object(), *columns = json_array();
+    char text[160];
+
+    json_object_set_new(d, "SamplingFrequency", json_real(rate));
+    /* A sample stands for the middle of its time. */
+    json_object_set_new(d, "StartTime", json_real(0.5 / rate));
+    json_object_set_new(d, "Columns", columns);
+    for (int i = 0; i < TF_REGIONS; i++) {
+        const char *name = tf_region_name((enum tf_region)i);
+
+        snprintf(text, sizeof(text),
+                 "Mean temperature of the region %s, averaged over the frames of the sample", name);
+        json_array_append_new(columns, json_string(name));
+        json_object_set_new(d, name, column(text, unit(o)));
+    }
+    json_array_append_new(columns, json_string("nose_minus_forehead"));
+    json_object_set_new(d, "nose_minus_forehead",
+                        column("Nose tip less forehead, averaged over the frames of the sample", unit(o)));
+    json_array_append_new(columns, json_string("frames"));
+    json_object_set_new(d, "frames", column("Frames with a face in the sample's time", NULL));
+    json_object_set_new(
+        d, "Resampling",
+        json_string("A sample is the mean of the valid frames within its time; n/a where there is "
+                    "none. Nothing is interpolated."));
+    return d;
+}
+
+/* The task's label stands in the name, "task-stroop_". */
+static void task_of(const char *stem, char *text, size_t size)
+{
+    const char *task = strstr(stem, "_task-");
+
+    snprintf(text, size, "%.*s", task ? (int)strcspn(task + 6, "_") : 7, task ? task + 6 : "unknown");
+}
+
+static json_t *motion(const struct tf_tables_options *o)
+{
+    json_t *d = json_object();
+    char task[80];
+
+    task_of(o->stem, task, sizeof(task));
+    json_object_set_new(d, "TaskName", json_string(task));
+    json_object_set_new(d, "SamplingFrequency", o->fps > 0 ? json_real((double)o->fps) : json_string("n/a"));
+    json_object_set_new(d, "TrackingSystemName", json_string(o->camera));
+    json_object_set_new(d, "MotionChannelCount", json_integer(1 + 3 * TF_POINTS));
+    json_object_set_new(d, "LATENCYChannelCount", json_integer(1));
+    json_object_set_new(d, "POSChannelCount", json_integer(2 * TF_POINTS));
+    json_object_set_new(d, "MISCChannelCount", json_integer(TF_POINTS));
+    json_object_set_new(d, "TrackedPointsCount", json_integer(TF_POINTS));
+    json_object_set_new(d, "MissingValues", json_string("n/a"));
+    json_object_set_new(
+        d, "SourceDescription",
+        json_string(
+            "68 facial landmarks (iBUG order) of the largest face, one row for each frame of the camera; "
+            "the channel latency has each frame's time since the session's start"));
+    return d;
+}
+
+static int write_channels(const char *path, struct tf_error *err)
+{
+    char whole[4096 + 16];
+    FILE *file;
+    int r = 0;
+
+    snprintf(whole, sizeof(whole), "%s.tsv", path);
+    file = fopen(whole, "wxe");
+    if (!file)
+        return tf_fail(err, -errno, "%s: cannot be made: %s", whole, strerror(errno));
+    fputs("name\tcomponent\ttype\ttracked_point\tunits\treference_frame\n"
+          "latency\tn/a\tLATENCY\tn/a\ts\tn/a\n",
+          file);
+    for (int i = 0; i < TF_POINTS; i++)
+        fprintf(file,
+                "p%d_x\tx\tPOS\tp%d\tpx\timage\n"
+                "p%d_y\ty\tPOS\tp%d\tpx\timage\n"
+                "p%d_confidence\tn/a\tMISC\tp%d\tn/a\tn/a\n",
+                i, i, i, i, i, i);
+    if (fflush(file) == EOF || ferror(file) || fdatasync(fileno(file)) < 0)
+        r = -errno;
+    if (fclose(file) == EOF && r == 0)
+        r = -errno;
+    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", whole, strerror(-r)) : 0;
+}
+
+static json_t *channels(void)
+{
+    return json_pack(
+        "{s:{s:s,s:{s:{s:s,s:s,s:s,s:s}}}}", "reference_frame", "Description", "Where coordinates count from",
+        "Levels", "image", "SpatialAxes", "RB", "RotationRule", "n/a", "RotationOrder", "n/a", "Description",
+        "Pixels of the upright picture; the origin is the centre of its upper left pixel, x to the "
+        "right, y down");
+}
+
+int tf_tables_describe(const struct tf_tables_options *o, const struct tf_tables_paths *paths,
+                       struct tf_error *err)
+{
+    int r = write_json(paths->signals, signals(o), err);
+
+    if (r == 0)
+        r = write_json(paths->physio, physio(o), err);
+    if (r == 0)
+        r = write_json(paths->motion, motion(o), err);
+    if (r == 0)
+        r = write_channels(paths->channels, err);
+    if (r == 0)
+        r = write_json(paths->channels, channels(), err);
+    return r;
+}
