@@ -182,7 +182,7 @@ static json_t *channels(void)
 {
     return json_pack(
         "{s:{s:s,s:{s:{s:s,s:s,s:s,s:s}}}}", "reference_frame", "Description", "Where coordinates count from",
-        "Levels", "image", "SpatialAxes", "RB", "RotationRule", "n/a", "RotationOrder", "n/a", "Description",
+        "Levels", "image", "SpatialAxes", "n/a", "RotationRule", "n/a", "RotationOrder", "n/a", "Description",
         "Pixels of the upright picture; the origin is the centre of its upper left pixel, x to the "
         "right, y down");
 }
