@@ -299,7 +299,9 @@ int tf_cmd_mark(int argc, char **argv)
         .notes = "The moment is that of the request's arrival, by the clock of the frames.",
     };
     const char *arguments[TF_ARGUMENTS_MAX];
+    uint64_t asked_ns, answered_ns, stamp_ns;
     json_t *body, *answer = NULL;
+    bool here;
     int status;
 
     if (!tf_options_parse(&usage, argc, argv, arguments, &status))
@@ -312,14 +314,25 @@ int tf_cmd_mark(int argc, char **argv)
     body = json_object();
     set_text(body, "text", arguments[0]);
     set_text(body, "value", value);
+    asked_ns = tf_now_ns();
     status = ask(&usage, &server, "/mark", body, &answer);
+    answered_ns = tf_now_ns();
     json_decref(body);
     if (status)
         return status;
+    /* On the recording computer itself the two clocks are one, and the delay of the stamp can be told. */
+    stamp_ns = (uint64_t)json_integer_value(json_object_get(answer, "t_mono_ns"));
+    here = stamp_ns >= asked_ns && stamp_ns <= answered_ns;
+    if (json && here)
+        json_object_set_new(answer, "latency_us", json_integer((json_int_t)((stamp_ns - asked_ns) / 1000)));
     if (json)
         print_json(answer);
     else
-        printf("%.6f s  %s\n", json_number_value(json_object_get(answer, "onset")), text_of(answer, "t_utc"));
+        printf("%.6f s  %s", json_number_value(json_object_get(answer, "onset")), text_of(answer, "t_utc"));
+    if (!json && here)
+        printf("  (%.2f ms after the call)", (double)(stamp_ns - asked_ns) / 1e6);
+    if (!json)
+        putchar('\n');
     json_decref(answer);
     return TF_EXIT_OK;
 }

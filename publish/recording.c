@@ -420,7 +420,7 @@ int tf_recording_create(const struct tf_recording_options *options, struct tf_re
                        options->width, options->height);
         goto fail;
     }
-    code = tf_disk_create(options->folder, options->free_min, &r->disk, err);
+    code = tf_disk_create(options->folder, options->free_min, true, &r->disk, err);
     if (code == 0)
         code = open_files(r, err);
     if (code == 0)

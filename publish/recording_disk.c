@@ -44,6 +44,7 @@ struct tf_disk_file {
 struct tf_disk {
     char *folder;
     uint64_t free_min;
+    bool sync;
     struct tf_disk_file files[FILES_MAX];
     atomic_int count;
     pthread_t thread;
@@ -289,7 +290,7 @@ static void sync_all(struct tf_disk *d)
     for (int i = 0; i < count; i++) {
         struct tf_disk_file *f = &d->files[i];
 
-        if (!f->dirty)
+        if (!f->dirty || !d->sync)
             continue;
         f->dirty = false;
         if (fdatasync(f->fd) < 0 && errno != EINVAL && errno != EROFS && !atomic_load(&d->broken))
@@ -346,7 +347,8 @@ static void *disk_main(void *arg)
 
 /* --- create and close --- */
 
-int tf_disk_create(const char *folder, uint64_t free_min, struct tf_disk **ret, struct tf_error *err)
+int tf_disk_create(const char *folder, uint64_t free_min, bool sync, struct tf_disk **ret,
+                   struct tf_error *err)
 {
     struct tf_disk *d = calloc(1, sizeof(*d));
     sigset_t all, before;
@@ -357,6 +359,7 @@ int tf_disk_create(const char *folder, uint64_t free_min, struct tf_disk **ret, 
     pthread_mutex_init(&d->lock, NULL);
     sem_init(&d->wake, 0, 0);
     d->free_min = free_min;
+    d->sync = sync;
     d->folder = strdup(folder);
     if (!d->folder) {
         r = tf_fail(err, -ENOMEM, "%s: out of memory", folder);

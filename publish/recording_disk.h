@@ -17,8 +17,12 @@
 struct tf_disk;
 struct tf_disk_file;
 
-/* `folder` exists; `free_min`: bytes that must stay free on its file system, 0 = all may be used. */
-int tf_disk_create(const char *folder, uint64_t free_min, struct tf_disk **ret, struct tf_error *err);
+/*
+ * `folder` exists; `free_min`: bytes that must stay free on its file system, 0 = all may be used. `sync`
+ * false: for what can be made again; the system writes it when it likes.
+ */
+int tf_disk_create(const char *folder, uint64_t free_min, bool sync, struct tf_disk **ret,
+                   struct tf_error *err);
 /* Writes out what waits, then closes and frees everything. Returns the first error, with its text. Accepts
  * NULL. */
 int tf_disk_close(struct tf_disk *disk, struct tf_error *err);

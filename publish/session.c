@@ -252,13 +252,15 @@ static int describe_events(const struct tf_session *s, const struct tf_session_o
               "  \"t_mono_ns\": {\"Description\": \"CLOCK_MONOTONIC of the recording computer, the clock "
               "of the frames' t_mono_ns\", \"Units\": \"ns\"},\n"
               "  \"t_utc\": {\"Description\": \"The same moment by its CLOCK_REALTIME\"},\n"
-              "  \"SessionStart\": \"");
+              "  \"SessionStart\": {\"Description\": \"");
     tf_out_text(&out, utc);
-    tf_out_literal(&out, "\",\n  \"SessionStartMonotonicNs\": ");
+    tf_out_literal(&out, "\"},\n  \"SessionStartMonotonicNs\": {\"Description\": \"");
     tf_out_uint(&out, o->t_start_ns);
+    tf_out_literal(&out, "\", \"Units\": \"ns\"}");
     if (o->note) {
-        tf_out_literal(&out, ",\n  \"Note\": ");
+        tf_out_literal(&out, ",\n  \"Note\": {\"Description\": ");
         tf_out_json_text(&out, o->note, TF_MARK_MAX);
+        tf_out_literal(&out, "}");
     }
     tf_out_literal(&out, "\n}\n");
     *out.at = '\0';

@@ -415,7 +415,7 @@ int tf_sink_tables(const struct tf_tables_options *options, struct tf_sink *ret,
 
     if (!s)
         return tf_fail(err, -ENOMEM, "%s: out of memory", options->stem);
-    r = tf_disk_create(options->folder, 0, &s->disk, err);
+    r = tf_disk_create(options->folder, 0, false, &s->disk, err);
     if (r == 0)
         r = tf_tables_create(options, s->disk, &s->tables, err);
     if (r < 0) {

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "publish/tables_disk.h"
 
@@ -17,7 +16,7 @@ static int write_json(const char *path, json_t *object, struct tf_error *err)
     errno = ENOMEM;
     file = object ? fopen(whole, "wxe") : NULL;
     if (!file || json_dumpf(object, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ||
-        fputc('\n', file) == EOF || fflush(file) == EOF || fdatasync(fileno(file)) < 0)
+        fputc('\n', file) == EOF || fflush(file) == EOF)
         r = errno ? -errno : -EIO;
     if (file && fclose(file) == EOF && r == 0)
         r = -errno;
@@ -144,11 +143,6 @@ static json_t *motion(const struct tf_tables_options *o)
     json_object_set_new(d, "MISCChannelCount", json_integer(TF_POINTS));
     json_object_set_new(d, "TrackedPointsCount", json_integer(TF_POINTS));
     json_object_set_new(d, "MissingValues", json_string("n/a"));
-    json_object_set_new(
-        d, "SourceDescription",
-        json_string(
-            "68 facial landmarks (iBUG order) of the largest face, one row for each frame of the camera; "
-            "the channel latency has each frame's time since the session's start"));
     return d;
 }
 
@@ -171,7 +165,7 @@ static int write_channels(const char *path, struct tf_error *err)
                 "p%d_y\ty\tPOS\tp%d\tpx\timage\n"
                 "p%d_confidence\tn/a\tMISC\tp%d\tn/a\tn/a\n",
                 i, i, i, i, i, i);
-    if (fflush(file) == EOF || ferror(file) || fdatasync(fileno(file)) < 0)
+    if (fflush(file) == EOF || ferror(file))
         r = -errno;
     if (fclose(file) == EOF && r == 0)
         r = -errno;
@@ -180,11 +174,13 @@ static int write_channels(const char *path, struct tf_error *err)
 
 static json_t *channels(void)
 {
+    /* Of a person who looks into the camera: x grows to his left, y downwards. */
     return json_pack(
-        "{s:{s:s,s:{s:{s:s,s:s,s:s,s:s}}}}", "reference_frame", "Description", "Where coordinates count from",
-        "Levels", "image", "SpatialAxes", "RB", "RotationRule", "n/a", "RotationOrder", "n/a", "Description",
-        "Pixels of the upright picture; the origin is the centre of its upper left pixel, x to the "
-        "right, y down");
+        "{s:{s:s,s:{s:{s:s,s:s}}}}", "reference_frame", "Description",
+        "Where coordinates count from. The points are 68 facial landmarks (iBUG order) of the "
+        "largest face, a row for each frame; latency is the frame's time since the session's start",
+        "Levels", "image", "SpatialAxes", "LI_", "Description",
+        "Pixels of the upright picture; the origin is the centre of its upper left pixel");
 }
 
 int tf_tables_describe(const struct tf_tables_options *o, const struct tf_tables_paths *paths,

@@ -6,12 +6,12 @@ good "--version" --version
 grep -qE '^thermoface [0-9]+\.[0-9]+' "$folder/stdout"
 result $? "--version names a version"
 good "--help" --help
-for command in devices watch record mark verify run eval bench model; do
+for command in devices watch record mark verify run plot eval bench model; do
     run --help
     grep -qE "^  $command " "$folder/stdout"
     result $? "--help lists $command"
 done
-for command in devices watch record mark verify run eval bench model "bench model" "bench kernels" "bench pipeline"; do
+for command in devices watch record mark verify run plot eval bench model "bench model" "bench kernels" "bench pipeline"; do
     good "$command --help" $command --help
     grep -q "^Usage: thermoface ${command}" "$folder/stdout"
     result $? "$command --help says how it is used"
@@ -19,8 +19,13 @@ done
 
 bad 2 'Usage' "no command"
 bad 2 "'fly' is no command" "unknown command" fly
-bad 2 'INPUT missing' "run without input" run
-bad 2 'one argument too many' "run with two inputs" run a.mkv b.mkv
+bad 2 'INPUT... missing' "run without input" run
+bad 2 'name files of one input' "run with two inputs to one file" run a.mkv b.mkv --csv "$folder/a.csv"
+bad 1 'No such file' "run with two inputs that are not there" run a.mkv b.mkv --output "$folder/out"
+bad 2 'belong to a session' "jobs for one video" run a.mkv --jobs 2
+bad 2 'must be X,Y,W,H' "black body without a size" run a.mkv --black-body 1,2
+bad 2 'needs --black-body-temperature' "black body without its temperature" run a.mkv --black-body 1,2,3,4
+bad 2 "no region 'ear'" "plot of a region that is none" plot . --regions nose_tip,ear
 bad 2 '--fly: no such option' "unknown option" run a.mkv --fly
 bad 2 '-x: no such option' "unknown short option" run a.mkv -x
 bad 2 '--limit needs a value' "option without its value" run a.mkv --limit
@@ -58,6 +63,8 @@ run verify "$folder/none"
 [ $status = 1 ] && grep -q 'none: No such file' "$folder/stdout" && grep -q '1 problem' "$folder/stderr"
 result $? "verify of a folder that is not there"
 mkdir "$folder/empty"
+bad 1 "no recorded session" "run of a folder without sessions" run "$folder/empty"
+bad 1 "no such recording" "plot of a folder without sessions" plot "$folder/empty"
 bad 1 'no recording is in it' "verify of an empty folder" verify "$folder/empty"
 good "words after -- are arguments, not options" model --help -- --json
 

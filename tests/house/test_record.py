@@ -82,6 +82,7 @@ def a_session_from_the_command_line():
         check(done.returncode == 0, done)
         stamp = json.loads(done.stdout)["t_mono_ns"]
         check(before <= stamp <= after, f"{stamp} is not between {before} and {after}")
+        check(0 <= json.loads(done.stdout)["latency_us"] <= (after - before) / 1000, done.stdout)
         wait_for(lambda: frames(daemon) > 50, 20, "50 frames")
         done = thermoface("record", "stop", "--json", *url)
         check(done.returncode == 0, done)
