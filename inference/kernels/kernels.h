@@ -50,7 +50,8 @@ static inline uint8_t tf_round_u8(float v, const struct tf_requant *q)
 struct tf_conv_panel {
     const int32_t *koff; /* [entries] byte offset from the pixel's origin */
     const int8_t *w;     /* [entries][width][4], width = n rounded up to the kernel's unit */
-    const int16_t *w16; /* [entries][width][4] instead of w where a kernel with `pairs` wants it, else NULL */
+    const int16_t
+        *w16; /* instead of w where a kernel with `pairs` wants it (channels reordered), else NULL */
     const int32_t *bias; /* [width], with the input's zero point folded in */
     const float *scale;  /* [width] sx * sw / sy */
     int32_t entries;

@@ -50,6 +50,15 @@ static bool unsafe(int a, int b)
     return positive > 128 || negative < -128;
 }
 
+/* Which of an entry's numbers stands at place k of 16-bit weights: of every 8 channels the order is 0 1 4 5,
+ * 2 3 6 7, so that one horizontal addition of two vectors gives the 8 sums in their order. */
+static int wide_source(int k)
+{
+    static const int order[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+
+    return k / 32 * 32 + order[k / 4 % 8] * 4 + k % 4;
+}
+
 /* Writes an entry; with `pairs`, what it could not hold goes to `rest`. Whether there is a rest. */
 static bool fill_entry(const struct tf_conv_spec *spec, const struct column *c, int oc0, int n, int width,
                        int total, bool pairs, int8_t *w, int8_t *rest)
@@ -106,7 +115,7 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
             memcpy(to + width * 4, rest, (size_t)width * 4);
         }
         for (int k = 0; wide && k < width * 4; k++)
-            ((int16_t *)(void *)w)[e * width * 4 + k] = scratch[k];
+            ((int16_t *)(void *)w)[e * width * 4 + k] = scratch[wide_source(k)];
         e++;
     }
     for (int j = 0; j < n; j++) {

@@ -445,8 +445,10 @@ static void test_pairs(void **state)
                     for (int i = 0; i < 4; i++) {
                         const int8_t *v;
                         if (panel->w16) {
-                            sum[j * (len + 4) + panel->koff[e] - 5 + i] +=
-                                panel->w16[(e * width + j) * 4 + i];
+                            /* Of every 8 channels in the order 0 1 4 5 2 3 6 7, see tf_conv_pack. */
+                            static const int place[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+                            int at = e * width + j / 8 * 8 + place[j % 8];
+                            sum[j * (len + 4) + panel->koff[e] - 5 + i] += panel->w16[at * 4 + i];
                             continue;
                         }
                         v = panel->w + (e * width + j) * 4;

@@ -136,6 +136,26 @@ static void test_nesting(void **state)
     free(data);
 }
 
+/* A graph input of 7 dimensions, one more than are planned; node and output are empty. */
+static void test_rank(void **state)
+{
+    static const uint8_t head[] = {
+        0x08, 7,  0x42, 2,    0x10, 13,              /* ir_version, opset_import.version */
+        0x3a, 45, 0x0a, 0,    0x62, 0,     0x5a, 39, /* graph: node, output, input */
+        0x0a, 1,  'x',  0x12, 34,                    /* name, type */
+        0x0a, 32, 0x08, 1,    0x12, 7 * 4,           /* tensor_type, elem_type FLOAT, shape */
+    };
+    static const uint8_t dim[] = {0x0a, 2, 0x08, 1};
+    uint8_t model[sizeof(head) + 7 * sizeof(dim)];
+    struct tf_error err = {0};
+
+    memcpy(model, head, sizeof(head));
+    for (size_t i = 0; i < 7; i++)
+        memcpy(model + sizeof(head) + i * sizeof(dim), dim, sizeof(dim));
+    if (open_bytes(model, sizeof(model), &err) != -E2BIG || !strstr(err.text, "\"x\": 7 dimensions"))
+        fail_msg("\"%s\" does not name the tensor and its dimensions", err.text);
+}
+
 static void test_options(void **state)
 {
     struct tf_engine_options options = {.threads = 17};
@@ -153,8 +173,8 @@ static void test_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_models),  cmocka_unit_test(test_files),   cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_nesting), cmocka_unit_test(test_options),
+        cmocka_unit_test(test_models),  cmocka_unit_test(test_files), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_nesting), cmocka_unit_test(test_rank),  cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests_name("inference refusal", tests, NULL, NULL);
 }

@@ -31,12 +31,12 @@ static inline __m256i madd_to(__m256i sum, __m256i a, const int16_t *w)
 
 /*
  * A vector of weights holds four channels: two pairs of 16 bits each. Its sums are two halves per channel,
- * which meet at the end. Up to three pixels by 16 channels, or six by 8: twelve sums, each a variable of its
- * own.
+ * which meet at the end; tf_conv_pack orders the channels so that they then stand in their places. Up to
+ * three pixels by 16 channels, or six by 8: twelve sums, each a variable of its own.
  */
 TF_ALWAYS_INLINE __m256i whole(__m256i a, __m256i b, const int32_t *bias)
 {
-    return _mm256_add_epi32(_mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xD8), VEC_LOAD(bias));
+    return _mm256_add_epi32(_mm256_hadd_epi32(a, b), VEC_LOAD(bias));
 }
 
 #define HALVES_1(i) __m256i h_##i##_0 = _mm256_setzero_si256(), h_##i##_1 = _mm256_setzero_si256();

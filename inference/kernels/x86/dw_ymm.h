@@ -28,18 +28,30 @@ TF_ALWAYS_INLINE void interleave(__m256i t0, __m256i t1, __m256i t2, __m256i t3,
     out[3] = _mm256_unpackhi_epi16(b, d);
 }
 
-/* 32 values of 32 bits in the order of interleave's vectors. */
-static inline __m256i lanes_of(const void *values, int k)
+/* 32 values of 32 bits in the order of interleave's vectors; of two pixels, each has its own copy of 16. */
+static inline __m256i lanes_of(const void *values, int k, int pixels)
 {
     const char *p = (const char *)values + 16 * k;
 
-    return _mm256_loadu2_m128i((const __m128i *)(const void *)(p + 64), (const __m128i *)(const void *)p);
+    return _mm256_loadu2_m128i((const __m128i *)(const void *)(pixels == 1 ? p + 64 : p),
+                               (const __m128i *)(const void *)p);
 }
 
-TF_ALWAYS_INLINE void channels32(const struct tf_dw_args *args, int y0, int y1, int c0,
-                                 const ptrdiff_t *tap_off, const int taps)
+/* 32 weights, or 16 once for each pixel. */
+static inline __m256i repeated(const int8_t *w, int pixels)
 {
-    const int groups = (taps + 3) / 4, left = args->channels - c0;
+    return pixels == 1 ? load(w)
+                       : _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)w));
+}
+
+/*
+ * `pixels` neighbours at once: 1, or 2 of 16 channels that lie side by side in both pictures (stride 1),
+ * which fill the vector that one pixel would leave half empty.
+ */
+TF_ALWAYS_INLINE void channels32(const struct tf_dw_args *args, int y0, int y1, int c0,
+                                 const ptrdiff_t *tap_off, const int taps, const int pixels)
+{
+    const int groups = (taps + 3) / 4, width = args->width * (32 / pixels); /* width: in bytes of vectors */
     const __m256i zero = _mm256_setzero_si256(), zp16 = _mm256_set1_epi16((short)args->q.zp),
                   lo8 = _mm256_set1_epi8((char)((int32_t)args->q.lo + args->q.zp));
     const __m256 hi = _mm256_set1_ps(args->q.hi);
@@ -51,22 +63,24 @@ TF_ALWAYS_INLINE void channels32(const struct tf_dw_args *args, int y0, int y1, 
         __m256i t[4], v[4];
         for (int i = 0; i < 4; i++) {
             const int tap = 4 * g + i;
-            t[i] = tap < taps ? load(args->w + (size_t)tap * (size_t)args->w_pitch + c0) : zero;
+            t[i] = tap < taps ? repeated(args->w + (size_t)tap * (size_t)args->w_pitch + c0, pixels) : zero;
         }
         interleave(t[0], t[1], t[2], t[3], v);
         for (int k = 0; k < 4; k++)
             w[g][k] = weights_of(v[k]);
     }
     for (int k = 0; k < 4; k++) {
-        bias[k] = lanes_of(args->bias + c0, k);
-        scale[k] = _mm256_castsi256_ps(lanes_of(args->scale + c0, k));
+        bias[k] = lanes_of(args->bias + c0, k, pixels);
+        scale[k] = _mm256_castsi256_ps(lanes_of(args->scale + c0, k, pixels));
     }
     for (int y = y0; y < y1; y++) {
         const uint8_t *in = args->in + (ptrdiff_t)y * args->stride_h * args->in_row + c0;
         uint8_t *out = args->out + (ptrdiff_t)y * args->out_row + c0;
-        const ptrdiff_t step = (ptrdiff_t)args->stride_w * args->in_pixel;
+        const ptrdiff_t step = pixels == 1 ? (ptrdiff_t)args->stride_w * args->in_pixel : 32,
+                        out_step = pixels == 1 ? args->out_pixel : 32;
 
-        for (int x = 0; x < args->width; x++, in += step, out += args->out_pixel) {
+        for (int x = 0; x < width; x += 32, in += step, out += out_step) {
+            const int left = pixels == 1 ? args->channels - c0 : width - x;
             __m256i s0 = bias[0], s1 = bias[1], s2 = bias[2], s3 = bias[3], a, b;
 
             for (int g = 0; g < groups; g++) {
@@ -97,18 +111,23 @@ TF_ALWAYS_INLINE void channels32(const struct tf_dw_args *args, int y0, int y1, 
 
 static void channels32_3x3(const struct tf_dw_args *args, int y0, int y1, int c0, const ptrdiff_t *tap_off)
 {
-    channels32(args, y0, y1, c0, tap_off, 9);
+    channels32(args, y0, y1, c0, tap_off, 9, 1);
+}
+
+static void channels16_3x3(const struct tf_dw_args *args, int y0, int y1, int c0, const ptrdiff_t *tap_off)
+{
+    channels32(args, y0, y1, c0, tap_off, 9, 2);
 }
 
 static void channels32_5x5(const struct tf_dw_args *args, int y0, int y1, int c0, const ptrdiff_t *tap_off)
 {
-    channels32(args, y0, y1, c0, tap_off, 25);
+    channels32(args, y0, y1, c0, tap_off, 25, 1);
 }
 
 static __attribute__((noinline)) void channels32_any(const struct tf_dw_args *args, int y0, int y1, int c0,
                                                      const ptrdiff_t *tap_off)
 {
-    channels32(args, y0, y1, c0, tap_off, args->kh * args->kw);
+    channels32(args, y0, y1, c0, tap_off, args->kh * args->kw, 1);
 }
 
 void TF_DW_NAME(const struct tf_dw_args *args, int y0, int y1)
@@ -126,6 +145,11 @@ void TF_DW_NAME(const struct tf_dw_args *args, int y0, int y1)
     /* The last group's missing taps read the last one again, times 0. */
     for (int t = taps; t % 4; t++)
         tap_off[t] = tap_off[taps - 1];
+    if (taps == 9 && args->channels == 16 && args->stride_w == 1 && args->in_pixel == 16 &&
+        args->out_pixel == 16) {
+        channels16_3x3(args, y0, y1, 0, tap_off);
+        return;
+    }
     for (int c0 = 0; c0 < args->channels; c0 += 32) {
         if (taps == 9)
             channels32_3x3(args, y0, y1, c0, tap_off);

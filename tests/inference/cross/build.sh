@@ -1,24 +1,48 @@
 #!/bin/sh
-# Builds the kernel tests for 64-bit Arm, statically: build.sh COMPILER SOURCE_ROOT OUTPUT
+# Builds tests of the engine for 64-bit Arm, statically: build.sh COMPILER SOURCE_ROOT FOLDER [PB_C ARCHIVE]
+# Without the last two FOLDER/test_kernels_aarch64; with the generated ONNX reader and protobuf-c's archive for that processor the
+# whole engine's FOLDER/test_networks_aarch64 and test_vectors_aarch64.
 # Each level's file is compiled for that level alone, as inference/meson.build does.
 set -eu
-cc=$1 root=$2 out=$3
-work=$out.d
+cc=$1 root=$2 out=$3 pb_c=${4:-} archive=${5:-}
+tests=kernels
+[ -z "$pb_c" ] || tests="networks vectors"
+work=$out/test_${tests% *}_aarch64.d
 mkdir -p "$work"
-flags="-O2 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -ffp-contract=off -D_GNU_SOURCE -I$root/tests/inference/cross -I$root -DTF_SOURCE_ROOT=\"\""
+flags="-O2 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -ffp-contract=off -D_GNU_SOURCE
+  -I$root/tests/inference/cross -I$root -DTF_SOURCE_ROOT=\"$root\""
+files="base/cpu.c base/error.c inference/mem.c inference/kernels/generic.c inference/kernels/dispatch.c
+  inference/kernels/pack.c inference/kernels/arm/conv_neon.c inference/kernels/arm/dw_neon.c
+  inference/kernels/arm/elementwise_neon.c tests/inference/support.c"
 objects=
 compile() {
-  object=$work/$(echo "$1" | tr / _).o
+  object=$work/$(basename "$1").o
   # shellcheck disable=SC2086
-  "$cc" $flags ${2:-} -c "$root/$1" -o "$object"
+  "$cc" $flags ${2:-} -c "$1" -o "$object"
   objects="$objects $object"
 }
-for file in base/cpu.c base/error.c inference/mem.c inference/kernels/generic.c inference/kernels/dispatch.c \
-  inference/kernels/pack.c inference/kernels/arm/conv_neon.c inference/kernels/arm/dw_neon.c \
-  inference/kernels/arm/elementwise_neon.c tests/inference/support.c tests/inference/test_kernels.c; do
-  compile "$file"
+if [ -n "$pb_c" ]; then
+  # The headers of protobuf-c are the same for every processor, but the folder that holds them holds the host's, too.
+  mkdir -p "$work/include"
+  ln -sfn /usr/include/protobuf-c "$work/include/protobuf-c"
+  flags="$flags -I$work/include -I$(dirname "$pb_c")"
+  for file in engine onnx graph fold lower fuse layout arena crew; do
+    files="$files inference/$file.c"
+  done
+  for file in "$root"/inference/ops/*.c; do
+    files="$files inference/ops/$(basename "$file")"
+  done
+  compile "$pb_c" -w
+fi
+for file in $files; do
+  compile "$root/$file"
 done
-compile inference/kernels/arm/conv_dotprod.c -march=armv8.2-a+dotprod
-compile inference/kernels/arm/conv_i8mm.c -march=armv8.2-a+dotprod+i8mm
-# shellcheck disable=SC2086
-"$cc" -static -o "$out" $objects -lm -lpthread
+compile "$root/inference/kernels/arm/conv_dotprod.c" -march=armv8.2-a+dotprod
+compile "$root/inference/kernels/arm/conv_i8mm.c" -march=armv8.2-a+dotprod+i8mm
+for test in $tests; do
+  shared=$objects
+  compile "$root/tests/inference/test_$test.c"
+  # shellcheck disable=SC2086
+  "$cc" -static -o "$out/test_${test}_aarch64" $objects ${archive:+"$archive"} -lm -lpthread
+  objects=$shared
+done
