@@ -38,6 +38,8 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
         if (!r->csv)
             return tf_usage_error(usage, "--csv-profile needs --csv FILE");
     }
+    if (r->region_masks && !r->segmentation)
+        return tf_usage_error(usage, "--region-masks needs --segmentation FILE");
     if (is_stdout(r->ndjson) && is_stdout(r->csv))
         return tf_usage_error(usage, "--ndjson - and --csv -: only one can go to standard output");
     if (is_stdout(r->video))
@@ -102,6 +104,8 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
                    .pace = TF_PACE_FAST,
                    .limit = r->limit},
         .analyser = {.models = tf_models_folder(r->models),
+                     .segmentation = r->segmentation,
+                     .region_masks = r->region_masks,
                      .threads = (int)r->threads,
                      .cpu = r->cpu,
                      .faces_max = (uint32_t)r->faces,
@@ -216,6 +220,9 @@ int tf_cmd_run(int argc, char **argv)
         {"no-filter", TF_OPTION_FLAG, &r.no_filter, NULL, "leave out points_filtered"},
         {"models", TF_OPTION_TEXT, &r.models, "DIR",
          "folder of the networks (TF_MODELS, else the shipped ones)"},
+        {"segmentation", TF_OPTION_TEXT, &r.segmentation, "FILE",
+         "network that marks the parts of faces; --video shows them"},
+        {"region-masks", TF_OPTION_FLAG, &r.region_masks, NULL, "measure regions within these parts"},
         {"threads", TF_OPTION_UINT, &r.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &r.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
         {"output", TF_OPTION_TEXT, &r.output, "FOLDER",

@@ -10,12 +10,12 @@
 
 struct tf_run {
     const char *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu,
-        *output;
+        *output, *segmentation;
     const char *black_body;
     uint16_t rotate;
     uint64_t limit, threads, faces, jobs;
     double scale, offset, black_body_c, physio_rate;
-    bool overwrite, no_filter, no_video, quiet, archive;
+    bool overwrite, no_filter, region_masks, no_video, quiet, archive;
     uint16_t rectangle[4]; /* of black_body */
 };
 

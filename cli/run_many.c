@@ -231,6 +231,8 @@ static void common_options(const struct tf_run *r, struct job *j)
         .analyser = {.models = tf_models_folder(r->models),
                      .threads = (int)r->threads,
                      .cpu = r->cpu,
+                     .segmentation = r->segmentation,
+                     .region_masks = r->region_masks,
                      .faces_max = (uint32_t)r->faces,
                      .filter = !r->no_filter,
                      .track = true},

@@ -58,8 +58,10 @@ struct tf_config_camera {
 struct tf_config_inference {
     char *models;             /* folder; NULL = the installed one */
     char *landmarks, *finder; /* files instead, or NULL */
-    uint32_t threads;         /* per camera */
-    char *cpu;                /* NULL = best */
+    char *segmentation;       /* file, or NULL = no masks */
+    bool region_masks;
+    uint32_t threads; /* per camera */
+    char *cpu;        /* NULL = best */
     uint32_t faces;
     bool filter;
     float filter_min_cutoff, filter_beta; /* 0 = the filter's own default */
@@ -76,7 +78,7 @@ struct tf_config_overlay {
     char *palette; /* always set */
     struct tf_config_range range;
     uint32_t lines;
-    bool points, boxes, regions, scale_bar, banner, clock;
+    bool points, boxes, regions, masks, scale_bar, banner, clock;
     bool filtered;
 };
 

@@ -330,6 +330,15 @@ static void check_listener(struct parse *p, enum tf_section section, bool enable
              tf_sections[section].name, address);
 }
 
+static void check_inference(struct parse *p)
+{
+    const struct tf_config_inference *c = &p->config->inference;
+
+    if (c->region_masks && !c->segmentation)
+        FAIL(p, key_line(p, TF_SECTION_INFERENCE, "region-masks", 0),
+             "[inference] region-masks needs a segmentation network: set segmentation");
+}
+
 static void check_recording(struct parse *p, size_t enabled)
 {
     static const char *const names[] = {"ndjson", "csv", "video"};
@@ -378,6 +387,7 @@ static void check(struct parse *p)
         strcmp(c->rtsp.address, c->http.address) == 0)
         FAIL(p, key_line(p, TF_SECTION_HTTP, "port", 0), "[rtsp] and [http] would listen on one port, %u",
              c->http.port);
+    check_inference(p);
     check_recording(p, enabled);
 }
 

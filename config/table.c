@@ -95,6 +95,12 @@ const struct tf_key tf_keys[] = {
      .help = "Landmark network instead of the folder's."},
     {INFERENCE, "finder", TF_VALUE_PATH, AT(inference, finder),
      .help = "Face finder instead of the folder's."},
+    {INFERENCE, "segmentation", TF_VALUE_PATH, AT(inference, segmentation),
+     .help = "Segmentation network that marks the parts of each face: skin, brows, eyes, nose, mouth. Not "
+             "set: none."},
+    {INFERENCE, "region-masks", TF_VALUE_BOOL, AT(inference, region_masks), "no",
+     .help = "Measure regions within the parts that the segmentation network marks, with larger discs. Needs "
+             "segmentation."},
     {INFERENCE, "threads", TF_VALUE_UINT, AT(inference, threads), "1", 1, 16,
      .help = "Threads that compute, for each camera. Results do not depend on it."},
     {INFERENCE, "cpu", TF_VALUE_WORD, AT(inference, cpu), .choices = cpus,
@@ -127,6 +133,8 @@ const struct tf_key tf_keys[] = {
      .help = "Draw a box around each face."},
     {OVERLAY, "regions", TF_VALUE_BOOL, AT(overlay, regions), "yes", .live = true,
      .help = "Draw the regions with their temperatures."},
+    {OVERLAY, "masks", TF_VALUE_BOOL, AT(overlay, masks), "yes", .live = true,
+     .help = "Tint the parts of faces where a segmentation network runs."},
     {OVERLAY, "scale-bar", TF_VALUE_BOOL, AT(overlay, scale_bar), "yes", .live = true,
      .help = "Draw the palette with its range."},
     {OVERLAY, "banner", TF_VALUE_BOOL, AT(overlay, banner), "yes", .live = true,

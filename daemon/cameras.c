@@ -97,6 +97,7 @@ struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
     o.points = c->points;
     o.boxes = c->boxes;
     o.regions = c->regions;
+    o.masks = c->masks;
     o.scale_bar = c->scale_bar;
     o.banner = c->banner;
     o.clock = c->clock;
@@ -177,6 +178,8 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .models = models_folder(inference->models),
                 .landmarks = inference->landmarks,
                 .finder = inference->finder,
+                .segmentation = inference->segmentation,
+                .region_masks = inference->region_masks,
                 .threads = (int)inference->threads,
                 .cpu = inference->cpu,
                 .faces_max = inference->faces,

@@ -6,6 +6,7 @@
 #ifndef TF_INFERENCE_FACE_H
 #define TF_INFERENCE_FACE_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,6 +57,40 @@ struct tf_outline {
     float xy[TF_REGION_OUTLINE_MAX][2];
 };
 
+/* Parts of a face that a segmentation network tells apart (docs/regions.md). */
+enum tf_part {
+    TF_PART_BACKGROUND,
+    TF_PART_SKIN,
+    TF_PART_BROWS,
+    TF_PART_EYES,
+    TF_PART_NOSE,
+    TF_PART_MOUTH,
+};
+#define TF_PARTS 6
+const char *tf_part_name(enum tf_part part);
+
+#define TF_MASK_SIDE_MAX 64
+
+/* Which part each cell of the face's window is. */
+struct tf_mask {
+    uint16_t width, height; /* cells; 0: there is no mask */
+    float x, y;             /* of the first cell's centre, upright picture pixels */
+    float step_x, step_y;   /* from a cell's centre to the next one's */
+    uint8_t parts[TF_MASK_SIDE_MAX * TF_MASK_SIDE_MAX]; /* enum tf_part, row by row without gaps */
+};
+
+/* The part at a place of the upright picture; background outside the window and without a mask. */
+static inline enum tf_part tf_mask_at(const struct tf_mask *mask, float x, float y)
+{
+    if (mask->width == 0)
+        return TF_PART_BACKGROUND;
+    float column = floorf((x - mask->x) / mask->step_x + 0.5f);
+    float row = floorf((y - mask->y) / mask->step_y + 0.5f);
+    if (!(column >= 0) || !(column < (float)mask->width) || !(row >= 0) || !(row < (float)mask->height))
+        return TF_PART_BACKGROUND;
+    return (enum tf_part)mask->parts[(size_t)row * mask->width + (size_t)column];
+}
+
 struct tf_face {
     uint32_t id;                       /* steady while the face is tracked; from 1, never reused in a run */
     float score;                       /* 0..1: the finder's, then the mean confidence of the points */
@@ -68,6 +103,7 @@ struct tf_face {
     /* From the nostrils' temperature over the last half minute (docs/regions.md). */
     float breathing_rate;    /* breaths a minute; NAN: not known (yet) */
     float breathing_quality; /* 0..1: share of the band's power in the peak; NAN: not known */
+    struct tf_mask mask;                    /* with a segmentation network */
 };
 
 struct tf_faces {
@@ -78,6 +114,8 @@ struct tf_faces {
 struct tf_analyser_options {
     const char *models;                   /* folder with landmarks68.onnx and finder.onnx */
     const char *landmarks, *finder;       /* files instead, or NULL */
+    const char *segmentation;             /* a network that fills tf_face.mask, or NULL */
+    bool region_masks;                    /* regions are measured within the mask's parts */
     int threads;                          /* 0 = 1 */
     const char *cpu;                      /* see base/cpu.h, NULL = best */
     uint32_t faces_max;                   /* 0 = 4; at most TF_FACES_MAX */
@@ -97,7 +135,7 @@ void tf_analyser_destroy(struct tf_analyser *analyser);
 
 /* Nanoseconds of the last call, by stage. */
 struct tf_analyser_times {
-    uint64_t normalise_ns, finder_ns, landmarks_ns, regions_ns;
+    uint64_t normalise_ns, finder_ns, landmarks_ns, regions_ns; /* regions: with their masks */
 };
 
 /*
@@ -124,6 +162,11 @@ int tf_analyser_landmarks(struct tf_analyser *analyser, const struct tf_frame *f
 /* Region statistics for given points: what tf_analyser_process does per face. */
 void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
                         struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS]);
+/* The same within the parts of a mask: discs on skin and nose are larger, and the mask says where they end.
+ */
+void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
+                               const struct tf_mask *mask, struct tf_region_stats stats[TF_REGIONS],
+                               struct tf_outline outlines[TF_REGIONS]);
 
 /*
  * Statistics of a rectangle of the upright picture (x, y, w, h: whole pixels): a black body, say. A frame

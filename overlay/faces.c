@@ -281,6 +281,40 @@ static void draw_points(struct tf_overlay *o, const struct tf_canvas *c, const s
         }
 }
 
+/* By enum tf_part; skin only a little, so that its own temperatures stay legible. */
+static const struct {
+    uint32_t rgb;
+    unsigned alpha;
+} part_tints[TF_PARTS] = {[TF_PART_SKIN] = {0xffffff, 24},
+                          [TF_PART_BROWS] = {0xb18cff, 110},
+                          [TF_PART_EYES] = {0x5aa9ff, 110},
+                          [TF_PART_NOSE] = {0x7ee04b, 90},
+                          [TF_PART_MOUTH] = {0xff6ad5, 100}};
+
+static void draw_mask(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_mask *mask)
+{
+    float half_x = mask->step_x / 2, half_y = mask->step_y / 2;
+
+    if (mask->width == 0 || !(mask->step_x > 0) || !(mask->step_y > 0))
+        return;
+    int x0 = whole(to_picture(o, mask->x - half_x)), y0 = whole(to_picture(o, mask->y - half_y));
+    struct tf_rect r = {x0, y0,
+                        whole(to_picture(o, mask->x + (float)mask->width * mask->step_x - half_x)) - x0,
+                        whole(to_picture(o, mask->y + (float)mask->height * mask->step_y - half_y)) - y0};
+    if (!tf_rect_clip(&r, &c->clip))
+        return;
+    for (int y = r.y; y < r.y + r.h; y++) {
+        uint32_t *row = tf_pixel_row(c->picture, y);
+
+        for (int x = r.x; x < r.x + r.w; x++) {
+            enum tf_part part = tf_mask_at(mask, ((float)x + 0.5f) / (float)o->factor - 0.5f,
+                                           ((float)y + 0.5f) / (float)o->factor - 0.5f);
+            if (part != TF_PART_BACKGROUND)
+                tf_blend(row + x, part_tints[part].rgb, part_tints[part].alpha);
+        }
+    }
+}
+
 void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, bool celsius)
 {
     struct tf_canvas c = tf_canvas_of(o, &o->image);
@@ -291,6 +325,8 @@ void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, bool cels
         const struct tf_face *face = faces->faces + i;
         uint32_t rgb =
             face_colours[(face->id ? face->id - 1 : 0) % (sizeof face_colours / sizeof *face_colours)];
+        if (o->options.masks)
+            draw_mask(o, &c, &face->mask);
         if (o->options.boxes)
             draw_box(o, &c, face, rgb, &labels);
         if (o->options.regions)

@@ -13,8 +13,13 @@
 
 struct tf_overlay_options tf_overlay_defaults(void)
 {
-    struct tf_overlay_options o = {
-        .points = true, .boxes = true, .regions = true, .scale_bar = true, .banner = true, .clock = true};
+    struct tf_overlay_options o = {.points = true,
+                                   .boxes = true,
+                                   .regions = true,
+                                   .masks = true,
+                                   .scale_bar = true,
+                                   .banner = true,
+                                   .clock = true};
 
     return o;
 }

@@ -25,6 +25,7 @@ struct tf_overlay_options {
     float range_min, range_max; /* °C, or counts when the camera is not radiometric */
     uint32_t lines_min;         /* smaller pictures are enlarged to at least so many lines; 0 = 480 */
     bool points, boxes, regions, scale_bar, banner, clock; /* what is drawn */
+    bool masks;                                            /* tint the parts of faces that have a mask */
     bool filtered;                                         /* draw points_filtered where there are any */
     bool lines; /* join the points of jaw, brows, nose, eyes and lips by thin lines */
 };

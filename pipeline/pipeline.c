@@ -73,7 +73,7 @@ static int keep_options(struct tf_pipeline *p, const struct tf_pipeline_options 
     const char **strings[] = {
         &p->options.source.url,         &p->options.source.format,   &p->options.analyser.models,
         &p->options.analyser.landmarks, &p->options.analyser.finder, &p->options.analyser.cpu,
-        &p->options.encoder.codec,      &p->options.video,
+        &p->options.encoder.codec,      &p->options.video,           &p->options.analyser.segmentation,
     };
 
     p->options = *options;

@@ -69,6 +69,10 @@ class Window:
     def to_picture(self, u):
         if u.shape[1] == 68:
             u = torch.where((self.mirror < 0)[:, None, None], u[:, FLIP], u)
+        return self.to_picture_plain(u)
+
+    def to_picture_plain(self, u):
+        """Points of any order, which keep their numbers."""
         ux = (u[..., 0] - 0.5) * self.side[:, None] * self.mirror[:, None]
         uy = (u[..., 1] - 0.5) * self.side[:, None]
         c, s = self.cos[:, None], self.sin[:, None]

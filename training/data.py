@@ -10,6 +10,7 @@ Coordinates are pixels, origin at the centre of the top left pixel (docs/models.
 import csv
 import os
 import subprocess
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def visible68(split, root=None, limit=None):
     root = Path(root) if root else shared() / "data" / "visible68"
     with open(root / f"{split}.csv") as f:
         rows = list(csv.DictReader(f))[:limit]
-    cache = CACHE / f"visible68-{split}-{len(rows)}.npz"
+    other = "" if root == shared() / "data" / "visible68" else f"-{zlib.crc32(str(root).encode()):08x}"
+    cache = CACHE / f"visible68{other}-{split}-{len(rows)}.npz"
     if cache.exists():
         z = np.load(cache)
         return Faces(z["images"], z["masks"], z["points"], z["source"])

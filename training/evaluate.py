@@ -20,17 +20,21 @@ import quantise
 from data import OUT, Thermal6, visible68
 
 
+def quantised(net, folder):
+    model = quantise.Quantised(net)
+    z = torch.load(folder / "int8.pt")
+    model.load_state_dict(z["state"])
+    model.range, model.on = z["range"], True
+    return model.eval()
+
+
 def load(name, int8, folder=None):
     net = nets.landmarks68() if name == "landmarks68" else nets.finder()
     folder = folder or OUT / name
     if not int8:
         net.load_state_dict(torch.load(folder / "last.pt")["ema"])
         return net.eval()
-    model = quantise.Quantised(net)
-    z = torch.load(folder / "int8.pt")
-    model.load_state_dict(z["state"])
-    model.range, model.on = z["range"], True
-    return model.eval()
+    return quantised(net, folder)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Networks as short graphs.
 
-A network is a list of nodes (conv, add, up, concat, maxpool) that one interpreter runs. Training, quantisation and the ONNX
-writer walk the same list, so what is trained is what is exported, node by node.
+A network is a list of nodes that one interpreter runs. Training, quantisation and the ONNX writer walk the same list, so what is
+trained is what is exported, node by node. The two shipped networks are built here, the others in systems.py.
 """
 
 import torch
@@ -10,10 +10,13 @@ import torch.nn.functional as F
 from dataclasses import dataclass
 
 
+KEEP = ("up", "maxpool", "flatten")      # move values or pick among them: their output has their input's scale
+
+
 @dataclass
 class Node:
     name: str
-    op: str                # input, conv, add, up, concat, maxpool
+    op: str                # input, conv, gemm, add, mul, concat, sigmoid, gap; KEEP: up, maxpool, flatten
     inputs: tuple
     channels: int
     size: int              # height = width of the output
@@ -46,8 +49,36 @@ class Net(nn.Module):
         self.mods[name] = nn.Sequential(*layers)
         return name
 
-    def add(self, a, b):
-        return self._put("add", [a, b], self.node(a).channels, self.node(a).size)
+    def gemm(self, x, cout, relu=True, name=None):
+        """A dense layer on a vector (flatten, gap or gemm)."""
+        name = self._put("gemm", [x], cout, 1, relu, name)
+        self.mods[name] = nn.Sequential(nn.Linear(self.node(x).channels, cout))
+        nn.init.kaiming_normal_(self.mods[name][0].weight)
+        nn.init.zeros_(self.mods[name][0].bias)
+        return name
+
+    def add(self, a, b, relu=False):
+        return self._put("add", [a, b], self.node(a).channels, self.node(a).size, relu)
+
+    def mul(self, a, b):
+        """b may have one channel, which counts for all."""
+        return self._put("mul", [a, b], self.node(a).channels, self.node(a).size)
+
+    def concat(self, *parts):
+        return self._put("concat", parts, sum(self.node(p).channels for p in parts), self.node(parts[0]).size)
+
+    def sigmoid(self, x):
+        return self._put("sigmoid", [x], self.node(x).channels, self.node(x).size)
+
+    def maxpool(self, x):
+        return self._put("maxpool", [x], self.node(x).channels, self.node(x).size // 2)
+
+    def gap(self, x):
+        """The mean of each channel: a vector."""
+        return self._put("gap", [x], self.node(x).channels, 1)
+
+    def flatten(self, x):
+        return self._put("flatten", [x], self.node(x).channels * self.node(x).size ** 2, 1)
 
     def up(self, x):
         return self._put("up", [x], self.node(x).channels, 2 * self.node(x).size)
@@ -66,11 +97,11 @@ class Net(nn.Module):
         if n.op == "conv":
             y = self.mods[n.name](a[0])
             return F.relu(y) if n.relu else y
-        if n.op == "add":
-            return a[0] + a[1]
-        if n.op == "up":
-            return F.interpolate(a[0], scale_factor=2, mode="nearest")
-        raise ValueError(n.op)
+        if n.op == "gemm":           # bfloat16 would round coordinates to a fifth of a pixel
+            with torch.autocast("cpu", enabled=False):
+                y = self.mods[n.name](a[0].float())
+            return F.relu(y) if n.relu else y
+        return apply(n, a)
 
     def forward(self, x):
         values = {"in": x}
@@ -81,10 +112,32 @@ class Net(nn.Module):
     def macs(self):
         total = 0
         for n in self.nodes:
-            if n.op == "conv":
+            if n.op in ("conv", "gemm"):
                 w = self.mods[n.name][0].weight
                 total += w.numel() * n.size * n.size
         return total
+
+
+def apply(n, a):
+    """A node without weights on the values of its inputs."""
+    if n.op == "add":
+        y = a[0] + a[1]
+        return F.relu(y) if n.relu else y
+    if n.op == "mul":
+        return a[0] * a[1]
+    if n.op == "concat":
+        return torch.cat(a, 1)
+    if n.op == "sigmoid":
+        return torch.sigmoid(a[0])
+    if n.op == "gap":
+        return a[0].mean((2, 3))
+    if n.op == "up":
+        return F.interpolate(a[0], scale_factor=2, mode="nearest")
+    if n.op == "maxpool":
+        return F.max_pool2d(a[0], 2)
+    if n.op == "flatten":
+        return a[0].flatten(1)
+    raise ValueError(n.op)
 
 
 def landmarks68(width=1.0):

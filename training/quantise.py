@@ -3,6 +3,7 @@
 
     training/quantise.py landmarks68 [--qat 4]        writes models/landmarks68.onnx
     training/quantise.py finder
+    training/quantise.py b-resnet18           a system of recipes/: into its training output; --output puts it elsewhere
 
 Batch normalisation is folded into the convolutions, activations are calibrated on a mix of photographs and thermal frames, weights
 are symmetric per output channel; `--qat N` fine-tunes for N epochs with the rounding in the loop. The same fake-quantised forward
@@ -24,10 +25,10 @@ import train
 
 
 def fold(net):
-    """{conv name: (weight, bias)} with batch normalisation folded in."""
+    """{conv or gemm name: (weight, bias)} with batch normalisation folded in."""
     out = {}
     for n in net.nodes:
-        if n.op != "conv":
+        if n.op not in ("conv", "gemm"):
             continue
         layers = net.mods[n.name]
         w = layers[0].weight.detach().clone()
@@ -43,13 +44,13 @@ def fold(net):
 class Quantised(nn.Module):
     """The folded network with u8 activations and s8 weights, simulated in float; trainable through the rounding.
 
-    Each value that conv and add produce is rounded to u8 after its ReLU, as the ONNX file says; `up` keeps its input's scale.
+    Each value is rounded to u8, after its ReLU where it has one, as the ONNX file says; nets.KEEP keep their input's scale.
     """
 
     def __init__(self, net):
         super().__init__()
         self.nodes, self.outputs, self.size = net.nodes, net.outputs, net.size
-        self.layers = {n.name: net.mods[n.name][0] for n in net.nodes if n.op == "conv"}
+        self.layers = {n.name: net.mods[n.name][0] for n in net.nodes if n.op in ("conv", "gemm")}
         folded = fold(net)
         self.weight = nn.ParameterDict({k: nn.Parameter(w) for k, (w, b) in folded.items()})
         self.bias = nn.ParameterDict({k: nn.Parameter(b) for k, (w, b) in folded.items()})
@@ -57,7 +58,7 @@ class Quantised(nn.Module):
         self.on = False
 
     def weight_scale(self, name):
-        return (self.weight[name].detach().abs().amax((1, 2, 3)) / 127).clamp(min=1e-8)
+        return (self.weight[name].detach().abs().flatten(1).amax(1) / 127).clamp(min=1e-8)
 
     def rounded_weight(self, name):
         s = self.weight_scale(name)
@@ -73,17 +74,17 @@ class Quantised(nn.Module):
         v = {"in": x}
         for n in self.nodes[1:]:
             a = [v[i] for i in n.inputs]
-            if n.op == "conv":
+            if n.op in nets.KEEP:
+                v[n.name] = nets.apply(n, a)
+                continue
+            if n.op in ("conv", "gemm"):
                 c = self.layers[n.name]
                 w = self.rounded_weight(n.name) if self.on else self.weight[n.name]
                 b = self.rounded_bias(n) if self.on else self.bias[n.name]
-                y = F.conv2d(a[0], w, b, c.stride, c.padding, c.dilation, c.groups)
+                y = F.conv2d(a[0], w, b, c.stride, c.padding, c.dilation, c.groups) if n.op == "conv" else F.linear(a[0], w, b)
                 y = F.relu(y) if n.relu else y
-            elif n.op == "add":
-                y = a[0] + a[1]
             else:
-                v[n.name] = F.interpolate(a[0], scale_factor=2, mode="nearest")
-                continue
+                y = nets.apply(n, a)
             if watch is not None:
                 watch(n.name, y)
             if self.on:
@@ -94,7 +95,7 @@ class Quantised(nn.Module):
 
     def scale_of(self, name):
         n = next(n for n in self.nodes if n.name == name)
-        return self.scale_of(n.inputs[0]) if n.op == "up" else self.range[name]
+        return self.scale_of(n.inputs[0]) if n.op in nets.KEEP else self.range[name]
 
     @torch.no_grad()
     def calibrate(self, batches, floor=None):
@@ -193,7 +194,7 @@ def calibration(rec, net_name, count):
 
 
 def full_score(rec, model, name):
-    if name == "finder":
+    if name != "landmarks68":
         return rec.score(model)
     import landmarks as LM
     v = LM.score_visible(model, rec.val, detail=True)
@@ -204,24 +205,28 @@ def full_score(rec, model, name):
 
 def main():
     p = argparse.ArgumentParser(description="Quantise and export a trained network.")
-    p.add_argument("recipe", choices=sorted(train.DEFAULTS))
+    p.add_argument("recipe", choices=train.names())
     p.add_argument("--checkpoint", help="default training/out/RECIPE/last.pt")
     p.add_argument("--qat", type=int, default=0, help="epochs of quantisation-aware fine-tuning")
     p.add_argument("--qat-lr", type=float, default=1e-4)
     p.add_argument("--pseudo", nargs="*", help="as in train.py, for the fine-tuning")
-    p.add_argument("--output", help="default models/RECIPE.onnx")
+    p.add_argument("--output", help="default models/RECIPE.onnx; for the systems of recipes/ the training output")
     p.add_argument("--version", default="1")
     p.add_argument("--data", help="tf.data of the file; default: what --pseudo says")
+    p.add_argument("--sets", nargs="*", metavar="NAME[:PATH]", help="--data of train.py")
     p.add_argument("--quick", action="store_true")
     p.add_argument("--threads", type=int, default=1)
     args = p.parse_args()
+    system = args.recipe not in train.DEFAULTS
+    if system:
+        args.data = args.data or saw(args.recipe, args.sets)
     args.data = args.data or "; ".join(
         ["visible68 train split (photographs, half with a made-up thermal look)", "empty stretches of thermal6"]
         + [f"thermal6 frames labelled by {'the six dev points' if 'weak' in f else 'the networks themselves'}"
            for f in args.pseudo or []])
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    extra = (["--quick"] if args.quick else []) + (["--pseudo", *args.pseudo] if args.pseudo else [])
+    extra = (["--quick"] if args.quick else []) + (["--pseudo", *args.pseudo] if args.pseudo else []) + (["--data", *args.sets] if args.sets else [])
     cfg = train.arguments([args.recipe, *extra])
     train.seed_all(7)
     rec, build = train.recipe(args.recipe, cfg)
@@ -233,19 +238,20 @@ def main():
     report = {"macs": net.macs(), "weights": sum(w.numel() for w in model.weight.values()),
               "float": full_score(rec, net, args.recipe)}
     print("float", brief(report["float"]), flush=True)
-    floor = {"heat": -14.0} if args.recipe == "landmarks68" else {"heat": -10.0}
+    floor = {} if system else {"heat": -14.0} if args.recipe == "landmarks68" else {"heat": -10.0}
     batches = calibration(rec, args.recipe, 2 if args.quick else 8)
     model.calibrate(batches, floor)
     report["int8"] = full_score(rec, model, args.recipe)
     print("int8 ", brief(report["int8"]), flush=True)
-    print("heat range", model.range["heat"])
+    if not system:
+        print("heat range", model.range["heat"])
     if args.qat:
         fine_tune(rec, model, args)
         report["int8_qat"] = full_score(rec, model, args.recipe)
         print("qat  ", brief(report["int8_qat"]), flush=True)
     meta = metadata(args, model, rec, report)
     root = Path(__file__).resolve().parent.parent
-    out = Path(args.output) if args.output else (cfg.out if args.quick else root / "models") / f"{args.recipe}.onnx"
+    out = Path(args.output) if args.output else (cfg.out if args.quick or system else root / "models") / f"{args.recipe}.onnx"
     import export
     export.write(model, out, meta)
     torch.save({"state": model.state_dict(), "range": model.range}, checkpoint.parent / "int8.pt")
@@ -276,10 +282,25 @@ def fine_tune(rec, model, args):
     model.load_state_dict(ema.state)
 
 
+def saw(name, sets):
+    """tf.data of a system: its labelled data, and what its starting weights have seen."""
+    d = train.described(name)
+    text = [f"{s.split(':')[0]} train split" for s in sets or d["data"] or ["visible68"]]
+    if d["thermal"]:
+        text.append(f"{100 * d['thermal']:.0f} % with a made-up thermal look")
+    if d["init"]:
+        kind = train.described(d["init"])["class"]
+        text.append("started from " + ("pretext tasks on thermal6 frames outside dev, five points by the shipped networks"
+                                       if kind == "pretext" else "an autoencoder of the same pictures"))
+    return "; ".join(text)
+
+
 def metadata(args, model, rec, report):
     common = {"tf.normalise": "percentile lo=1 hi=99", "tf.name": f"thermoface {args.recipe}", "tf.version": args.version,
               "tf.data": args.data,
               "tf.licence": "research and evaluation only: trained on iBUG annotations and YouTube Faces (see models/LICENSE)"}
+    if args.recipe not in train.DEFAULTS:
+        return {**rec.metadata(model, report), **{k: v for k, v in common.items() if k != "tf.normalise"}}
     if args.recipe == "finder":
         return {"tf.task": "finder", "tf.crop": "letterbox", "tf.decode": "center stride=8 threshold=0.4", "tf.box": "points68", **common}
     a, c, info = landmark_confidence(model, rec)

@@ -3,6 +3,7 @@
 
     training/train.py landmarks68            the shipped recipe (resumes where it stopped)
     training/train.py finder
+    training/train.py b-resnet18             a system of recipes/b-resnet18.json; --data NAME:PATH trains it on a lab's own data set
     training/train.py landmarks68 --quick    about a minute, end to end, into training/out/quick-landmarks68
 
 Afterwards `training/quantise.py RECIPE` turns the checkpoint into an int8 ONNX file. See docs/training.md.
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 
 import nets
-from data import OUT
+from data import HERE, OUT
 
 DEFAULTS = {
     "landmarks68": dict(epochs=70, batch=64, lr=2.5e-3, ema=0.998, decay=1e-3),
@@ -28,7 +29,37 @@ DEFAULTS = {
 }
 
 
+# What recipes/NAME.json may say (docs/training.md), and what it is when it does not.
+SYSTEM = dict(epochs=20, batch=64, lr=2e-3, ema=0.99, decay=1e-3, network=None, arguments={}, order="ibug68", view=None, data=None,
+              init=None, mirror=True, thermal=0.0, tiaug=0.0, clahe=0.0, tiles=4, samcl=0.0, system="", published="", **{"class": "points"})
+
+
+def names():
+    return sorted(DEFAULTS) + sorted(p.stem for p in (HERE / "recipes").glob("*.json"))
+
+
+def described(name):
+    """A recipe file's settings; `base` names one that it changes."""
+    own = json.loads((HERE / "recipes" / f"{name}.json").read_text())
+    unknown = set(own) - set(SYSTEM) - {"base"}
+    if unknown:
+        raise ValueError(f"recipes/{name}.json: unknown {', '.join(sorted(unknown))}")
+    base = described(own.pop("base")) if "base" in own else SYSTEM
+    return {**base, **own}
+
+
 def recipe(name, cfg):
+    if name not in DEFAULTS:
+        import orders
+        import regions
+        import selfsupervised
+        import systems
+        from points import Points
+        rec = {"points": Points, "regions": regions.Regions, "pretext": selfsupervised.Pretext,
+               "autoencoder": selfsupervised.Autoencoder}[cfg.kind](cfg)
+        first = {"points": lambda: [orders.count(cfg.order)], "regions": lambda: [len(regions.CLASSES)],
+                 "pretext": lambda: [rec.recordings], "autoencoder": lambda: []}[cfg.kind]()
+        return rec, lambda: getattr(systems, cfg.network)(*first, **cfg.arguments)
     if name == "landmarks68":
         from landmarks import Landmarks
         return Landmarks(cfg), nets.landmarks68
@@ -38,7 +69,7 @@ def recipe(name, cfg):
 
 def arguments(argv=None):
     p = argparse.ArgumentParser(description="Train a network of thermoface.")
-    p.add_argument("recipe", choices=sorted(DEFAULTS))
+    p.add_argument("recipe", choices=names())
     p.add_argument("--quick", action="store_true", help="a minute on a few faces, to see that everything runs")
     p.add_argument("--epochs", type=int)
     p.add_argument("--batch", type=int)
@@ -47,6 +78,7 @@ def arguments(argv=None):
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--out", help="output folder (default training/out/RECIPE)")
     p.add_argument("--init", help="start from this checkpoint's averaged weights, or from a shipped .onnx file")
+    p.add_argument("--data", nargs="*", metavar="NAME[:PATH]", help="labelled data for a system's recipe (adapters.py; default visible68)")
     p.add_argument("--pseudo", nargs="*", metavar="FILE[:SHARE]",
                    help="real thermal faces with labels of pseudo.py or weak.py, SHARE per visible face (0.25)")
     p.add_argument("--fold", metavar="I/K", help="cross-validation: hold the recordings of fold I of K out and score on them")
@@ -54,7 +86,9 @@ def arguments(argv=None):
     p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
     p.add_argument("--no-resume", action="store_true")
     cfg = p.parse_args(argv)
-    for k, v in DEFAULTS[cfg.recipe].items():
+    defaults = DEFAULTS[cfg.recipe] if cfg.recipe in DEFAULTS else described(cfg.recipe)
+    for k, v in defaults.items():
+        k = "kind" if k == "class" else k
         if getattr(cfg, k, None) is None:
             setattr(cfg, k, v)
     if cfg.quick:
@@ -79,7 +113,7 @@ def curves(log, path):
     import matplotlib
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    keys = [k for k in log[-1] if k not in ("epoch", "seconds") and isinstance(log[-1][k], (int, float))]
+    keys = [k for k in log[-1] if k not in ("epoch", "seconds", "cpu") and isinstance(log[-1][k], (int, float))]
     fig, axes = plt.subplots(1, len(keys), figsize=(3.6 * len(keys), 3))
     for ax, k in zip(np.atleast_1d(axes), keys):
         rows = [r for r in log if k in r]
@@ -104,7 +138,7 @@ def contact_sheet(rec, path, count=96):
                 for b in marks[i]:
                     cv2.rectangle(im, (int(b[0]), int(b[1])), (int(b[2]), int(b[3])), (0, 255, 255), 1)
             elif batch[3][i] > 0:
-                for u, v in batch[1][i].numpy() * 160:
+                for u, v in np.nan_to_num(batch[1][i].numpy(), nan=-1) * 160:
                     cv2.circle(im, (int(u), int(v)), 1, (0, 255, 255), -1)
             tiles.append(im)
         if len(tiles) >= count:
@@ -112,6 +146,34 @@ def contact_sheet(rec, path, count=96):
     random.shuffle(tiles)
     tiles = tiles[:len(tiles) // 12 * 12][:count]
     cv2.imwrite(str(path), np.vstack([np.hstack(tiles[i:i + 12]) for i in range(0, len(tiles), 12)]))
+
+
+def adopt(net, cfg, rec):
+    """Starting weights: a checkpoint of this network, a shipped file, or another recipe (by name) as far as names and shapes agree."""
+    path = Path(cfg.init)
+    if path.suffix == ".onnx":
+        import shipped
+        shipped.load(net, path, next(rec.epoch())[0])
+        return
+    if not path.suffix:
+        path = cfg.out.parent / f"quick-{cfg.init}" / "last.pt" if cfg.quick else OUT / cfg.init / "last.pt"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: train {cfg.init} first")
+    state = torch.load(path)["ema"]
+    if cfg.recipe in DEFAULTS:
+        net.load_state_dict(state)
+        return
+    own = net.state_dict()
+    same = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict(same, strict=False)
+    print(f"{len(same)} of {len(own)} tensors from {path}")
+
+
+def progress(epoch, done, steps, loss, began):
+    width = 24
+    full = width * done // steps
+    left = (time.time() - began) / done * (steps - done)
+    print(f"\repoch {epoch} [{'#' * full}{'.' * (width - full)}] {done}/{steps}  loss {loss:.3f}  {left:.0f} s left ", end="", flush=True)
 
 
 def main():
@@ -123,11 +185,7 @@ def main():
     rec, build = recipe(cfg.recipe, cfg)
     net = build().to(memory_format=torch.channels_last)
     if cfg.init:
-        if cfg.init.endswith(".onnx"):
-            import shipped
-            shipped.load(net, cfg.init, next(rec.epoch())[0])
-        else:
-            net.load_state_dict(torch.load(cfg.init)["ema"])
+        adopt(net, cfg, rec)
     (cfg.out / "config.json").write_text(json.dumps({k: str(v) for k, v in vars(cfg).items()}, indent=1))
     contact_sheet(rec, cfg.out / "sheet.png")
     decay = [p for p in net.parameters() if p.ndim > 1]
@@ -150,7 +208,7 @@ def main():
     for epoch in range(first, cfg.epochs):
         seed_all(cfg.seed * 100003 + epoch)
         net.train()
-        t0, sums = time.time(), 0.0
+        t0, c0, sums = time.time(), time.process_time(), 0.0
         for i, batch in enumerate(rec.epoch()):
             for g in opt.param_groups:
                 g["lr"] = learning_rate(cfg, step, total)
@@ -165,8 +223,8 @@ def main():
             sums += loss.item()
             step += 1
             if sys.stdout.isatty():
-                print(f"\r{epoch} {i + 1}/{rec.steps} loss {sums / (i + 1):.3f}", end="", flush=True)
-        row = {"epoch": epoch, "loss": sums / rec.steps, "seconds": round(time.time() - t0, 1)}
+                progress(epoch, i + 1, rec.steps, sums / (i + 1), t0)
+        row = {"epoch": epoch, "loss": sums / rec.steps, "seconds": round(time.time() - t0, 1), "cpu": round(time.process_time() - c0, 1)}
         done = epoch + 1 == cfg.epochs
         if (epoch + 1) % (1 if cfg.quick else 3) == 0 or done:
             model = build()

@@ -10,6 +10,7 @@
 #include "inference/face/finder.h"
 #include "inference/face/heatmap.h"
 #include "inference/face/tracker.h"
+#include "inference/segment.h"
 
 #define FACES_DEFAULT 4
 #define SCORE_MIN_DEFAULT 0.5f
@@ -51,6 +52,8 @@ static const struct start {
 struct tf_analyser {
     struct tf_landmarks *landmarks;
     struct tf_finder *finder;
+    struct tf_segmenter *segmenter; /* or NULL */
+    uint8_t part_of_class[TF_SEGMENT_CLASSES_MAX];
     struct tf_analyser_options options;
     struct tf_track tracks[TF_TRACKS];
     struct tf_found found[TF_FINDER_MAX];
@@ -83,6 +86,8 @@ static int check_options(const struct tf_analyser_options *o, struct tf_error *e
     if (o->faces_max > TF_FACES_MAX)
         return tf_fail(err, -EINVAL, "faces_max is %u; at most %d faces are followed", o->faces_max,
                        TF_FACES_MAX);
+    if (o->region_masks && o->segmentation == NULL)
+        return tf_fail(err, -EINVAL, "region masks need a segmentation network");
     if (!(o->score_min >= 0 && o->score_min < 1))
         return tf_fail(err, -EINVAL, "score_min is %g; it must be from 0 to below 1", (double)o->score_min);
     if (!(o->filter_min_cutoff >= 0 && o->filter_min_cutoff <= 1000) ||
@@ -90,6 +95,32 @@ static int check_options(const struct tf_analyser_options *o, struct tf_error *e
         return tf_fail(err, -EINVAL,
                        "filter_min_cutoff %g or filter_beta %g is out of its limits (0 to 1000, 0 to 10000)",
                        (double)o->filter_min_cutoff, (double)o->filter_beta);
+    return 0;
+}
+
+static int open_segmenter(struct tf_analyser *a, const struct tf_analyser_options *o, struct tf_error *err)
+{
+    const struct tf_segmenter_info *info;
+    int r = tf_segmenter_open(o->segmentation, o->threads, o->cpu, &a->segmenter, err);
+
+    if (r < 0)
+        return r;
+    info = tf_segmenter_info(a->segmenter);
+    if (info->width > TF_MASK_SIDE_MAX || info->height > TF_MASK_SIDE_MAX)
+        return tf_fail(err, -EINVAL, "%s: a class map of %u x %u; the service takes up to %d x %d",
+                       o->segmentation, info->width, info->height, TF_MASK_SIDE_MAX, TF_MASK_SIDE_MAX);
+    for (uint32_t c = 0; c < info->classes; c++) {
+        int part = 0;
+
+        while (part < TF_PARTS && strcmp(tf_part_name((enum tf_part)part), info->names[c]) != 0)
+            part++;
+        if (part == TF_PARTS)
+            return tf_fail(
+                err, -EINVAL,
+                "%s: metadata tf.classes: '%s' is none of background, skin, brows, eyes, nose, mouth",
+                o->segmentation, info->names[c]);
+        a->part_of_class[c] = (uint8_t)part;
+    }
     return 0;
 }
 
@@ -108,6 +139,7 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
     a->options = *options;
     /* The caller's strings are needed here only. */
     a->options.models = a->options.landmarks = a->options.finder = a->options.cpu = NULL;
+    a->options.segmentation = NULL;
     a->next_id = 1;
     if (a->options.faces_max == 0)
         a->options.faces_max = FACES_DEFAULT;
@@ -132,6 +164,8 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
     r = model_path(options->finder, options->models, "finder.onnx", path, sizeof(path), err);
     if (r == 0)
         r = tf_finder_open(path, options->threads, options->cpu, &a->finder, err);
+    if (r == 0 && options->segmentation != NULL)
+        r = open_segmenter(a, options, err);
     if (r < 0)
         goto fail;
     *ret = a;
@@ -147,6 +181,7 @@ void tf_analyser_destroy(struct tf_analyser *analyser)
         return;
     tf_landmarks_close(analyser->landmarks);
     tf_finder_close(analyser->finder);
+    tf_segmenter_close(analyser->segmenter);
     free(analyser);
 }
 
@@ -423,6 +458,27 @@ static bool time_to_look(const struct tf_analyser *a, const struct tf_frame *fra
     return frame->t_mono_ns < a->look_ns || frame->t_mono_ns - a->look_ns + SLACK_NS >= FIND_EVERY_NS;
 }
 
+/* A face whose window leaves the picture has no mask, and its regions are measured without. */
+static void segment(struct tf_analyser *a, const struct tf_frame *frame, const float box[4],
+                    struct tf_mask *mask)
+{
+    float x, y;
+
+    mask->width = mask->height = 0;
+    if (a->segmenter == NULL || tf_segmenter_run(a->segmenter, frame, box, mask->parts) < 0)
+        return;
+    const struct tf_segmenter_info *info = tf_segmenter_info(a->segmenter);
+    size_t cells = (size_t)info->width * info->height;
+    for (size_t i = 0; i < cells; i++)
+        mask->parts[i] = a->part_of_class[mask->parts[i]];
+    tf_segmenter_position(a->segmenter, box, 0, 0, &mask->x, &mask->y);
+    tf_segmenter_position(a->segmenter, box, 1, 1, &x, &y);
+    mask->step_x = x - mask->x;
+    mask->step_y = y - mask->y;
+    mask->width = (uint16_t)info->width;
+    mask->height = (uint16_t)info->height;
+}
+
 static void report(struct tf_analyser *a, const struct tf_frame *frame, struct tf_track *t,
                    struct tf_face *face)
 {
@@ -435,7 +491,10 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
         tf_filter_step(&t->filter, a->options.filter_min_cutoff, a->options.filter_beta, frame->t_mono_ns,
                        fmaxf(t->box[2], t->box[3]), t->points, face->points_filtered);
     uint64_t start = tf_now_ns();
-    tf_regions_measure(frame, t->points, face->regions, face->outlines);
+    segment(a, frame, t->box, &face->mask);
+    tf_regions_measure_masked(frame, t->points,
+                              a->options.region_masks && face->mask.width > 0 ? &face->mask : NULL,
+                              face->regions, face->outlines);
     /* For seconds after a shutter calibration temperatures step: that is no breath. */
     if (face->regions[TF_REGION_NOSTRILS].valid && !(frame->flags & TF_FLAG_FFC_SETTLING))
         tf_breathing_step(&t->breathing, frame->t_mono_ns, face->regions[TF_REGION_NOSTRILS].mean);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "inference/face/clahe.h"
 #include "inference/face/metadata.h"
 #include "inference/face/network.h"
 
@@ -28,6 +29,25 @@ static int read_crop(struct tf_network *n, struct tf_error *err)
                    value);
 }
 
+/* The equalisation works on 0 to 255 and on tiles of one size. */
+static int check_clahe(struct tf_network *n, const char *value, struct tf_error *err)
+{
+    uint32_t tiles = (uint32_t)n->tone.tiles;
+
+    if ((float)tiles != n->tone.tiles || n->width % tiles != 0 || n->height % tiles != 0)
+        return tf_fail(
+            err, -EINVAL,
+            "%s: metadata tf.normalise: tiles in '%s' must be a whole number that divides the input's "
+            "sides, %u x %u",
+            n->path, value, n->width, n->height);
+    if (fabsf(n->input_scale * 255.0f - 1.0f) >= 1e-4f || n->input_zero != 0)
+        return tf_fail(err, -EINVAL,
+                       "%s: metadata tf.normalise: clahe needs an input of scale 1/255 and zero point 0",
+                       n->path);
+    n->tables = malloc(tf_clahe_scratch(tiles));
+    return n->tables != NULL ? 0 : tf_fail(err, -ENOMEM, "%s: out of memory", n->path);
+}
+
 static int read_tone(struct tf_network *n, struct tf_error *err)
 {
     const char *value;
@@ -38,10 +58,13 @@ static int read_tone(struct tf_network *n, struct tf_error *err)
     if (tf_meta_is(value, "percentile")) {
         const struct tf_meta_key keys[] = {{"lo", &n->tone.lo, 0, 100, true},
                                            {"hi", &n->tone.hi, 0, 100, true},
-                                           {"min_span_c", &n->tone.min_span_c, 0, 1000, false}};
+                                           {"min_span_c", &n->tone.min_span_c, 0, 1000, false},
+                                           {"clahe", &n->tone.clahe, 0.1f, 256, false},
+                                           {"tiles", &n->tone.tiles, 1, TF_CLAHE_TILES_MAX, false}};
 
         n->tone.kind = TF_TONE_PERCENTILE;
-        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, 3, err);
+        n->tone.tiles = 4;
+        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, 5, err);
     } else if (tf_meta_is(value, "celsius")) {
         const struct tf_meta_key keys[] = {{"lo", &n->tone.lo, -273.15f, 3000, true},
                                            {"hi", &n->tone.hi, -273.15f, 3000, true}};
@@ -54,6 +77,8 @@ static int read_tone(struct tf_network *n, struct tf_error *err)
     }
     if (r == 0 && !(n->tone.lo < n->tone.hi))
         r = tf_fail(err, -EINVAL, "%s: metadata tf.normalise: lo must be below hi in '%s'", n->path, value);
+    if (r == 0 && n->tone.clahe > 0)
+        r = check_clahe(n, value, err);
     return r;
 }
 
@@ -131,6 +156,7 @@ void tf_network_close(struct tf_network *network)
     tf_sampler_destroy(network->sampler);
     free(network->values);
     free(network->scratch);
+    free(network->tables);
     free(network->path);
     memset(network, 0, sizeof(*network));
 }
@@ -148,6 +174,9 @@ int tf_network_run(struct tf_network *network, const struct tf_view *view,
         return -EINVAL;
     tf_tone_apply(&network->tone, radiometry, network->values, count, inside, network->scratch,
                   network->input_scale, network->input_zero, network->input);
+    if (network->tables != NULL)
+        tf_clahe(network->input, network->width, network->height, network->tone.clahe,
+                 (uint32_t)network->tone.tiles, network->tables);
     sampled = tf_now_ns();
     r = tf_engine_run_u8(network->engine);
     network->sample_ns = sampled - start;

@@ -30,6 +30,7 @@ struct tf_network {
     int input_zero;
     struct tf_sampler *sampler;
     float *values, *scratch;    /* width * height */
+    uint8_t *tables;            /* of CLAHE, where the tone has it */
     uint64_t sample_ns, run_ns; /* of the last call */
 };
 

@@ -68,8 +68,34 @@ static void count_span(void *context, const struct tf_view *view, uint32_t y, ui
         count_value(context, view->wide ? tf_load_u16(p) : *p);
 }
 
+struct gated {
+    const struct tf_raster_gate *gate;
+    span_fn span;
+    void *context;
+};
+
+/* The pieces of a span whose parts are wanted. */
+static void gated_span(void *context, const struct tf_view *view, uint32_t y, uint32_t x0, uint32_t x1)
+{
+    const struct gated *g = context;
+    uint32_t from = x0;
+    bool open = false;
+
+    for (uint32_t x = x0; x <= x1; x++) {
+        bool wanted = g->gate->parts & 1u << tf_mask_at(g->gate->mask, (float)x, (float)y);
+
+        if (wanted && !open)
+            from = x;
+        else if (!wanted && open)
+            g->span(g->context, view, y, from, x - 1);
+        open = wanted;
+    }
+    if (open)
+        g->span(g->context, view, y, from, x1);
+}
+
 /* Rows whose centre lies in [top, bottom) are asked for their crossings with the edges. */
-static void fill(const struct tf_view *view, const struct tf_outline *o, span_fn span, void *context)
+static void fill_polygon(const struct tf_view *view, const struct tf_outline *o, span_fn span, void *context)
 {
     float top = o->xy[0][1], bottom = top;
     int32_t last_x = (int32_t)view->width - 1;
@@ -107,7 +133,22 @@ static void fill(const struct tf_view *view, const struct tf_outline *o, span_fn
     }
 }
 
-static void count_all(const struct tf_view *view, const struct tf_outline *o, const struct tally *t,
+struct area {
+    const struct tf_outline *outline;
+    const struct tf_raster_gate *gate;
+};
+
+static void fill(const struct tf_view *view, const struct area *a, span_fn span, void *context)
+{
+    struct gated g = {a->gate, span, context};
+
+    if (a->gate != NULL)
+        fill_polygon(view, a->outline, gated_span, &g);
+    else
+        fill_polygon(view, a->outline, span, context);
+}
+
+static void count_all(const struct tf_view *view, const struct area *o, const struct tally *t,
                       struct counter *c)
 {
     memset(c->bins, 0, c->size * sizeof(*c->bins));
@@ -120,7 +161,7 @@ static void count_all(const struct tf_view *view, const struct tf_outline *o, co
 }
 
 /* The value of rank `rank` by counting, coarse and then, where a bin holds several values, fine. */
-static uint16_t value_of_rank(const struct tf_view *view, const struct tf_outline *o, const struct tally *t,
+static uint16_t value_of_rank(const struct tf_view *view, const struct area *o, const struct tally *t,
                               uint32_t *bins, uint32_t rank)
 {
     struct counter c = {.bins = bins, .base = t->min};
@@ -143,7 +184,7 @@ static uint16_t value_of_rank(const struct tf_view *view, const struct tf_outlin
     }
 }
 
-static double median_of(const struct tf_view *view, const struct tf_outline *o, const struct tally *t)
+static double median_of(const struct tf_view *view, const struct area *o, const struct tally *t)
 {
     uint32_t bins[BINS];
     uint32_t lower = (t->n - 1) / 2;
@@ -157,8 +198,10 @@ static double median_of(const struct tf_view *view, const struct tf_outline *o, 
 }
 
 void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *radiometry,
-                       const struct tf_outline *outline, struct tf_region_stats *ret)
+                       const struct tf_outline *outline, const struct tf_raster_gate *gate,
+                       struct tf_region_stats *ret)
 {
+    const struct area area = {outline, gate};
     uint16_t keep[KEEP];
     struct tally t = {.keep = keep};
     double scale = radiometry->valid ? (double)radiometry->scale : 1;
@@ -174,7 +217,7 @@ void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *r
     }
     if (outline->n < 3)
         return;
-    fill(view, outline, tally_span, &t);
+    fill(view, &area, tally_span, &t);
     if (t.n == 0)
         return;
 
@@ -183,7 +226,7 @@ void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *r
     ret->n = t.n;
     ret->mean = (float)((t.base + shift) * scale + offset);
     ret->sd = (float)(sqrt(variance > 0 ? variance : 0) * fabs(scale));
-    ret->median = (float)(median_of(view, outline, &t) * scale + offset);
+    ret->median = (float)(median_of(view, &area, &t) * scale + offset);
     ret->min = (float)((scale < 0 ? t.max : t.min) * scale + offset);
     ret->max = (float)((scale < 0 ? t.min : t.max) * scale + offset);
     ret->valid = within && t.n >= TF_REGION_PIXELS_MIN &&

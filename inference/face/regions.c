@@ -23,6 +23,9 @@
 #define FOREHEAD_FROM 0.15f /* of the nose's length above the brows: clear of their hair */
 #define FOREHEAD_TO 0.50f
 
+/* Within a mask a disc only says which part of the skin or nose is meant, not where it ends. */
+#define MASKED_DISC_GROW 1.5f
+
 /* Points further off than any picture reaches are not drawn or measured. */
 #define FAR 65536.0f
 
@@ -34,6 +37,24 @@ struct face_frame {
     const struct tf_point *p;
     struct vec right, down;
     float eyes; /* eye distance, pixels */
+    float grow; /* of discs that a mask bounds */
+};
+
+#define PART(p) (1u << TF_PART_##p)
+/* The parts in which each region is measured; 0: all. The class skin ends at the brows, so the forehead has
+ * none. */
+static const uint32_t parts_of[TF_REGIONS] = {
+    [TF_REGION_PERIORBITAL_RIGHT] = PART(EYES) | PART(SKIN),
+    [TF_REGION_PERIORBITAL_LEFT] = PART(EYES) | PART(SKIN),
+    [TF_REGION_CANTHUS_RIGHT] = PART(EYES) | PART(SKIN),
+    [TF_REGION_CANTHUS_LEFT] = PART(EYES) | PART(SKIN),
+    [TF_REGION_NOSE_TIP] = PART(NOSE),
+    [TF_REGION_NOSTRILS] = PART(NOSE) | PART(SKIN),
+    [TF_REGION_PERINASAL] = PART(SKIN),
+    [TF_REGION_CHEEK_RIGHT] = PART(SKIN),
+    [TF_REGION_CHEEK_LEFT] = PART(SKIN),
+    [TF_REGION_CHIN] = PART(SKIN),
+    [TF_REGION_MOUTH] = PART(MOUTH),
 };
 
 static const char *const names[TF_REGIONS] = {
@@ -174,7 +195,7 @@ static void cheek(const struct face_frame *f, struct tf_outline *o, int eye_a, i
     struct vec eye = middle(at(f, eye_a), at(f, eye_b)), jaw = middle(at(f, jaw_a), at(f, jaw_b));
     struct vec corners[4] = {eye, at(f, nose), at(f, mouth), jaw};
     struct vec centre = {0, 0};
-    float radius = CHEEK_RADIUS * f->eyes;
+    float radius = CHEEK_RADIUS * f->grow * f->eyes;
 
     for (int i = 0; i < 4; i++) {
         centre.x += corners[i].x / 4;
@@ -208,7 +229,7 @@ static void outline(const struct face_frame *f, enum tf_region region, struct tf
         disc(f, o, at(f, 42), CANTHUS_RADIUS * f->eyes);
         break;
     case TF_REGION_NOSE_TIP:
-        disc(f, o, at(f, 30), NOSE_TIP_RADIUS * f->eyes);
+        disc(f, o, at(f, 30), NOSE_TIP_RADIUS * f->grow * f->eyes);
         break;
     case TF_REGION_NOSTRILS:
         nostrils(f, o);
@@ -240,10 +261,24 @@ static bool usable(const struct tf_point points[TF_POINTS])
     return true;
 }
 
+static const char *const part_names[TF_PARTS] = {"background", "skin", "brows", "eyes", "nose", "mouth"};
+
+const char *tf_part_name(enum tf_part part)
+{
+    return (unsigned)part < TF_PARTS ? part_names[part] : NULL;
+}
+
 void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
                         struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS])
 {
-    struct face_frame f = {.p = points};
+    tf_regions_measure_masked(frame, points, NULL, stats, outlines);
+}
+
+void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
+                               const struct tf_mask *mask, struct tf_region_stats stats[TF_REGIONS],
+                               struct tf_outline outlines[TF_REGIONS])
+{
+    struct face_frame f = {.p = points, .grow = mask != NULL ? MASKED_DISC_GROW : 1};
     struct tf_view view;
     bool seen = tf_view_init(&view, frame) && usable(points);
 
@@ -265,7 +300,9 @@ void tf_regions_measure(const struct tf_frame *frame, const struct tf_point poin
             continue;
         }
         outline(&f, (enum tf_region)i, &outlines[i]);
-        tf_raster_measure(&view, &frame->radiometry, &outlines[i], &stats[i]);
+        struct tf_raster_gate gate = {mask, parts_of[i]};
+        tf_raster_measure(&view, &frame->radiometry, &outlines[i],
+                          mask != NULL && gate.parts != 0 ? &gate : NULL, &stats[i]);
     }
 }
 

@@ -13,6 +13,8 @@ struct tf_tone {
     enum tf_tone_kind kind;
     float lo, hi;     /* percent of the ranks, or °C */
     float min_span_c; /* percentile: the smallest span, °C; 0 = one count */
+    float clahe; /* percentile: equalised afterwards (clahe.h) by the network that has the tone; 0 = not */
+    float tiles;
 };
 
 /*

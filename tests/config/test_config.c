@@ -65,6 +65,9 @@ static void defaults_without_a_word(void **state)
     assert_int_equal(camera->settle_ns, 10000000000);
     assert_int_equal(camera->buffers, 12);
     assert_null(c->inference.models);
+    assert_null(c->inference.segmentation);
+    assert_false(c->inference.region_masks);
+    assert_true(c->overlay.masks);
     assert_null(c->inference.cpu);
     assert_int_equal(c->inference.threads, 1);
     assert_int_equal(c->inference.faces, 4);
@@ -105,7 +108,8 @@ static void every_key_is_read(void **state)
         "accept-size=true\npace=fast\nloop=ON\nsettle=1500ms\nbuffers=4\nanalyse=off\npictures=0\n"
         "[camera b]\nsource=file:/a=b.mkv\n"
         "[inference]\n"
-        "models=/m\nlandmarks=/l.onnx\nfinder=/f.onnx\nthreads=16\ncpu=generic\nfaces=8\nfilter=no\n"
+        "models=/m\nlandmarks=/l.onnx\nfinder=/f.onnx\nsegmentation=/"
+        "s.onnx\nregion-masks=yes\nthreads=16\ncpu=generic\nfaces=8\nfilter=no\n"
         "filter-min-cutoff=1.5\nfilter-beta=.25\nscore=0.5\nfind-every=30\n"
         "[overlay]\n"
         "palette=white-hot\nrange=-5..38.5\nlines=720\npoints=no\nboxes=no\nregions=no\nscale-bar=no\n"
@@ -138,6 +142,8 @@ static void every_key_is_read(void **state)
     assert_string_equal(c->inference.models, "/m");
     assert_string_equal(c->inference.landmarks, "/l.onnx");
     assert_string_equal(c->inference.finder, "/f.onnx");
+    assert_string_equal(c->inference.segmentation, "/s.onnx");
+    assert_true(c->inference.region_masks);
     assert_int_equal(c->inference.threads, 16);
     assert_string_equal(c->inference.cpu, "generic");
     assert_int_equal(c->inference.faces, 8);
@@ -249,6 +255,7 @@ static void bad_values_are_errors(void **state)
         {"[inference]", "cpu=sse9"},
         {"[inference]", "threads=17"},
         {"[inference]", "faces=9"},
+        {"[inference]", "region-masks=yes"},
         {"[inference]", "score=1.01"},
         {"[recording]", "csv=/%x.csv"},
         {"[recording]", "csv=/x%"},

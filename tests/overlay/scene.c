@@ -132,7 +132,7 @@ struct tf_overlay_options scene_bare(void)
 {
     struct tf_overlay_options o = tf_overlay_defaults();
 
-    o.points = o.boxes = o.regions = o.scale_bar = o.banner = o.clock = false;
+    o.points = o.boxes = o.regions = o.masks = o.scale_bar = o.banner = o.clock = false;
     return o;
 }
 

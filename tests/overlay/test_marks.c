@@ -90,6 +90,39 @@ static void each_can_be_switched(void **state)
     assert_true(changed_by(s, on_banner) > 640 * 20);
 }
 
+/* A mask tints its cells and nothing else, and survives nonsense. */
+static void a_mask_tints_its_parts(void **state)
+{
+    struct setup *s = *state;
+    struct tf_overlay_options o = scene_bare();
+    struct tf_overlay *overlay = scene_overlay(&o, s->frame);
+    struct tf_mask *m = &s->faces.faces[0].mask;
+
+    *m = (struct tf_mask){.width = 10, .height = 8, .x = 40, .y = 30, .step_x = 3, .step_y = 2};
+    for (int i = 0; i < 80; i++)
+        m->parts[i] =
+            i == 25 ? TF_PART_NOSE : TF_PART_BACKGROUND; /* column 5, row 2: 53.5 to 56.5, 33 to 35 */
+    uint8_t *bare = copy_of(scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE));
+    o.masks = true;
+    assert_int_equal(tf_overlay_set_options(overlay, &o, NULL), 0);
+    const struct tf_picture *p = scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE);
+    uint32_t x0 = 54 * 4, y0 = 34 * 4 - 2, x1 = x0 + 12, y1 = y0 + 8;
+    assert_in_range(differences(p, bare, x0 - 1, y0 - 1, x1 + 1, y1 + 1), 80, 120);
+    assert_int_equal(differences(p, bare, 0, 0, 640, 480),
+                     differences(p, bare, x0 - 1, y0 - 1, x1 + 1, y1 + 1));
+    m->x = NAN;
+    scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE);
+    m->x = -1e9f;
+    m->step_x = 1e30f;
+    scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE);
+    m->step_x = 0;
+    p = scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE);
+    assert_int_equal(differences(p, bare, 0, 0, 640, 480), 0);
+    memset(m, 0, sizeof *m);
+    free(bare);
+    tf_overlay_destroy(overlay);
+}
+
 static void a_dot_is_at_its_point(void **state)
 {
     struct setup *s = *state;
@@ -277,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_can_be_switched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mask_tints_its_parts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dot_is_at_its_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_region_that_is_not_valid_has_no_label, set_up, tear_down),
         cmocka_unit_test_setup_teardown(panels_are_outside, set_up, tear_down),

@@ -588,6 +588,57 @@ static void segmentation_labels_cells(void **state)
     assert_int_equal(tf_segmenter_open(FINDER, 1, NULL, &s, &err), -EINVAL);
 }
 
+/* What the segmenter says of a cell by itself is what the face's mask says at that place. */
+static void faces_have_masks(void **state)
+{
+    struct tf_analyser *a = open_with(
+                           (struct tf_analyser_options){.track = true, .segmentation = SEGMENTATION}),
+                       *b = open_with((struct tf_analyser_options){
+                           .track = true, .segmentation = SEGMENTATION, .region_masks = true});
+    const float spot[1][2] = {{60, 60}};
+    struct tf_faces faces, masked;
+
+    for (int i = 0; i < 3; i++) {
+        process(a, scene((uint64_t)i * 33, spot, 1), &faces);
+        process(b, scene((uint64_t)i * 33, spot, 1), &masked);
+    }
+    assert_int_equal(faces.count, 1);
+    const struct tf_mask *m = &faces.faces[0].mask;
+    assert_int_equal(m->width, 24);
+    assert_int_equal(m->height, 24);
+    assert_float_equal(m->step_x, 2, 0.1);
+    assert_int_equal(tf_mask_at(m, 60, 60), TF_PART_EYES);
+    assert_int_equal(tf_mask_at(m, 64, 60), TF_PART_SKIN);
+    assert_int_equal(tf_mask_at(m, 75, 60), TF_PART_BACKGROUND);
+    assert_int_equal(tf_mask_at(m, 200, 60), TF_PART_BACKGROUND);
+    assert_int_equal(tf_mask_at(m, NAN, 60), TF_PART_BACKGROUND);
+    /* That network knows no nose and no mouth; the forehead is never bounded. */
+    assert_true(faces.faces[0].regions[TF_REGION_NOSE_TIP].n > 0);
+    assert_int_equal(masked.faces[0].regions[TF_REGION_NOSE_TIP].n, 0);
+    assert_int_equal(masked.faces[0].regions[TF_REGION_FOREHEAD].n,
+                     faces.faces[0].regions[TF_REGION_FOREHEAD].n);
+    unsigned long before = allocations;
+    for (int i = 3; i < 40; i++)
+        process(b, scene((uint64_t)i * 33, spot, 1), &masked);
+    assert_int_equal(allocations, before);
+    tf_analyser_destroy(a);
+    tf_analyser_destroy(b);
+    /* Without a segmentation network there is no mask, and nothing to bound regions by. */
+    a = open_tracking();
+    process(a, scene(0, spot, 1), &faces);
+    assert_int_equal(faces.faces[0].mask.width, 0);
+    assert_int_equal(tf_mask_at(&faces.faces[0].mask, 60, 60), TF_PART_BACKGROUND);
+    tf_analyser_destroy(a);
+
+    struct tf_error err = {0};
+    struct tf_analyser_options o = {.landmarks = LANDMARKS, .finder = FINDER, .region_masks = true};
+    assert_int_equal(tf_analyser_create(&o, &a, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "segmentation"));
+    o.segmentation = FINDER;
+    assert_int_equal(tf_analyser_create(&o, &a, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "tf.task"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,6 +663,7 @@ int main(void)
         cmocka_unit_test(metadata_that_does_not_fit_is_named),
         cmocka_unit_test(missing_files_and_bad_options_are_named),
         cmocka_unit_test(segmentation_labels_cells),
+        cmocka_unit_test(faces_have_masks),
     };
 
     return cmocka_run_group_tests_name("inference face: analyser", tests, NULL, NULL);

@@ -87,6 +87,9 @@ static int by_value(const void *a, const void *b)
 
 static int compared;
 
+static const struct tf_mask *bounding; /* of `compare`, with the parts that count; or NULL */
+static uint32_t bounding_parts;
+
 static void compare(const struct tf_frame *f, const struct tf_outline *o, const struct tf_region_stats *s)
 {
     double sum = 0, squares = 0;
@@ -105,6 +108,8 @@ static void compare(const struct tf_frame *f, const struct tf_outline *o, const 
         for (int x = x0; x <= x1; x++) {
             bool in = inside(o, x, y, &edge);
 
+            if (bounding != NULL && !(bounding_parts & 1u << tf_mask_at(bounding, (float)x, (float)y)))
+                continue;
             on_edge += edge;
             if (in)
                 values[n++] = pixels[(size_t)y * f->width + x];
@@ -155,6 +160,55 @@ static void equal_to_brute_force(void **state)
         }
     }
     assert_in_range(compared, 50, 72);
+}
+
+/* Parts in stripes and blocks, cells of 2.3 x 3.1 pixels, so that spans are cut into many pieces. */
+static void within_a_mask_equal_to_brute_force(void **state)
+{
+    static struct tf_mask mask = {
+        .width = 60, .height = 50, .x = 20.4f, .y = 11.7f, .step_x = 2.3f, .step_y = 3.1f};
+    struct tf_region_stats plain[TF_REGIONS], stats[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS];
+    struct tf_point points[TF_POINTS];
+    struct tf_frame f = make(200, 200, 900);
+    const uint32_t eyes = 1u << TF_PART_EYES | 1u << TF_PART_SKIN, skin = 1u << TF_PART_SKIN;
+    const uint32_t parts[TF_REGIONS] = {[TF_REGION_PERIORBITAL_RIGHT] = eyes,
+                                        [TF_REGION_PERIORBITAL_LEFT] = eyes,
+                                        [TF_REGION_CANTHUS_RIGHT] = eyes,
+                                        [TF_REGION_CANTHUS_LEFT] = eyes,
+                                        [TF_REGION_NOSE_TIP] = 1u << TF_PART_NOSE,
+                                        [TF_REGION_NOSTRILS] = 1u << TF_PART_NOSE | skin,
+                                        [TF_REGION_PERINASAL] = skin,
+                                        [TF_REGION_CHEEK_RIGHT] = skin,
+                                        [TF_REGION_CHEEK_LEFT] = skin,
+                                        [TF_REGION_CHIN] = skin,
+                                        [TF_REGION_MOUTH] = 1u << TF_PART_MOUTH};
+
+    for (uint32_t i = 0; i < 60 * 50; i++)
+        mask.parts[i] = (uint8_t)((i % 60 + i / 60 * 3) % TF_PARTS);
+    face(points, 88.137f, 70.291f, 70.3f, 0.11f);
+    tf_regions_measure(&f, points, plain, outlines);
+    tf_regions_measure_masked(&f, points, &mask, stats, outlines);
+    compared = 0;
+    for (int r = 0; r < TF_REGIONS; r++) {
+        bounding = parts[r] != 0 ? &mask : NULL;
+        bounding_parts = parts[r];
+        compare(&f, &outlines[r], &stats[r]);
+    }
+    bounding = NULL;
+    assert_in_range(compared, 9, TF_REGIONS);
+    assert_int_equal(stats[TF_REGION_FOREHEAD].n, plain[TF_REGION_FOREHEAD].n);
+    /* A mask without the part leaves the region empty, and says so. */
+    memset(mask.parts, TF_PART_SKIN, sizeof(mask.parts));
+    tf_regions_measure_masked(&f, points, &mask, stats, outlines);
+    assert_int_equal(stats[TF_REGION_NOSE_TIP].n, 0);
+    assert_false(stats[TF_REGION_NOSE_TIP].valid);
+    assert_int_equal(stats[TF_REGION_CHIN].n, plain[TF_REGION_CHIN].n);
+    /* Where the mask allows all of it, a disc has 1.5 times the radius. */
+    memset(mask.parts, TF_PART_NOSE, sizeof(mask.parts));
+    tf_regions_measure_masked(&f, points, &mask, stats, outlines);
+    assert_float_equal(stats[TF_REGION_NOSE_TIP].n, 2.25 * plain[TF_REGION_NOSE_TIP].n, 30);
+    assert_int_equal(stats[TF_REGION_CHEEK_RIGHT].n, 0);
 }
 
 static void discs_have_their_area(void **state)
@@ -338,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_to_brute_force),
+        cmocka_unit_test(within_a_mask_equal_to_brute_force),
         cmocka_unit_test(discs_have_their_area),
         cmocka_unit_test(regions_lie_where_they_should),
         cmocka_unit_test(rotation_of_the_camera_changes_nothing),
