@@ -317,5 +317,5 @@ void tf_rectangle_measure(const struct tf_frame *frame, const uint16_t rectangle
 
     *ret = (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
     if (tf_view_init(&view, frame))
-        tf_raster_measure(&view, &frame->radiometry, &outline, ret);
+        tf_raster_measure(&view, &frame->radiometry, &outline, NULL, ret);
 }
