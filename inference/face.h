@@ -56,6 +56,15 @@ struct tf_outline {
     float xy[TF_REGION_OUTLINE_MAX][2];
 };
 
+/* Whose points a face's box and regions follow, on a thermal camera that is paired with a visible one. */
+enum tf_points_from {
+    TF_POINTS_FROM_NONE, /* the camera is not paired: its own */
+    TF_POINTS_FROM_THERMAL,
+    TF_POINTS_FROM_VISIBLE,
+};
+/* "thermal", "visible", or NULL for none. */
+const char *tf_points_from_name(enum tf_points_from from);
+
 struct tf_face {
     uint32_t id;                       /* steady while the face is tracked; from 1, never reused in a run */
     float score;                       /* 0..1: the finder's, then the mean confidence of the points */
@@ -65,7 +74,20 @@ struct tf_face {
     bool filtered;
     struct tf_region_stats regions[TF_REGIONS];
     struct tf_outline outlines[TF_REGIONS]; /* polygons of the upright picture, for drawing */
+
+    /* Of a paired camera (inference/pairing.h). */
+    enum tf_points_from from;
+    bool unseen; /* the camera's own network found no face here: `points` are not numbers, `filtered` is false
+                  */
+    bool mapped; /* the other camera sees this face: its points are in points_mapped */
+    struct tf_point points_mapped[TF_POINTS]; /* pixels of this picture, confidence of the other camera's */
 };
+
+/* The points that the face's box and regions follow. */
+static inline const struct tf_point *tf_face_points(const struct tf_face *face)
+{
+    return face->from == TF_POINTS_FROM_VISIBLE ? face->points_mapped : face->points;
+}
 
 struct tf_faces {
     uint32_t count; /* largest face first */
@@ -106,6 +128,8 @@ int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *fra
 struct tf_analyser_times tf_analyser_times(const struct tf_analyser *analyser);
 /* Forgets tracks and filters (a seek, a replug). Ids go on. */
 void tf_analyser_reset(struct tf_analyser *analyser);
+/* An id that no face of this analyser has or will get. */
+uint32_t tf_analyser_take_id(struct tf_analyser *analyser);
 
 /*
  * The landmarks of one face whose box is known, without finder or tracker, as the evaluation of a landmark

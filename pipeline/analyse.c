@@ -55,6 +55,7 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
     tf_record_from_frame(record, p->camera, &frame);
     record->frame = head->n;
     record->faces.count = 0;
+    record->pair.camera = NULL;
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
     record->latency_us = -1;
@@ -184,6 +185,10 @@ static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf
     }
     fill(p, record, head);
     record->state = look(p, frame, &record->faces);
+    if (p->options.exchange)
+        tf_exchange_put(p->options.exchange, record, frame);
+    if (p->options.pair)
+        tf_pipeline_pair(p, frame, record);
     tf_shared_record_ref(shared); /* for the pictures: the status takes ours over */
     finish(p, head, record, shared);
     to_pictures(p, shared);

@@ -27,6 +27,14 @@ struct tf_dropped {
     uint64_t inference; /* frames whose record says skipped */
 };
 
+/* The frame of the other camera of a pair that this one goes with: the nearest in time of those that were
+ * looked at. */
+struct tf_record_pair {
+    const char *camera; /* not owned; NULL: none, the rest means nothing */
+    uint64_t frame;     /* its record's */
+    int64_t skew_us;    /* its capture stamp less ours */
+};
+
 struct tf_record {
     const char *camera; /* not owned; outlives the record */
     uint64_t frame;     /* 0, 1, 2 …: no hole in what a run publishes */
@@ -43,9 +51,10 @@ struct tf_record {
     struct tf_dropped dropped;
     int64_t latency_us; /* capture stamp to record; negative: null (offline) */
     struct tf_faces faces;
+    struct tf_record_pair pair;
 };
 
-/* Fills everything but state, dropped, latency and faces from the frame. */
+/* Fills everything but state, dropped, latency, faces and pair from the frame. */
 void tf_record_from_frame(struct tf_record *record, const char *camera, const struct tf_frame *frame);
 
 /* Bytes that the longest record can need in any encoding: a caller's buffer of this size never overflows. */
