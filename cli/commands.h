@@ -13,6 +13,7 @@ int tf_cmd_watch(int argc, char **argv);
 int tf_cmd_record(int argc, char **argv);
 int tf_cmd_mark(int argc, char **argv);
 int tf_cmd_verify(int argc, char **argv);
+int tf_cmd_calibrate(int argc, char **argv);
 int tf_cmd_run(int argc, char **argv);
 int tf_cmd_bench(int argc, char **argv);
 int tf_cmd_model(int argc, char **argv);
