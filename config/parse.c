@@ -404,11 +404,15 @@ static void check_pair(struct parse *p, size_t i)
         if (strcmp(c->cameras[k].name, pair->name) == 0)
             FAIL(p, c->lines->pair[i], "[pair %s] has a camera's name: both would be one address",
                  pair->name);
-    for (size_t k = 0; k < i; k++)
-        if (pair->enabled && c->pairs[k].enabled && strcmp(c->pairs[k].thermal, pair->thermal) == 0)
-            FAIL(p, key_line(p, TF_SECTION_PAIR, "thermal", i),
-                 "[pair %s] and [pair %s] share the thermal camera %s", c->pairs[k].name, pair->name,
-                 pair->thermal);
+    for (size_t k = 0; k < i && pair->enabled; k++) {
+        const struct tf_config_pair *other = &c->pairs[k];
+        const char *names[] = {other->thermal, other->visible};
+
+        for (int n = 0; n < 2 && other->enabled; n++)
+            if (strcmp(names[n], pair->thermal) == 0 || strcmp(names[n], pair->visible) == 0)
+                FAIL(p, c->lines->pair[i], "[pair %s] and [pair %s] share the camera %s: one pair each",
+                     other->name, pair->name, names[n]);
+    }
 }
 
 static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,

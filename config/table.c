@@ -96,9 +96,9 @@ const struct tf_key tf_keys[] = {
     {PAIR, "enabled", TF_VALUE_BOOL, AT(pair, enabled), "yes",
      .help = "Off: the section is checked and otherwise ignored."},
     {PAIR, "thermal", TF_VALUE_WORD, AT(pair, thermal), .required = true,
-     .help = "Name of the thermal camera. It can be in one pair only."},
+     .help = "Name of the thermal camera. A camera can be in one pair only."},
     {PAIR, "visible", TF_VALUE_WORD, AT(pair, visible), .required = true,
-     .help = "Name of the visible camera. It can serve several pairs."},
+     .help = "Name of the visible camera."},
     {PAIR, "calibration", TF_VALUE_PATH, AT(pair, calibration),
      .help =
          "File that \"thermoface calibrate\" wrote: where a point of the visible picture lies in the thermal "

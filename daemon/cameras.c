@@ -323,6 +323,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
         if (r == 0)
             service->cameras[n++] = &c->cameras[i];
     }
+    if (r == 0)
+        r = tf_service_pair_pictures(service, n, err);
     atomic_store(&service->count, n);
     for (int i = 0; i < n && r == 0; i++)
         r = tf_pipeline_start(service->pipelines[i], err);
@@ -356,6 +358,7 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
      */
     tf_http_destroy(service->http);
+    tf_service_pair_pictures_end(service);
     tf_rtsp_destroy(service->rtsp);
     for (int i = 0; i < n; i++)
         tf_pipeline_destroy(service->pipelines[i]);

@@ -87,6 +87,69 @@ const struct tf_pipeline_pair *tf_service_pair_of(struct tf_service *service, si
     return NULL;
 }
 
+static struct tf_pipeline *pipeline_of(struct tf_service *service, int cameras, const char *name)
+{
+    for (int i = 0; i < cameras; i++)
+        if (strcmp(service->cameras[i]->name, name) == 0)
+            return service->pipelines[i];
+    return NULL;
+}
+
+int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_error *err)
+{
+    const struct tf_config *c = service->config;
+
+    for (size_t i = 0; i < c->pair_count; i++) {
+        const struct tf_config_pair *pair = &c->pairs[i];
+        struct tf_pair_picture_options options = {
+            .name = pair->name,
+            .thermal = pipeline_of(service, cameras, pair->thermal),
+            .visible = pipeline_of(service, cameras, pair->visible),
+            .layout = pair->picture == TF_CONFIG_PAIR_INSET ? TF_PAIR_INSET : TF_PAIR_SIDE_BY_SIDE,
+            .overlay = tf_service_overlay(c),
+            .encoder =
+                {
+                    .codec = c->rtsp.codec,
+                    .bitrate_kbps = c->rtsp.bitrate_kbps,
+                    .gop = c->rtsp.gop,
+                    .threads = (int)c->rtsp.threads,
+                },
+            .rtsp = service->rtsp,
+            .fps_max = c->rtsp.fps_max,
+            .log = true,
+        };
+        int r;
+
+        if (!pair->enabled || pair->picture == TF_CONFIG_PAIR_NO_PICTURE)
+            continue;
+        r = tf_pair_picture_create(&options, &service->pair_pictures[i], err);
+        if (r < 0)
+            return r;
+        if (service->rtsp)
+            tf_log(TF_LOG_INFO, pair->name, "video of the pair at rtsp://%s:%u/%s", c->rtsp.address,
+                   tf_rtsp_port(service->rtsp), pair->name);
+    }
+    return 0;
+}
+
+void tf_service_pair_pictures_end(struct tf_service *service)
+{
+    for (size_t i = 0; i < TF_CONFIG_PAIRS_MAX; i++) {
+        tf_pair_picture_destroy(service->pair_pictures[i]);
+        service->pair_pictures[i] = NULL;
+    }
+}
+
+int tf_service_pair_snapshot(struct tf_service *service, const char *name, uint8_t **png, size_t *size)
+{
+    const struct tf_config *c = service->config;
+
+    for (size_t i = 0; i < c->pair_count; i++)
+        if (service->pair_pictures[i] && strcmp(c->pairs[i].name, name) == 0)
+            return tf_pair_picture_snapshot(service->pair_pictures[i], png, size, NULL);
+    return -ENOENT;
+}
+
 void tf_service_pairs_destroy(struct tf_service *service)
 {
     for (size_t i = 0; i < TF_CONFIG_CAMERAS_MAX; i++) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "pipeline/pair_picture.h"
 #include "pipeline/pipeline.h"
 #include "publish/http.h"
 #include "publish/rtsp.h"
@@ -28,6 +29,7 @@ struct tf_service {
     /* Of each camera of the configuration that is the visible one of a pair, and of each pair. */
     struct tf_exchange *exchanges[TF_CONFIG_CAMERAS_MAX];
     struct tf_registration registrations[TF_CONFIG_PAIRS_MAX];
+    struct tf_pair_picture *pair_pictures[TF_CONFIG_PAIRS_MAX]; /* written before `count` grows */
     uint64_t started_ns;
     bool ready;
 
@@ -58,6 +60,11 @@ int tf_service_pairs_prepare(struct tf_service *service, struct tf_error *err);
 /* The pair whose thermal camera is number `camera` of the configuration: `ret` filled, or NULL. */
 const struct tf_pipeline_pair *tf_service_pair_of(struct tf_service *service, size_t camera,
                                                   struct tf_pipeline_pair *ret);
+/* Pictures of both cameras, once those are there, and their end, before those end. */
+int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_error *err);
+void tf_service_pair_pictures_end(struct tf_service *service);
+/* -ENOENT: no pair of that name has a picture. */
+int tf_service_pair_snapshot(struct tf_service *service, const char *name, uint8_t **png, size_t *size);
 /* After the cameras. */
 void tf_service_pairs_destroy(struct tf_service *service);
 
