@@ -425,7 +425,8 @@ static void a_pair_is_told(void **state)
     assert_string_equal(json_string_value(member(face, "points_from")), "thermal");
     assert_int_equal(json_array_size(member(face, "points")), 68);
     assert_int_equal(json_array_size(member(face, "points_visible")), 68);
-    assert_true(json_real_value(json_array_get(json_array_get(member(face, "points_visible"), 3), 0)) == 7.25);
+    assert_true(json_real_value(json_array_get(json_array_get(member(face, "points_visible"), 3), 0)) ==
+                7.25);
     face = json_array_get(member(root, "faces"), 1);
     assert_string_equal(json_string_value(member(face, "points_from")), "visible");
     assert_int_equal(json_array_size(member(face, "points")), 0);
