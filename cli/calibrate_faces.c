@@ -123,6 +123,27 @@ static int take_record(void *self, const struct tf_record *record, struct tf_err
     return 0;
 }
 
+/*
+ * Where a session's video begins, nanoseconds: its times count from its own first frame and its date is the
+ * session's, so what lies beside it says how much later that was. 0 for any other video.
+ */
+static int64_t begin_of(const char *path)
+{
+    size_t n = strlen(path);
+    json_t *about = NULL, *start;
+    char *side = NULL;
+    int64_t begin = 0;
+
+    if (n > 4 && strcmp(path + n - 4, ".mkv") == 0 && asprintf(&side, "%.*s.json", (int)(n - 4), path) > 0)
+        about = json_load_file(side, 0, NULL);
+    start = json_object_get(about, "StartTime");
+    if (json_is_number(start) && fabs(json_number_value(start)) < 1e6)
+        begin = (int64_t)(json_number_value(start) * 1e9);
+    json_decref(about);
+    free(side);
+    return begin;
+}
+
 int tf_sightings_watch_video(struct tf_sightings *s, const struct tf_sightings_video *video,
                              struct tf_error *err)
 {
@@ -142,6 +163,7 @@ int tf_sightings_watch_video(struct tf_sightings *s, const struct tf_sightings_v
     const struct tf_sink sink = {.name = "calibrate", .self = s, .record = take_record};
     struct tf_pipeline *pipeline = NULL;
     struct tf_status status;
+    int64_t begin;
     int r = tf_pipeline_create(&options, &pipeline, err);
 
     if (r == 0)
@@ -158,6 +180,9 @@ int tf_sightings_watch_video(struct tf_sightings *s, const struct tf_sightings_v
         tf_pipeline_status(pipeline, &status);
         s->width = status.width;
         s->height = status.height;
+        begin = begin_of(video->url);
+        for (size_t i = 0; i < s->count; i++)
+            s->at[i].t_ns += begin;
     }
     tf_pipeline_destroy(pipeline);
     return r;
