@@ -20,6 +20,7 @@ struct synthetic {
     struct tf_synthetic_options scene_options;
     uint64_t drop_every, corrupt_every;
     float gone_s, stall_s;
+    bool by_clock; /* the subject's time is CLOCK_MONOTONIC */
     struct tf_scene *scene;
     struct tf_pool *pool;
     uint16_t *scratch; /* upright u16 picture, when it is not drawn straight into the frame */
@@ -39,9 +40,9 @@ struct key {
 };
 
 struct settings {
-    float fps, scale, noise, fpn, breathing, ffc, gone, stall;
+    float fps, scale, noise, fpn, breathing, ffc, gone, stall, zoom, turn, shift_x, shift_y;
     uint64_t seed, faces, drop, corrupt;
-    bool empty, glasses, still;
+    bool empty, glasses, still, clock;
     uint16_t width, height;
     enum tf_synthetic_kind kind;
     bool has_size, has_fps;
@@ -64,11 +65,17 @@ static const struct key keys[] = {
     {"corrupt", "every Nth frame is marked as damaged", COUNT, 0, 1e9, AT(corrupt)},
     {"gone", "seconds after which the camera is gone", NUMBER, 0, 1e6, AT(gone)},
     {"stall", "seconds after which no frame comes", NUMBER, 0, 1e6, AT(stall)},
+    {"clock", "1: the subject moves by the machine's clock, so that two cameras see the same", FLAG, 0, 1,
+     AT(clock)},
+    {"zoom", "of another camera on the rig, about the picture's middle", NUMBER, 0.2, 5, AT(zoom)},
+    {"turn", "of the picture, degrees clockwise", NUMBER, -45, 45, AT(turn)},
+    {"shift_x", "of the picture to the right, pixels", NUMBER, -2048, 2048, AT(shift_x)},
+    {"shift_y", "of the picture down, pixels", NUMBER, -2048, 2048, AT(shift_y)},
 };
 
 static int key_list(struct tf_error *err, const char *what, size_t length)
 {
-    char list[400] = "size (WIDTHxHEIGHT), kind (thermal, counts, visible)";
+    char list[512] = "size (WIDTHxHEIGHT), kind (thermal, counts, visible)";
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         size_t n = strlen(list);
@@ -288,6 +295,8 @@ static int synthetic_start(struct tf_source *source, struct tf_error *err)
     s->next = 0;
     s->start_ns = tf_now_ns();
     s->utc_offset_ns = tf_utc_offset_ns();
+    if (s->by_clock)
+        tf_scene_set_epoch(s->scene, (double)due_ns(s, 0) / 1e9);
     return 0;
 }
 
@@ -390,7 +399,12 @@ static enum tf_next synthetic_next(struct tf_source *source, int timeout_ms, str
 static int synthetic_truth(const struct tf_source *source, const struct tf_frame *frame, struct tf_truth *ret,
                            int max)
 {
-    return tf_scene_truth(((const struct synthetic *)source)->scene, frame->sequence, ret, max);
+    const struct synthetic *s = (const struct synthetic *)source;
+
+    /* By the clock, a frame's stamp says it all: whoever has a record's can ask. */
+    if (s->by_clock && s->scene_options.ffc_s == 0)
+        return tf_scene_truth_at(s->scene, (double)frame->t_mono_ns / 1e9, ret, max);
+    return tf_scene_truth(s->scene, frame->sequence, ret, max);
 }
 
 static void synthetic_close(struct tf_source *source)
@@ -411,6 +425,7 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
     static const char *const kinds[] = {"thermal", "counts", "visible"};
     struct settings set = {.fps = 30,
                            .scale = 1,
+                           .zoom = 1,
                            .noise = 50,
                            .fpn = 25,
                            .breathing = 15,
@@ -449,6 +464,7 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
     s->corrupt_every = set.corrupt;
     s->gone_s = set.gone;
     s->stall_s = set.stall;
+    s->by_clock = set.clock;
     s->scene_options =
         (struct tf_synthetic_options){.kind = set.kind,
                                       .fps = set.fps,
@@ -461,6 +477,10 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
                                       .fpn_mk = set.fpn,
                                       .breathing = set.breathing,
                                       .ffc_s = set.ffc,
+                                      .zoom = set.zoom,
+                                      .turn = set.turn * (float)(M_PI / 180),
+                                      .shift_x = set.shift_x,
+                                      .shift_y = set.shift_y,
                                       .width = turned ? s->source.info.height : s->source.info.width,
                                       .height = turned ? s->source.info.width : s->source.info.height};
     pool.width = s->source.info.width;

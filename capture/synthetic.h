@@ -33,6 +33,9 @@ struct tf_synthetic_options {
     float fpn_mk;    /* of the fixed pattern */
     float breathing; /* breaths a minute */
     float ffc_s;     /* between shutter calibrations; 0 = none */
+    /* Another camera on the same rig: its picture is this similarity of the one without. */
+    float zoom, turn;       /* about the picture's middle; clockwise, radians */
+    float shift_x, shift_y; /* pixels */
 };
 
 /* One texel: 16 bits of value in the picture's counts, 8 bits of coverage. */
@@ -74,9 +77,13 @@ void tf_subject_destroy(struct tf_subject *subject);
 struct tf_scene;
 int tf_scene_create(const struct tf_synthetic_options *options, struct tf_scene **ret);
 void tf_scene_destroy(struct tf_scene *scene);
+/* Picture 0 shows the subject as it is at that time, seconds; 0 at first. */
+void tf_scene_set_epoch(struct tf_scene *scene, double seconds);
 /* Draws picture number n, always the same one; u16 of width x height (visible: gray * 128, saturated). */
 void tf_scene_draw(struct tf_scene *scene, uint64_t n, uint16_t *out, size_t stride_pixels);
 int tf_scene_truth(const struct tf_scene *scene, uint64_t n, struct tf_truth *ret, int max);
+/* The same at a time of the subject's. */
+int tf_scene_truth_at(const struct tf_scene *scene, double seconds, struct tf_truth *ret, int max);
 /* TF_FLAG_FFC and TF_FLAG_FFC_IMMINENT of picture n. */
 uint32_t tf_scene_flags(const struct tf_scene *scene, uint64_t n);
 /* Of the electronics: rises slowly after switching on. */

@@ -27,7 +27,8 @@ struct node {
 struct tf_scene {
     struct tf_synthetic_options o;
     struct tf_subject *subjects[TF_SYNTHETIC_FACES_MAX];
-    float unit; /* mean size of a head */
+    float unit;   /* mean size of a head */
+    double epoch; /* the subject's time at picture 0 */
     int cell;
     struct node *nodes;
     size_t node_count;
@@ -47,11 +48,29 @@ static float wave(uint64_t seed, int which, double seconds, double hz)
     return sinf(TWO_PI * (float)(turns - floor(turns)) + phase);
 }
 
-static struct pose pose_of(const struct tf_scene *s, int face, uint64_t n)
+static double time_of(const struct tf_scene *s, uint64_t n)
+{
+    return s->epoch + (double)n / s->o.fps;
+}
+
+/* The pose as another camera on the rig sees it. */
+static void view_pose(const struct tf_synthetic_options *o, struct pose *p)
+{
+    float mx = (o->width - 1) * 0.5f, my = (o->height - 1) * 0.5f, x = p->x - mx, y = p->y - my;
+    float c = o->zoom * cosf(o->turn), s = o->zoom * sinf(o->turn);
+
+    if (o->zoom == 1 && o->turn == 0 && o->shift_x == 0 && o->shift_y == 0)
+        return; /* to the last bit */
+    p->x = mx + c * x - s * y + o->shift_x;
+    p->y = my + s * x + c * y + o->shift_y;
+    p->unit *= o->zoom;
+    p->roll += o->turn;
+}
+
+static struct pose pose_of(const struct tf_scene *s, int face, double t)
 {
     const struct tf_synthetic_options *o = &s->o;
     uint64_t key = tf_mix64(o->seed * 31 + (uint64_t)face);
-    double t = (double)n / o->fps;
     float room = (float)o->width / (float)o->faces, move = o->still ? 0 : 1;
     struct pose p;
 
@@ -63,6 +82,7 @@ static struct pose pose_of(const struct tf_scene *s, int face, uint64_t n)
     p.roll = move * (0.09f * wave(key, 4, t, 0.09) + 0.02f * wave(key, 5, t, 0.31));
     p.yaw = move * 0.24f * wave(key, 6, t, 0.07);
     p.pitch = move * 0.07f * wave(key, 7, t, 0.12);
+    view_pose(o, &p);
     return p;
 }
 
@@ -77,9 +97,9 @@ static void project(const struct pose *p, float u, float v, float *x, float *y)
 }
 
 /* The breath, -1 (in) .. 1 (out): out is the shorter part. */
-static float breath_of(const struct tf_scene *s, int face, uint64_t n)
+static float breath_of(const struct tf_scene *s, int face, double t)
 {
-    double turns = (double)n / s->o.fps * s->o.breathing / 60.0 + 0.25 * face;
+    double turns = t * s->o.breathing / 60.0 + 0.25 * face;
     float phase = (float)(turns - floor(turns));
 
     return sinf(TWO_PI * phase + 0.3f * sinf(TWO_PI * phase));
@@ -250,23 +270,32 @@ void tf_scene_draw(struct tf_scene *scene, uint64_t n, uint16_t *out, size_t str
     for (unsigned y = 0; y < o->height; y++)
         memcpy(out + y * stride_pixels, scene->background + (size_t)y * o->width, (size_t)o->width * 2);
     for (int i = 0; i < o->faces; i++) {
-        struct pose p = pose_of(scene, i, n);
+        struct pose p = pose_of(scene, i, time_of(scene, n));
 
-        breathe(scene->subjects[i], breath_of(scene, i, n));
+        breathe(scene->subjects[i], breath_of(scene, i, time_of(scene, n)));
         draw_body(scene, &scene->subjects[i]->body, &p, out, stride_pixels);
         draw_head(scene, &scene->subjects[i]->head, &p, out, stride_pixels);
     }
     add_noise(scene, n, out, stride_pixels);
 }
 
+void tf_scene_set_epoch(struct tf_scene *scene, double seconds)
+{
+    scene->epoch = seconds;
+}
+
 int tf_scene_truth(const struct tf_scene *scene, uint64_t n, struct tf_truth *ret, int max)
+{
+    return tf_scene_truth_at(scene, time_of(scene, drawn_as(scene, n)), ret, max);
+}
+
+int tf_scene_truth_at(const struct tf_scene *scene, double seconds, struct tf_truth *ret, int max)
 {
     int faces = scene->o.faces < max ? scene->o.faces : max;
 
-    n = drawn_as(scene, n);
     for (int i = 0; i < faces; i++) {
         const struct tf_subject *subject = scene->subjects[i];
-        struct pose p = pose_of(scene, i, n);
+        struct pose p = pose_of(scene, i, seconds);
 
         for (int k = 0; k < 68; k++)
             project(&p, tf_subject_points[k][0], tf_subject_points[k][1], &ret[i].points[k][0],
@@ -278,7 +307,7 @@ int tf_scene_truth(const struct tf_scene *scene, uint64_t n, struct tf_truth *re
         ret[i].cheek_c = subject->cheek_c;
         ret[i].chin_c = subject->chin_c;
         ret[i].nostrils_c = subject->nostrils_c;
-        ret[i].breath = breath_of(scene, i, n);
+        ret[i].breath = breath_of(scene, i, seconds);
     }
     return faces;
 }
@@ -359,7 +388,7 @@ int tf_scene_create(const struct tf_synthetic_options *options, struct tf_scene 
     s->o = *options;
     room = (float)options->width / (float)(options->faces > 0 ? options->faces : 1);
     s->unit = options->scale * fminf(0.21f * options->height, 0.27f * room);
-    s->cell = (int)(s->unit / 14);
+    s->cell = (int)(s->unit * options->zoom / 14);
     s->cell = s->cell < 1 ? 1 : s->cell > 16 ? 16 : s->cell;
     s->node_count = ((size_t)options->width / s->cell + 3) * ((size_t)options->height / s->cell + 3);
     s->nodes = calloc(s->node_count, sizeof(*s->nodes));
@@ -372,7 +401,7 @@ int tf_scene_create(const struct tf_synthetic_options *options, struct tf_scene 
         return -ENOMEM;
     }
     /* Finer than the picture would sparkle, coarser would blur. */
-    per_unit = 1.15f * s->unit;
+    per_unit = 1.15f * s->unit * options->zoom;
     per_unit = per_unit < 24 ? 24 : per_unit > 200 ? 200 : per_unit;
     for (int i = 0; i < options->faces; i++) {
         uint64_t person = tf_mix64(options->seed * 101 + (uint64_t)i);

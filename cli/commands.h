@@ -14,6 +14,7 @@ int tf_cmd_record(int argc, char **argv);
 int tf_cmd_mark(int argc, char **argv);
 int tf_cmd_verify(int argc, char **argv);
 int tf_cmd_plot(int argc, char **argv);
+int tf_cmd_calibrate(int argc, char **argv);
 int tf_cmd_run(int argc, char **argv);
 int tf_cmd_bench(int argc, char **argv);
 int tf_cmd_model(int argc, char **argv);

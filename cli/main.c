@@ -20,6 +20,7 @@ static const struct {
     {"verify", tf_cmd_verify, "check the files of recorded sessions"},
     {"run", tf_cmd_run, "find, measure and draw the faces of video files or recorded sessions"},
     {"plot", tf_cmd_plot, "draw the region temperatures and marks of recorded sessions"},
+    {"calibrate", tf_cmd_calibrate, "register a thermal and a visible camera on one rig"},
     {"eval", tf_cmd_eval, "score the networks against labelled data"},
     {"bench", tf_cmd_bench, "measure a model, the kernels or the whole pipeline"},
     {"model", tf_cmd_model, "describe a model file: operators, shapes, work, memory, metadata"},

@@ -8,9 +8,18 @@
 #include "config/lines.h"
 #include "config/table.h"
 
-static size_t instances(const struct tf_config *config, const struct tf_key *key)
+static size_t instances(const struct tf_config *config, enum tf_section section)
 {
-    return key->section == TF_SECTION_CAMERA ? config->camera_count : 1;
+    return section == TF_SECTION_CAMERA ? config->camera_count
+           : section == TF_SECTION_PAIR ? config->pair_count
+                                        : 1;
+}
+
+static const char *name_of(const struct tf_config *config, enum tf_section section, size_t which)
+{
+    return section == TF_SECTION_CAMERA ? config->cameras[which].name
+           : section == TF_SECTION_PAIR ? config->pairs[which].name
+                                        : NULL;
 }
 
 void tf_config_free(struct tf_config *config)
@@ -19,20 +28,22 @@ void tf_config_free(struct tf_config *config)
         return;
     for (size_t i = 0; i < tf_key_count; i++)
         if (tf_value_is_text(tf_keys[i].type))
-            for (size_t c = 0; c < instances(config, &tf_keys[i]); c++)
+            for (size_t c = 0; c < instances(config, tf_keys[i].section); c++)
                 free(*(char **)tf_config_field(config, &tf_keys[i], c));
     for (size_t c = 0; c < config->camera_count; c++)
         free(config->cameras[c].name);
+    for (size_t i = 0; i < config->pair_count; i++)
+        free(config->pairs[i].name);
     free(config->path);
     free(config->lines);
     free(config);
 }
 
-/* The camera's index, or -1. */
-static int find_camera(const struct tf_config *config, const char *name)
+/* The index of a named section, or -1. */
+static int find_named(const struct tf_config *config, enum tf_section section, const char *name)
 {
-    for (size_t i = 0; i < config->camera_count; i++)
-        if (strcmp(config->cameras[i].name, name) == 0)
+    for (size_t i = 0; i < instances(config, section); i++)
+        if (strcmp(name_of(config, section, i), name) == 0)
             return (int)i;
     return -1;
 }
@@ -40,11 +51,19 @@ static int find_camera(const struct tf_config *config, const char *name)
 void tf_config_where(const struct tf_config *config, const char *section, const char *camera, const char *key,
                      char *text, size_t size)
 {
-    int index = camera ? find_camera(config, camera) : 0, line = 0;
+    int line = 0;
 
-    for (size_t i = 0; i < tf_key_count && index >= 0; i++)
-        if (strcmp(tf_sections[tf_keys[i].section].name, section) == 0 && strcmp(tf_keys[i].name, key) == 0)
+    for (size_t i = 0; i < tf_key_count; i++) {
+        enum tf_section s = tf_keys[i].section;
+        int index = 0;
+
+        if (strcmp(tf_sections[s].name, section) != 0 || strcmp(tf_keys[i].name, key) != 0)
+            continue;
+        if (camera && tf_section_is_named(s))
+            index = find_named(config, s, camera);
+        if (index >= 0)
             line = config->lines->key[i][index];
+    }
     if (line)
         snprintf(text, size, "%s:%d", config->path, line);
     else
@@ -72,11 +91,30 @@ static void compare(const struct tf_config *running, size_t a, const struct tf_c
 
     if (tf_value_equal(key, x, y))
         return;
-    if (key->section == TF_SECTION_CAMERA)
-        change.camera = running->cameras[a].name;
+    change.camera = name_of(running, key->section, a);
     tf_value_format(key, x, change.was, sizeof(change.was));
     tf_value_format(key, y, change.now, sizeof(change.now));
     add_change(changes, &change);
+}
+
+static void compare_named(const struct tf_config *running, const struct tf_config *next,
+                          enum tf_section section, struct changes *changes)
+{
+    for (size_t a = 0; a < instances(running, section); a++) {
+        int b = find_named(next, section, name_of(running, section, a));
+
+        if (b < 0)
+            add_change(changes, &(struct tf_config_change){.section = tf_sections[section].name,
+                                                           .camera = name_of(running, section, a)});
+        for (size_t i = 0; i < tf_key_count && b >= 0; i++)
+            if (tf_keys[i].section == section)
+                compare(running, a, next, (size_t)b, &tf_keys[i], changes);
+    }
+    for (size_t b = 0; b < instances(next, section); b++)
+        if (find_named(running, section, name_of(next, section, b)) < 0)
+            add_change(changes, &(struct tf_config_change){.section = tf_sections[section].name,
+                                                           .camera = name_of(next, section, b),
+                                                           .added = true});
 }
 
 size_t tf_config_diff(const struct tf_config *running, const struct tf_config *next,
@@ -84,22 +122,10 @@ size_t tf_config_diff(const struct tf_config *running, const struct tf_config *n
 {
     struct changes changes = {.at = at, .max = max};
 
-    for (size_t a = 0; a < running->camera_count; a++) {
-        int b = find_camera(next, running->cameras[a].name);
-
-        if (b < 0)
-            add_change(&changes,
-                       &(struct tf_config_change){.section = "camera", .camera = running->cameras[a].name});
-        for (size_t i = 0; i < tf_key_count && b >= 0; i++)
-            if (tf_keys[i].section == TF_SECTION_CAMERA)
-                compare(running, a, next, (size_t)b, &tf_keys[i], &changes);
-    }
-    for (size_t b = 0; b < next->camera_count; b++)
-        if (find_camera(running, next->cameras[b].name) < 0)
-            add_change(&changes, &(struct tf_config_change){
-                                     .section = "camera", .camera = next->cameras[b].name, .added = true});
+    compare_named(running, next, TF_SECTION_CAMERA, &changes);
+    compare_named(running, next, TF_SECTION_PAIR, &changes);
     for (size_t i = 0; i < tf_key_count; i++)
-        if (tf_keys[i].section != TF_SECTION_CAMERA)
+        if (!tf_section_is_named(tf_keys[i].section))
             compare(running, 0, next, 0, &tf_keys[i], &changes);
     return changes.count;
 }
@@ -109,7 +135,7 @@ int tf_config_take_live(struct tf_config *running, const struct tf_config *next)
     char *texts[TF_KEYS_MAX] = {0};
     size_t i;
 
-    /* Cameras' keys need a restart, all of them: tests/config holds the table to that. */
+    /* Cameras' and pairs' keys need a restart, all of them: tests/config holds the table to that. */
     for (i = 0; i < tf_key_count; i++)
         if (tf_keys[i].live && tf_value_is_text(tf_keys[i].type) &&
             tf_value_copy(&tf_keys[i], &texts[i], tf_config_field(next, &tf_keys[i], 0)) < 0)

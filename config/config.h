@@ -16,6 +16,7 @@
 #include "base/error.h"
 
 #define TF_CONFIG_CAMERAS_MAX 8
+#define TF_CONFIG_PAIRS_MAX 4
 #define TF_CONFIG_FILE_MAX (256u << 10) /* bytes */
 #define TF_CONFIG_NAME_MAX 32           /* bytes of a camera's name, [a-z0-9_-] */
 
@@ -53,6 +54,30 @@ struct tf_config_camera {
     bool pictures;
     uint16_t black_body[4];       /* x, y, w, h; w 0 = none */
     float black_body_temperature; /* °C */
+};
+
+enum tf_config_pair_use { /* as tf_pair_use */
+                          TF_CONFIG_PAIR_BETTER,
+                          TF_CONFIG_PAIR_ALWAYS,
+                          TF_CONFIG_PAIR_NEVER,
+};
+
+enum tf_config_pair_picture { /* as tf_pair_layout, after none */
+                              TF_CONFIG_PAIR_NO_PICTURE,
+                              TF_CONFIG_PAIR_SIDE_BY_SIDE,
+                              TF_CONFIG_PAIR_INSET,
+};
+
+/* [pair NAME]: two cameras on one rig. */
+struct tf_config_pair {
+    char *name;
+    bool enabled;
+    char *thermal, *visible; /* names of cameras, always set */
+    char *calibration;       /* file, or NULL */
+    uint64_t max_skew_ns;
+    uint64_t wait_ns;
+    int use;     /* enum tf_config_pair_use */
+    int picture; /* enum tf_config_pair_picture */
 };
 
 struct tf_config_inference {
@@ -124,6 +149,8 @@ struct tf_config {
     char *path; /* as given to tf_config_load */
     struct tf_config_camera cameras[TF_CONFIG_CAMERAS_MAX];
     size_t camera_count; /* at least 1, enabled or not; in the file's order */
+    struct tf_config_pair pairs[TF_CONFIG_PAIRS_MAX];
+    size_t pair_count;
     struct tf_config_inference inference;
     struct tf_config_overlay overlay;
     struct tf_config_rtsp rtsp;
@@ -136,7 +163,7 @@ struct tf_config {
  * Reads a file. Errors: -ENOENT, -EACCES, -EIO (file), -E2BIG (larger than TF_CONFIG_FILE_MAX), -ENOMEM, and
  * -EINVAL with "PATH:LINE: …" for an unknown section or key, a bad value, a key or camera set twice, or a
  * contradiction: no camera, listening beyond loopback without credentials, one port for both servers, two
- * cameras that would write one file.
+ * cameras that would write one file, a pair of cameras that are not there.
  */
 int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *err);
 /* The same from memory, which may be freed afterwards; `name` stands in messages where the path would. */
@@ -147,7 +174,7 @@ void tf_config_free(struct tf_config *config);
 
 /*
  * Where a key stands: "PATH:LINE", or "PATH" when it has its default. `section` is "camera", "rtsp" …,
- * `camera` a camera's name or NULL. The text is cut to fit.
+ * `camera` a camera's or pair's name, or NULL. The text is cut to fit.
  */
 void tf_config_where(const struct tf_config *config, const char *section, const char *camera, const char *key,
                      char *text, size_t size);
@@ -156,8 +183,8 @@ void tf_config_where(const struct tf_config *config, const char *section, const 
  * are static. */
 struct tf_config_change {
     const char *section;   /* "camera", "overlay" … */
-    const char *camera;    /* NULL outside [camera NAME] */
-    const char *key;       /* NULL: the whole camera was added or removed */
+    const char *camera;    /* or pair; NULL outside [camera NAME] and [pair NAME] */
+    const char *key;       /* NULL: the whole camera or pair was added or removed */
     bool live;             /* can change without a restart: tf_config_take_live does */
     bool added;            /* with key NULL: added, else removed */
     char was[64], now[64]; /* values for people, cut to fit; "" = not set */

@@ -5,18 +5,20 @@
 #include "config/table.h"
 
 struct tf_config_lines {
-    int key[TF_KEYS_MAX][TF_CONFIG_CAMERAS_MAX]; /* 0: not set; the second index is 0 outside cameras */
+    int key[TF_KEYS_MAX]
+           [TF_CONFIG_CAMERAS_MAX]; /* 0: not set; the second index is 0 outside named sections */
     int section[TF_SECTIONS];
-    int camera[TF_CONFIG_CAMERAS_MAX];
+    int camera[TF_CONFIG_CAMERAS_MAX], pair[TF_CONFIG_PAIRS_MAX];
 };
+_Static_assert(TF_CONFIG_PAIRS_MAX <= TF_CONFIG_CAMERAS_MAX, "lines of keys have room for pairs");
 
 static inline const void *tf_config_field(const struct tf_config *config, const struct tf_key *key,
-                                          size_t camera)
+                                          size_t which)
 {
     const char *base = (const char *)config + tf_sections[key->section].offset;
 
-    if (key->section == TF_SECTION_CAMERA)
-        base += camera * sizeof(struct tf_config_camera);
+    if (tf_section_is_named(key->section))
+        base += which * tf_sections[key->section].size;
     return base + key->offset;
 }
 

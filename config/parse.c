@@ -18,9 +18,9 @@ struct parse {
     const char *name; /* of the file, in messages */
     const char *at, *end;
     int line;
-    int section; /* -1 before the first */
-    size_t camera;
-    int result; /* 0 or the first error, with its line */
+    int section;  /* -1 before the first */
+    size_t which; /* of a named section */
+    int result;   /* 0 or the first error, with its line */
     int error_line;
     struct tf_error *err;
 };
@@ -111,21 +111,28 @@ static int set_defaults(struct tf_config *config, enum tf_section section, size_
     return 0;
 }
 
-static void open_camera(struct parse *p, char *name)
+static bool check_name(struct parse *p, const char *what, const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_' && *c != '-') {
+            FAIL(p, p->line, "\"%s\" is not a name for a %s: expected a-z, 0-9, _ and -", name, what);
+            return false;
+        }
+    if (!*name || strlen(name) > TF_CONFIG_NAME_MAX) {
+        FAIL(p, p->line, "expected [%s NAME] with a name of 1 to %d bytes", what, TF_CONFIG_NAME_MAX);
+        return false;
+    }
+    return true;
+}
+
+static void open_camera(struct parse *p, const char *name)
 {
     struct tf_config *config = p->config;
     struct tf_config_camera *camera;
     int r;
 
-    for (const char *c = name; *c; c++)
-        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_' && *c != '-') {
-            FAIL(p, p->line, "\"%s\" is not a name for a camera: expected a-z, 0-9, _ and -", name);
-            return;
-        }
-    if (!*name || strlen(name) > TF_CONFIG_NAME_MAX) {
-        FAIL(p, p->line, "expected [camera NAME] with a name of 1 to %d bytes", TF_CONFIG_NAME_MAX);
+    if (!check_name(p, "camera", name))
         return;
-    }
     for (size_t i = 0; i < config->camera_count; i++)
         if (strcmp(config->cameras[i].name, name) == 0) {
             FAIL(p, p->line, "a second [camera %s]: the first is in line %d", name, config->lines->camera[i]);
@@ -135,12 +142,39 @@ static void open_camera(struct parse *p, char *name)
         FAIL(p, p->line, "more than %d cameras", TF_CONFIG_CAMERAS_MAX);
         return;
     }
-    p->camera = config->camera_count;
-    camera = &config->cameras[p->camera];
+    p->which = config->camera_count;
+    camera = &config->cameras[p->which];
     camera->name = strdup(name);
-    r = camera->name ? set_defaults(config, TF_SECTION_CAMERA, p->camera) : -ENOMEM;
+    r = camera->name ? set_defaults(config, TF_SECTION_CAMERA, p->which) : -ENOMEM;
     config->camera_count++;
-    config->lines->camera[p->camera] = p->line;
+    config->lines->camera[p->which] = p->line;
+    if (r < 0)
+        fail_at(p, p->line, r);
+}
+
+static void open_pair(struct parse *p, const char *name)
+{
+    struct tf_config *config = p->config;
+    struct tf_config_pair *pair;
+    int r;
+
+    if (!check_name(p, "pair", name))
+        return;
+    for (size_t i = 0; i < config->pair_count; i++)
+        if (strcmp(config->pairs[i].name, name) == 0) {
+            FAIL(p, p->line, "a second [pair %s]: the first is in line %d", name, config->lines->pair[i]);
+            return;
+        }
+    if (config->pair_count == TF_CONFIG_PAIRS_MAX) {
+        FAIL(p, p->line, "more than %d pairs", TF_CONFIG_PAIRS_MAX);
+        return;
+    }
+    p->which = config->pair_count;
+    pair = &config->pairs[p->which];
+    pair->name = strdup(name);
+    r = pair->name ? set_defaults(config, TF_SECTION_PAIR, p->which) : -ENOMEM;
+    config->pair_count++;
+    config->lines->pair[p->which] = p->line;
     if (r < 0)
         fail_at(p, p->line, r);
 }
@@ -169,8 +203,8 @@ static void open_section(struct parse *p, const char *line)
             FAIL(p, p->line, "[%s] is followed by text", name);
             return;
         }
-    if (strcmp(name, "camera") == 0) {
-        FAIL(p, p->line, "[camera] has no name: write [camera NAME]");
+    if (strcmp(name, "camera") == 0 || strcmp(name, "pair") == 0) {
+        FAIL(p, p->line, "[%s] has no name: write [%s NAME]", name, name);
         return;
     }
     if (strncmp(name, "camera ", 7) == 0) {
@@ -178,18 +212,24 @@ static void open_section(struct parse *p, const char *line)
         open_camera(p, name + 7 + strspn(name + 7, " "));
         return;
     }
-    for (int i = 1; i < TF_SECTIONS; i++) {
+    if (strncmp(name, "pair ", 5) == 0) {
+        p->section = TF_SECTION_PAIR;
+        open_pair(p, name + 5 + strspn(name + 5, " "));
+        return;
+    }
+    for (int i = TF_SECTION_PAIR + 1; i < TF_SECTIONS; i++) {
         if (strcmp(tf_sections[i].name, name) != 0)
             continue;
         if (p->config->lines->section[i])
             FAIL(p, p->line, "a second [%s]: the first is in line %d", name, p->config->lines->section[i]);
         p->config->lines->section[i] = p->line;
         p->section = i;
-        p->camera = 0;
+        p->which = 0;
         return;
     }
     FAIL(p, p->line,
-         "unknown section [%s]: expected camera NAME, inference, overlay, rtsp, http or recording", name);
+         "unknown section [%s]: expected camera NAME, pair NAME, inference, overlay, rtsp, http or recording",
+         name);
 }
 
 /* inih's reader: one line a call, NULL at the end or after an error. */
@@ -254,11 +294,11 @@ static int handle(void *context, const char *section, const char *name, const ch
              near ? ": did you mean " : "; --help-config lists them all", near ? near : "", near ? "?" : "");
         return 0;
     }
-    line = &p->config->lines->key[key - tf_keys][p->camera];
+    line = &p->config->lines->key[key - tf_keys][p->which];
     if (*line)
         return FAIL(p, p->line, "%s is set twice: the first time in line %d", name, *line), 0;
     *line = p->line;
-    r = tf_value_parse(key, value, field_of(p->config, key, p->camera), &reason);
+    r = tf_value_parse(key, value, field_of(p->config, key, p->which), &reason);
     if (r < 0) {
         tf_fail(p->err, r, "%s", r == -ENOMEM ? "no memory" : reason.text);
         fail_at(p, p->line, r);
@@ -284,14 +324,15 @@ static int default_credentials(char **field, const char *name)
     return 0;
 }
 
-static int key_line(struct parse *p, enum tf_section section, const char *key, size_t camera)
+static int key_line(struct parse *p, enum tf_section section, const char *key, size_t which)
 {
     const struct tf_key *k = find_key(section, key);
-    int line = k ? p->config->lines->key[k - tf_keys][camera] : 0;
+    int line = k ? p->config->lines->key[k - tf_keys][which] : 0;
 
     if (line)
         return line;
-    return section == TF_SECTION_CAMERA ? p->config->lines->camera[camera]
+    return section == TF_SECTION_CAMERA ? p->config->lines->camera[which]
+           : section == TF_SECTION_PAIR ? p->config->lines->pair[which]
                                         : p->config->lines->section[section];
 }
 
@@ -319,6 +360,63 @@ static void check_camera(struct parse *p, size_t i)
             strcmp(camera->source, config->cameras[j].source) == 0)
             FAIL(p, key_line(p, TF_SECTION_CAMERA, "source", i),
                  "[camera %s] and [camera %s] name one device", config->cameras[j].name, camera->name);
+}
+
+static const struct tf_config_camera *camera_of(struct parse *p, size_t i, const char *key, const char *name)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_pair *pair = &c->pairs[i];
+
+    if (!name) {
+        FAIL(p, c->lines->pair[i], "[pair %s] names no %s camera", pair->name, key);
+        return NULL;
+    }
+    for (size_t k = 0; k < c->camera_count; k++) {
+        if (strcmp(c->cameras[k].name, name) != 0)
+            continue;
+        if (pair->enabled && !c->cameras[k].enabled) {
+            FAIL(p, key_line(p, TF_SECTION_PAIR, key, i),
+                 "[pair %s] needs [camera %s], which is not enabled: set enabled=no for the pair, too",
+                 pair->name, name);
+            return NULL;
+        }
+        return &c->cameras[k];
+    }
+    FAIL(p, key_line(p, TF_SECTION_PAIR, key, i), "[pair %s]: there is no [camera %s]", pair->name, name);
+    return NULL;
+}
+
+static void check_pair(struct parse *p, size_t i)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_pair *pair = &c->pairs[i];
+    const struct tf_config_camera *thermal = camera_of(p, i, "thermal", pair->thermal);
+    const struct tf_config_camera *visible = thermal ? camera_of(p, i, "visible", pair->visible) : NULL;
+
+    if (!visible)
+        return;
+    if (thermal == visible)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, "visible", i), "[pair %s] names one camera twice", pair->name);
+    if (pair->enabled && pair->calibration && !visible->analyse)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, "calibration", i),
+             "[pair %s] has a calibration, but [camera %s] looks for no faces (analyse=no)", pair->name,
+             visible->name);
+    if (thermal->pace != visible->pace || thermal->pace != TF_CONFIG_PACE_RECORDED)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, "thermal", i),
+             "[pair %s]: cameras that are paired by time cannot play with pace=fast", pair->name);
+    for (size_t k = 0; k < c->camera_count; k++)
+        if (strcmp(c->cameras[k].name, pair->name) == 0)
+            FAIL(p, c->lines->pair[i], "[pair %s] has a camera's name: both would be one address",
+                 pair->name);
+    for (size_t k = 0; k < i && pair->enabled; k++) {
+        const struct tf_config_pair *other = &c->pairs[k];
+        const char *names[] = {other->thermal, other->visible};
+
+        for (int n = 0; n < 2 && other->enabled; n++)
+            if (strcmp(names[n], pair->thermal) == 0 || strcmp(names[n], pair->visible) == 0)
+                FAIL(p, c->lines->pair[i], "[pair %s] and [pair %s] share the camera %s: one pair each",
+                     other->name, pair->name, names[n]);
+    }
 }
 
 static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,
@@ -372,6 +470,8 @@ static void check(struct parse *p)
         check_camera(p, i);
         enabled += c->cameras[i].enabled;
     }
+    for (size_t i = 0; i < c->pair_count && !p->result; i++)
+        check_pair(p, i);
     if (p->result)
         return;
     if (!enabled) {
@@ -408,7 +508,7 @@ int tf_config_load_text(const char *text, size_t size, const char *name, struct 
     config->path = strdup(name);
     if (!config->lines || !config->path)
         goto nomem;
-    for (int i = TF_SECTION_CAMERA + 1; i < TF_SECTIONS; i++)
+    for (int i = TF_SECTION_PAIR + 1; i < TF_SECTIONS; i++)
         if (set_defaults(config, (enum tf_section)i, 0) < 0)
             goto nomem;
     p.config = config;

@@ -9,6 +9,8 @@ static const char *const rotations[] = {"0", "90", "180", "270", NULL};
 static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
                                    "neon",    "dotprod", "i8mm",    NULL};
 
+static const char *const uses[] = {"better", "always", "never", NULL};
+static const char *const pair_pictures[] = {"none", "side-by-side", "picture-in-picture", NULL};
 static const char *const codecs[] = {"auto", "ffv1", "ffvhuff", NULL};
 static const char *const visibles[] = {"lossless", "h264", NULL};
 
@@ -19,25 +21,32 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
                            "One section for each camera, up to 8. NAME stands in records, addresses and file "
                            "names: at most 32 of "
                            "a-z, 0-9, _ and -.",
-                           offsetof(struct tf_config, cameras)},
+                           offsetof(struct tf_config, cameras), sizeof(struct tf_config_camera)},
+    [TF_SECTION_PAIR] =
+        {"pair",
+         "A thermal and a visible camera on one rig, up to 4 pairs: each thermal frame's record "
+         "names the visible frame nearest in time, and landmarks of the visible picture can "
+         "serve the thermal one. NAME as for cameras.",
+         offsetof(struct tf_config, pairs), sizeof(struct tf_config_pair)},
     [TF_SECTION_INFERENCE] = {"inference",
                               "Faces, landmarks and region temperatures; the same for all cameras.",
-                              offsetof(struct tf_config, inference)},
+                              offsetof(struct tf_config, inference), 0},
     [TF_SECTION_OVERLAY] = {"overlay", "How the annotated picture looks.",
-                            offsetof(struct tf_config, overlay)},
+                            offsetof(struct tf_config, overlay), 0},
     [TF_SECTION_RTSP] = {"rtsp", "Annotated video at rtsp://ADDRESS:PORT/NAME.",
-                         offsetof(struct tf_config, rtsp)},
+                         offsetof(struct tf_config, rtsp), 0},
     [TF_SECTION_HTTP] = {"http", "Live records, state, metrics and snapshots over HTTP.",
-                         offsetof(struct tf_config, http)},
+                         offsetof(struct tf_config, http), 0},
     [TF_SECTION_RECORDING] =
         {"recording",
          "Files written while the service runs. In a path, %n stands for the camera's name, %t for the time "
          "of "
          "the start (20260301T101530Z) and %% for a percent sign. A file that exists is never overwritten.",
-         offsetof(struct tf_config, recording)},
+         offsetof(struct tf_config, recording), 0},
 };
 
 #define CAMERA TF_SECTION_CAMERA
+#define PAIR TF_SECTION_PAIR
 #define INFERENCE TF_SECTION_INFERENCE
 #define OVERLAY TF_SECTION_OVERLAY
 #define RTSP TF_SECTION_RTSP
@@ -88,6 +97,35 @@ const struct tf_key tf_keys[] = {
              "and corrected region means beside the raw ones. Needs black-body-temperature."},
     {CAMERA, "black-body-temperature", TF_VALUE_NUMBER, AT(camera, black_body_temperature), "0", -40, 550,
      .unit = "°C", .help = "True temperature of the surface in the rectangle black-body."},
+
+    {PAIR, "enabled", TF_VALUE_BOOL, AT(pair, enabled), "yes",
+     .help = "Off: the section is checked and otherwise ignored."},
+    {PAIR, "thermal", TF_VALUE_WORD, AT(pair, thermal), .required = true,
+     .help = "Name of the thermal camera. A camera can be in one pair only."},
+    {PAIR, "visible", TF_VALUE_WORD, AT(pair, visible), .required = true,
+     .help = "Name of the visible camera."},
+    {PAIR, "calibration", TF_VALUE_PATH, AT(pair, calibration),
+     .help =
+         "File that \"thermoface calibrate\" wrote: where a point of the visible picture lies in the thermal "
+         "one. Not set: frames are paired, points are not."},
+    {PAIR, "max-skew", TF_VALUE_DURATION, AT(pair, max_skew_ns), "50ms", 0, 1,
+     .help =
+         "How far apart in time two frames of a pair may be. Further off: the thermal record has no pair."},
+    {PAIR, "wait", TF_VALUE_DURATION, AT(pair, wait_ns), "0", 0, 0.1,
+     .help =
+         "How long a thermal frame's analysis may wait for the visible camera's result of the same moment. "
+         "0: "
+         "it takes the nearest one that is there, mostly of the visible frame before. Capture never waits."},
+    {PAIR, "use", TF_VALUE_CHOICE, AT(pair, use), "better", .choices = uses,
+     .help =
+         "When the visible camera's points, mapped, are used for the regions of the thermal picture: better "
+         "(when the thermal points are less confident, or the thermal camera sees no face), always (where "
+         "the "
+         "visible camera sees the face), never."},
+    {PAIR, "picture", TF_VALUE_CHOICE, AT(pair, picture), "side-by-side", .choices = pair_pictures,
+     .help =
+         "Picture of both cameras at rtsp://ADDRESS:PORT/NAME, with the pair's name, drawn while somebody "
+         "watches."},
 
     {INFERENCE, "models", TF_VALUE_PATH, AT(inference, models),
      .help = "Folder with landmarks68.onnx and finder.onnx. Not set: the installed one."},

@@ -6,18 +6,26 @@
 
 enum tf_section {
     TF_SECTION_CAMERA,
+    TF_SECTION_PAIR,
     TF_SECTION_INFERENCE,
     TF_SECTION_OVERLAY,
     TF_SECTION_RTSP,
     TF_SECTION_HTTP,
     TF_SECTION_RECORDING,
 };
-#define TF_SECTIONS 6
+#define TF_SECTIONS 7
+
+/* Sections that stand once for each name. */
+static inline bool tf_section_is_named(enum tf_section section)
+{
+    return section <= TF_SECTION_PAIR;
+}
 
 struct tf_section_info {
     const char *name;
     const char *help;
-    size_t offset; /* in struct tf_config; of cameras[0] for the cameras */
+    size_t offset; /* in struct tf_config; of the first one of a named section */
+    size_t size;   /* of one of a named section */
 };
 extern const struct tf_section_info tf_sections[TF_SECTIONS];
 

@@ -54,7 +54,7 @@ static void describe(const struct tf_key *key, char *text, size_t size)
 
 static void title(enum tf_section section, char *text, size_t size)
 {
-    snprintf(text, size, section == TF_SECTION_CAMERA ? "[%s NAME]" : "[%s]", tf_sections[section].name);
+    snprintf(text, size, tf_section_is_named(section) ? "[%s NAME]" : "[%s]", tf_sections[section].name);
 }
 
 /* Calls `section` at each section's start and `key` for each key, in the table's order. */
@@ -132,6 +132,8 @@ static void example_section(FILE *f, enum tf_section section)
     wrap(f, "# ", tf_sections[section].help, 100);
     if (section == TF_SECTION_CAMERA)
         fputs("[camera thermal]\n", f);
+    else if (section == TF_SECTION_PAIR) /* needs a second camera */
+        fputs("# [pair rig]\n", f);
     else
         fprintf(f, "[%s]\n", tf_sections[section].name);
 }
@@ -147,7 +149,8 @@ static void example_key(FILE *f, const struct tf_key *key)
     if (key->sample)
         fprintf(f, "%s=%s\n", key->name, key->sample);
     else
-        fprintf(f, "#%s=%s\n", key->name, key->fallback ? key->fallback : "");
+        fprintf(f, "#%s%s=%s\n", key->section == TF_SECTION_PAIR ? " " : "", key->name,
+                key->fallback ? key->fallback : "");
 }
 
 char *tf_config_example(void)

@@ -64,6 +64,9 @@ int tf_service_check(const struct tf_config *config, struct tf_error *err)
         at_key(config, "overlay", NULL, "palette", err);
         return r;
     }
+    r = tf_service_check_pairs(config, err);
+    if (r < 0)
+        return r;
     if (config->inference.cpu) {
         r = tf_cpu_select(config->inference.cpu, &level, err);
         if (r < 0) {
@@ -155,6 +158,8 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
 {
     const struct tf_config *c = service->config;
     const struct tf_config_inference *inference = &c->inference;
+    size_t index = (size_t)(camera - c->cameras);
+    struct tf_pipeline_pair pair;
     struct tf_pipeline_options options = {
         .camera = camera->name,
         .source =
@@ -192,6 +197,8 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
             },
         .analyse = camera->analyse,
         .black_body_c = camera->black_body_temperature,
+        .exchange = service->exchanges[index],
+        .pair = tf_service_pair_of(service, index, &pair),
         .pictures = camera->pictures,
         .overlay = tf_service_overlay(c),
         .encoder =
@@ -312,6 +319,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     r = start_rtsp(service, err);
     if (r == 0)
         r = start_http(service, err);
+    if (r == 0)
+        r = tf_service_pairs_prepare(service, err);
     for (size_t i = 0; i < c->camera_count && r == 0; i++) {
         if (!c->cameras[i].enabled)
             continue;
@@ -319,6 +328,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
         if (r == 0)
             service->cameras[n++] = &c->cameras[i];
     }
+    if (r == 0)
+        r = tf_service_pair_pictures(service, n, err);
     atomic_store(&service->count, n);
     for (int i = 0; i < n && r == 0; i++)
         r = tf_pipeline_start(service->pipelines[i], err);
@@ -352,9 +363,11 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
      */
     tf_http_destroy(service->http);
+    tf_service_pair_pictures_end(service);
     tf_rtsp_destroy(service->rtsp);
     for (int i = 0; i < n; i++)
         tf_pipeline_destroy(service->pipelines[i]);
+    tf_service_pairs_destroy(service);
     service->http = NULL;
     service->rtsp = NULL;
     atomic_store(&service->count, 0);

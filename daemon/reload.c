@@ -57,6 +57,9 @@ void tf_service_reload(struct tf_service *service)
     for (int i = 0; i < count; i++)
         if (tf_pipeline_set_overlay(service->pipelines[i], &overlay, &err) < 0)
             tf_log(TF_LOG_ERROR, service->cameras[i]->name, "reload: %s", err.text);
+    for (size_t i = 0; i < TF_CONFIG_PAIRS_MAX; i++)
+        if (service->pair_pictures[i])
+            tf_pair_picture_set_overlay(service->pair_pictures[i], &overlay);
 out:
     tf_config_free(next);
 }

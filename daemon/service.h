@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "pipeline/pair_picture.h"
 #include "pipeline/pipeline.h"
 #include "publish/http.h"
 #include "publish/rtsp.h"
@@ -25,6 +26,10 @@ struct tf_service {
     struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
     const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */
     atomic_int count; /* grows once, when all pipelines exist: HTTP's threads look from the beginning */
+    /* Of each camera of the configuration that is the visible one of a pair, and of each pair. */
+    struct tf_exchange *exchanges[TF_CONFIG_CAMERAS_MAX];
+    struct tf_registration registrations[TF_CONFIG_PAIRS_MAX];
+    struct tf_pair_picture *pair_pictures[TF_CONFIG_PAIRS_MAX]; /* written before `count` grows */
     uint64_t started_ns;
     bool ready;
 
@@ -48,6 +53,22 @@ struct tf_overlay_options tf_service_overlay(const struct tf_config *config);
 int tf_service_start(struct tf_service *service, struct tf_error *err);
 /* Within 2 s. 0, or the first error that lost data. Frees all but the configuration. */
 int tf_service_stop(struct tf_service *service, struct tf_error *err);
+
+/* pairs.c */
+/* Calibrations that can be read. */
+int tf_service_check_pairs(const struct tf_config *config, struct tf_error *err);
+/* What the pairs' cameras share, before the cameras. */
+int tf_service_pairs_prepare(struct tf_service *service, struct tf_error *err);
+/* The pair whose thermal camera is number `camera` of the configuration: `ret` filled, or NULL. */
+const struct tf_pipeline_pair *tf_service_pair_of(struct tf_service *service, size_t camera,
+                                                  struct tf_pipeline_pair *ret);
+/* Pictures of both cameras, once those are there, and their end, before those end. */
+int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_error *err);
+void tf_service_pair_pictures_end(struct tf_service *service);
+/* -ENOENT: no pair of that name has a picture. */
+int tf_service_pair_snapshot(struct tf_service *service, const char *name, uint8_t **png, size_t *size);
+/* After the cameras. */
+void tf_service_pairs_destroy(struct tf_service *service);
 
 /* service.c */
 /* Until a signal or the end of all recordings. Takes over the signals that main has blocked. */

@@ -35,7 +35,7 @@ int tf_service_snapshot(void *context, const char *camera, uint8_t **png, size_t
                 return -ENOENT;
             return tf_pipeline_snapshot(service->pipelines[i], png, size, NULL);
         }
-    return -ENOENT;
+    return n ? tf_service_pair_snapshot(service, camera, png, size) : -ENOENT;
 }
 
 int tf_service_health(void *context, char *reason, size_t size)

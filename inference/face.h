@@ -90,6 +90,14 @@ static inline enum tf_part tf_mask_at(const struct tf_mask *mask, float x, float
         return TF_PART_BACKGROUND;
     return (enum tf_part)mask->parts[(size_t)row * mask->width + (size_t)column];
 }
+/* Whose points a face's box and regions follow, on a thermal camera that is paired with a visible one. */
+enum tf_points_from {
+    TF_POINTS_FROM_NONE, /* the camera is not paired: its own */
+    TF_POINTS_FROM_THERMAL,
+    TF_POINTS_FROM_VISIBLE,
+};
+/* "thermal", "visible", or NULL for none. */
+const char *tf_points_from_name(enum tf_points_from from);
 
 struct tf_face {
     uint32_t id;                       /* steady while the face is tracked; from 1, never reused in a run */
@@ -104,7 +112,20 @@ struct tf_face {
     float breathing_rate;    /* breaths a minute; NAN: not known (yet) */
     float breathing_quality; /* 0..1: share of the band's power in the peak; NAN: not known */
     struct tf_mask mask;                    /* with a segmentation network */
+
+    /* Of a paired camera (inference/pairing.h). */
+    enum tf_points_from from;
+    bool unseen; /* the camera's own network found no face here: `points` are not numbers, `filtered` is false
+                  */
+    bool mapped; /* the other camera sees this face: its points are in points_mapped */
+    struct tf_point points_mapped[TF_POINTS]; /* pixels of this picture, confidence of the other camera's */
 };
+
+/* The points that the face's box and regions follow. */
+static inline const struct tf_point *tf_face_points(const struct tf_face *face)
+{
+    return face->from == TF_POINTS_FROM_VISIBLE ? face->points_mapped : face->points;
+}
 
 struct tf_faces {
     uint32_t count; /* largest face first */
@@ -151,6 +172,8 @@ void tf_analyser_reset(struct tf_analyser *analyser);
 /* The id that the next new face will have; given back to tf_analyser_set_next_id by whoever repeats a run. */
 uint32_t tf_analyser_next_id(const struct tf_analyser *analyser);
 void tf_analyser_set_next_id(struct tf_analyser *analyser, uint32_t id);
+/* An id that no face of this analyser has or will get. */
+uint32_t tf_analyser_take_id(struct tf_analyser *analyser);
 
 /*
  * The landmarks of one face whose box is known, without finder or tracker, as the evaluation of a landmark

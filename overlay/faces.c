@@ -257,7 +257,8 @@ static void draw_points(struct tf_overlay *o, const struct tf_canvas *c, const s
                         uint32_t rgb)
 {
     const struct tf_point *points =
-        o->options.filtered && face->filtered ? face->points_filtered : face->points;
+        o->options.filtered && face->filtered && face->from != TF_POINTS_FROM_VISIBLE ? face->points_filtered
+                                                                                      : tf_face_points(face);
     float size = fmaxf(face->box[2], face->box[3]) * (float)o->factor;
     /* Dots of about a hundredth of the face: a small face's must not run together. */
     float radius = fmaxf(1.1f, fminf(size / 110, 2.4f * o->ui));

@@ -58,6 +58,7 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
     record->faces.count = 0;
     record->black_body = (struct tf_black_body){
         .set = p->options.black_body[2] && head->radiometry.valid, .mean = NAN, .offset = NAN};
+    record->pair.camera = NULL;
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
     record->latency_us = -1;
@@ -220,6 +221,10 @@ static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf
     fill(p, record, head);
     record->state = look(p, frame, &record->faces);
     measure_black_body(p, frame, record);
+    if (p->options.exchange)
+        tf_exchange_put(p->options.exchange, record, frame);
+    if (p->options.pair)
+        tf_pipeline_pair(p, frame, record);
     tf_shared_record_ref(shared); /* for the pictures: the status takes ours over */
     finish(p, head, record, shared);
     to_pictures(p, shared);

@@ -14,12 +14,12 @@
 /*
  * How many frames may wait, and so how many may be out at once. Frames out at worst: one in capture's hands,
  * LIVE in the ring, one in inference, the latest (for snapshots), PICTURES in the picture ring, one being
- * drawn, one held by a snapshot; three more stay with the driver, below which V4L2 drivers begin to lose
- * frames.
+ * drawn, one held by a snapshot, one by the picture of a pair; three more stay with the driver, below which
+ * V4L2 drivers begin to lose frames.
  */
 #define TF_LIVE_RING 6
 #define TF_PICTURE_RING 3
-#define TF_FRAMES_OUT (1 + TF_LIVE_RING + 1 + 1 + TF_PICTURE_RING + 1 + 1 + 3)
+#define TF_FRAMES_OUT (1 + TF_LIVE_RING + 1 + 1 + TF_PICTURE_RING + 1 + 1 + 1 + 3)
 /*
  * Frames that may wait for the recording's encoder. V4L2 gives out 32 buffers at most; other sources' frames
  * are plain memory, which bridges a second of a busy processor.
@@ -27,8 +27,8 @@
 #define TF_RECORDING_WAIT_V4L2 14
 #define TF_RECORDING_WAIT 64
 /* Records out at worst: inference's, the latest, the picture ring, the one drawn, one held by a snapshot, one
- * to spare. */
-#define TF_RECORDS (1 + 1 + TF_PICTURE_RING + 1 + 1 + 1)
+ * by the picture of a pair, one to spare. */
+#define TF_RECORDS (1 + 1 + TF_PICTURE_RING + 1 + 1 + 1 + 1)
 /* Descriptors of frames whose record is still to be made: 17 s of a 60 Hz camera while inference does not
  * answer. */
 #define TF_BACKLOG 1024
@@ -155,7 +155,12 @@ struct tf_pipeline {
     /* Inference's own. */
     struct tf_analyser *analyser;
     struct tf_shared_record *records;
-    struct tf_record skipped; /* without faces */
+    struct tf_record skipped;     /* without faces */
+    struct tf_pipeline_pair pair; /* options.pair points here, as pair.registration to the next */
+    struct tf_registration registration;
+    struct tf_pairing pairing;
+    struct tf_exchanged partner; /* the result last taken over */
+    bool pair_size_said;
     struct tf_sink sinks[TF_PIPELINE_SINKS_MAX];
     bool sink_failed[TF_PIPELINE_SINKS_MAX];
     int sink_count;
@@ -211,6 +216,7 @@ struct tf_pipeline {
 void tf_pipeline_fail(struct tf_pipeline *p, int code, const struct tf_error *err); /* keeps the first */
 bool tf_pipeline_sleep(struct tf_pipeline *p, uint64_t ns); /* false: a stop was asked for */
 void tf_pipeline_beat(struct tf_pipeline *p, enum tf_thread_role role);
+int tf_pipeline_keep_string(struct tf_pipeline *p, const char **s); /* *s becomes the pipeline's own copy */
 
 /* record.c */
 void tf_pipeline_record_init(struct tf_pipeline *p);
@@ -233,6 +239,12 @@ void *tf_inference_main(void *arg);
 void tf_shared_record_ref(struct tf_shared_record *record);
 void tf_shared_record_unref(struct tf_shared_record *record);
 void tf_sinks_close(struct tf_pipeline *p);
+
+/* paired.c */
+/* Makes the pair's options the pipeline's own. */
+int tf_pipeline_pair_init(struct tf_pipeline *p);
+/* The partner's nearest result, and its faces into the record's. */
+void tf_pipeline_pair(struct tf_pipeline *p, const struct tf_frame *frame, struct tf_record *record);
 
 /* picture.c */
 void *tf_picture_main(void *arg);

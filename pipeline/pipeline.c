@@ -54,7 +54,7 @@ static void picture_dropped(void *context, void *v)
     tf_shared_record_unref(v);
 }
 
-static int keep_string(struct tf_pipeline *p, const char **s)
+int tf_pipeline_keep_string(struct tf_pipeline *p, const char **s)
 {
     char *copy;
 
@@ -78,8 +78,10 @@ static int keep_options(struct tf_pipeline *p, const struct tf_pipeline_options 
 
     p->options = *options;
     p->options.camera = p->camera;
+    if (tf_pipeline_pair_init(p) < 0)
+        return -ENOMEM;
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-        if (keep_string(p, strings[i]) < 0)
+        if (tf_pipeline_keep_string(p, strings[i]) < 0)
             return -ENOMEM;
     if (p->options.source.frames < TF_FRAMES_OUT)
         p->options.source.frames = TF_FRAMES_OUT;

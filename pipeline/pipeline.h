@@ -18,7 +18,9 @@
 #include "base/error.h"
 #include "capture/source.h"
 #include "inference/face.h"
+#include "inference/pairing.h"
 #include "overlay/overlay.h"
+#include "pipeline/exchange.h"
 #include "publish/encoder.h"
 #include "publish/recording.h"
 #include "publish/rtsp.h"
@@ -29,11 +31,25 @@
 
 struct tf_pipeline;
 
+/* The thermal camera's side of a pair: docs/pairs.md. */
+struct tf_pipeline_pair {
+    const char *partner;          /* the visible camera's name in records */
+    struct tf_exchange *exchange; /* where its results come from; not owned, outlives the pipeline */
+    const struct tf_registration *registration; /* NULL: stamps are paired, nothing is mapped */
+    enum tf_pair_use use;
+    uint64_t max_skew_ns; /* a partner's frame further off in time is none */
+    /* At most so long inference waits for a result of a frame that is not older than its own. 0: takes what
+     * is there. */
+    uint64_t wait_ns;
+};
+
 struct tf_pipeline_options {
     const char *camera; /* the name in records; [a-z0-9_-], at most 63 */
     struct tf_source_options source;
     struct tf_analyser_options analyser;
-    bool analyse; /* false: no inference, records say no_face */
+    bool analyse;                        /* false: no inference, records say no_face */
+    struct tf_exchange *exchange;        /* what this camera sees is put there, or NULL; not owned */
+    const struct tf_pipeline_pair *pair; /* NULL: none */
 
     uint32_t first_face_id; /* 0 = 1; of a session that is played again */
     uint16_t black_body[4]; /* x, y, w, h of the upright picture; w 0 = none */

@@ -50,6 +50,12 @@ static void csv_int_or_null(struct tf_out *o, int64_t value)
     csv_uint_or_null(o, (uint64_t)value, value >= 0);
 }
 
+static void csv_signed_or_null(struct tf_out *o, int64_t value, bool known)
+{
+    if (known)
+        tf_out_int(o, value);
+}
+
 static void csv_utc(struct tf_out *o, int64_t t_utc_ns)
 {
     tf_out_utc(o, t_utc_ns);
@@ -143,6 +149,11 @@ static int header(char *buffer, size_t size)
         prefix = tf_region_name((enum tf_region)i);
         TF_FIELDS_REGION_CORRECTED(NAME)
     }
+    prefix = "pair";
+    TF_FIELDS_PAIR(NAME)
+    prefix = "";
+    TF_FIELDS_FACE_END(NAME)
+    header_points(o, "pv");
     return end_row(o, buffer);
 }
 
@@ -163,7 +174,7 @@ static void row_face(struct tf_out *o, const struct tf_face *f)
 {
     TF_FIELDS_FACE(CELL)
     TF_FIELDS_BOX(CELL)
-    row_points(o, f->points);
+    row_points(o, f->unseen ? NULL : f->points);
     row_points(o, f->filtered ? f->points_filtered : NULL);
     for (int i = 0; i < TF_REGIONS; i++) {
         const struct tf_region_stats *s = &f->regions[i];
@@ -217,6 +228,16 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
         TF_FIELDS_BLACK_BODY(EMPTY)
     }
     row_corrected(o, r);
+    TF_FIELDS_PAIR(CELL)
+    if (r->faces.count) {
+        const struct tf_face *f = &r->faces.faces[0];
+
+        TF_FIELDS_FACE_END(CELL)
+        row_points(o, f->mapped ? f->points_mapped : NULL);
+    } else {
+        TF_FIELDS_FACE_END(EMPTY)
+        row_points(o, NULL);
+    }
     return end_row(o, buffer);
 }
 
@@ -266,12 +287,12 @@ static int openface_row(const struct tf_record *r, uint64_t t_start_ns, char *bu
     tf_out_literal(o, ",");
     for (int i = 0; i < TF_POINTS; i++) {
         if (f)
-            csv_real(o, f->points[i].x, 2);
+            csv_real(o, tf_face_points(f)[i].x, 2);
         tf_out_literal(o, ",");
     }
     for (int i = 0; i < TF_POINTS; i++) {
         if (f)
-            csv_real(o, f->points[i].y, 2);
+            csv_real(o, tf_face_points(f)[i].y, 2);
         tf_out_literal(o, ",");
     }
     return end_row(o, buffer);

@@ -207,7 +207,9 @@ static enum MHD_Result get_landmarks(struct tf_http *http, struct MHD_Connection
 static enum MHD_Result get_snapshot(struct tf_http *http, struct MHD_Connection *connection)
 {
     enum MHD_Result result = MHD_NO;
-    const char *camera = which_camera(http, connection, &result);
+    const char *pair = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "pair");
+    /* Pairs are not cameras: they have no state and no records. Their names are no camera's. */
+    const char *camera = pair ? pair : which_camera(http, connection, &result);
     uint8_t *png = NULL;
     size_t size = 0;
     int r;
@@ -218,11 +220,14 @@ static enum MHD_Result get_snapshot(struct tf_http *http, struct MHD_Connection 
         return answer_error(connection, 404, "there are no snapshots here");
     r = http->options.snapshot(http->options.context, camera, &png, &size);
     if (r == -ENOENT)
-        return answer_error(connection, 404, "camera \"%s\" has no pictures", camera);
+        return answer_error(connection, 404, "%s \"%.64s\" has no pictures", pair ? "pair" : "camera",
+                            camera);
     if (r == -EAGAIN)
-        return answer_error(connection, 503, "camera \"%s\" has not delivered a picture yet", camera);
+        return answer_error(connection, 503, "%s \"%.64s\" has not delivered a picture yet",
+                            pair ? "pair" : "camera", camera);
     if (r < 0)
-        return answer_error(connection, 500, "no snapshot of camera \"%s\": %s", camera, strerror(-r));
+        return answer_error(connection, 500, "no snapshot of %s \"%.64s\": %s", pair ? "pair" : "camera",
+                            camera, strerror(-r));
     return answer_owned(connection, "image/png", png, size);
 }
 
@@ -260,7 +265,7 @@ static enum MHD_Result get_index(struct tf_http *http, struct MHD_Connection *co
                   "/state                     cameras, counters, rates (JSON)\n"
                   "/metrics                   the same for Prometheus\n"
                   "/healthz                   200 when all is well, else 503 and why\n"
-                  "/snapshot.png?camera=NAME  the latest annotated picture\n"
+                  "/snapshot.png?camera=NAME  the latest annotated picture (?pair=NAME: of both cameras)\n"
                   "/record                    the session that is recorded (JSON)\n"
                   "POST /record/start, /record/stop, /mark: see docs/recording.md\n");
 }

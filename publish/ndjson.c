@@ -40,6 +40,14 @@ static void json_int_or_null(struct tf_out *o, int64_t value)
     json_uint_or_null(o, (uint64_t)value, value >= 0);
 }
 
+static void json_signed_or_null(struct tf_out *o, int64_t value, bool known)
+{
+    if (known)
+        tf_out_int(o, value);
+    else
+        tf_out_literal(o, "null");
+}
+
 static void json_utc(struct tf_out *o, int64_t t_utc_ns)
 {
     tf_out_literal(o, "\"");
@@ -113,7 +121,10 @@ static void write_face(struct tf_out *o, const struct tf_record *r, const struct
     TF_FIELDS_BOX(ELEMENT)
     close_with(o, ']');
     tf_out_literal(o, "\"points\":[");
-    write_points(o, f->points);
+    if (f->unseen)
+        close_with(o, ']');
+    else
+        write_points(o, f->points);
     if (f->filtered) {
         tf_out_literal(o, "\"points_filtered\":[");
         write_points(o, f->points_filtered);
@@ -134,6 +145,11 @@ static void write_face(struct tf_out *o, const struct tf_record *r, const struct
     tf_out_literal(o, "\"breathing\":{");
     TF_FIELDS_BREATHING(MEMBER)
     close_with(o, '}');
+    TF_FIELDS_FACE_END(MEMBER)
+    if (f->mapped) {
+        tf_out_literal(o, "\"points_visible\":[");
+        write_points(o, f->points_mapped);
+    }
     close_with(o, '}');
 }
 
@@ -156,6 +172,13 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
         tf_out_literal(o, "\"black_body\":{");
         TF_FIELDS_BLACK_BODY(MEMBER)
         close_with(o, '}');
+    }
+    if (r->pair.camera) {
+        tf_out_literal(o, "\"pair\":{");
+        TF_FIELDS_PAIR(MEMBER)
+        close_with(o, '}');
+    } else {
+        tf_out_literal(o, "\"pair\":null,");
     }
     close_with(o, '}');
     if (o->full)

@@ -36,6 +36,14 @@ struct tf_black_body {
     float offset; /* true less measured temperature: to be added to any temperature; NAN when not seen */
 };
 
+/* The frame of the other camera of a pair that this one goes with: the nearest in time of those that were
+ * looked at. */
+struct tf_record_pair {
+    const char *camera; /* not owned; NULL: none, the rest means nothing */
+    uint64_t frame;     /* its record's */
+    int64_t skew_us;    /* its capture stamp less ours */
+};
+
 struct tf_record {
     const char *camera; /* not owned; outlives the record */
     uint64_t frame;     /* 0, 1, 2 …: no hole in what a run publishes */
@@ -54,9 +62,10 @@ struct tf_record {
     struct tf_black_body black_body;
     int64_t video_frame; /* its place in a session's raw video, -1: none; only sessions' tables have it */
     struct tf_faces faces;
+    struct tf_record_pair pair;
 };
 
-/* Fills everything but state, dropped, latency and faces from the frame. */
+/* Fills everything but state, dropped, latency, faces and pair from the frame. */
 void tf_record_from_frame(struct tf_record *record, const char *camera, const struct tf_frame *frame);
 
 /* Bytes that the longest record can need in any encoding: a caller's buffer of this size never overflows. */

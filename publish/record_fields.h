@@ -4,8 +4,8 @@
  * added at a list's end, never renamed.
  *
  * X(kind, name, arguments of the kind's writer). Kinds: text, word (a fixed name of ours), uint, uint_or_null
- * (value, known), int_or_null (null when negative), utc, flags, real (value, decimals; null when not finite),
- * boolean.
+ * (value, known), int_or_null (null when negative), signed_or_null (value, known), utc, flags, real (value,
+ * decimals; null when not finite), boolean.
  *
  * Decimals: coordinates to 1/100 pixel, confidences to 1/1000, region temperatures to 1 mK (a mean of many
  * pixels is finer than the camera's 10 mK step), the sensor's own temperature to 1/100 °C.
@@ -80,5 +80,14 @@
  * forehead_mean_corrected … at the row's end. */
 #define TF_FIELDS_REGION_CORRECTED(X)                                                                        \
     X(real, mean_corrected, (double)s->mean + (double)r->black_body.offset, 3)
+/* f: the rest of a face, after its regions; in CSV at the row's end. */
+#define TF_FIELDS_FACE_END(X) X(text, points_from, tf_points_from_name(f->from))
+
+/* r: in NDJSON the object "pair" (null without one) at the record's end, in CSV pair_camera … after the
+ * regions. */
+#define TF_FIELDS_PAIR(X)                                                                                    \
+    X(text, camera, r->pair.camera)                                                                          \
+    X(uint_or_null, frame, r->pair.frame, r->pair.camera != NULL)                                            \
+    X(signed_or_null, skew_us, r->pair.skew_us, r->pair.camera != NULL)
 
 #endif

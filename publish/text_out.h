@@ -63,6 +63,15 @@ static inline void tf_out_uint(struct tf_out *o, uint64_t value)
         o->at = tf_digits(o->at, value);
 }
 
+static inline void tf_out_int(struct tf_out *o, int64_t value)
+{
+    if (!tf_out_room(o, TF_OUT_NUMBER_MAX))
+        return;
+    if (value < 0)
+        *o->at++ = '-';
+    o->at = tf_digits(o->at, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
 /*
  * A finite value rounded to `decimals` (1 to 3, ties to even of the binary product), without trailing zeros
  * but with one decimal at least, so that a field keeps its type from record to record. Never "-0.0".

@@ -207,6 +207,11 @@ void tf_analyser_set_next_id(struct tf_analyser *analyser, uint32_t id)
     analyser->next_id = id;
 }
 
+uint32_t tf_analyser_take_id(struct tf_analyser *analyser)
+{
+    return analyser->next_id++;
+}
+
 static int run_landmarks(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
                          const struct tf_window *window, struct tf_point points[TF_POINTS])
 {
@@ -483,6 +488,8 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
                    struct tf_face *face)
 {
     face->id = t->id;
+    face->from = TF_POINTS_FROM_NONE;
+    face->unseen = face->mapped = false;
     face->score = t->fresh ? t->score : t->confidence;
     memcpy(face->box, t->box, sizeof(face->box));
     memcpy(face->points, t->points, sizeof(face->points));

@@ -517,6 +517,52 @@ static void help_says_everything(void **state)
 }
 
 /* The example can be used as it is, and so can every line of it that is a comment now. */
+#define RIG CAMERA "[camera v]\nsource=synthetic\n"
+
+static void pairs(void **state)
+{
+    struct tf_config *c = load(RIG "[pair rig]\nthermal=thermal\nvisible=v\ncalibration=/c.json\nwait=20ms\n"
+                                   "use=always\npicture=picture-in-picture\n"
+                                   "[pair off]\nenabled=no\nthermal=thermal\nvisible=v\n");
+    struct tf_config *next = load(RIG "[pair rig]\nthermal=thermal\nvisible=v\nmax-skew=100ms\n");
+    struct tf_config_change changes[16];
+    char where[64];
+
+    assert_int_equal(c->pair_count, 2);
+    assert_string_equal(c->pairs[0].name, "rig");
+    assert_string_equal(c->pairs[0].thermal, "thermal");
+    assert_string_equal(c->pairs[0].visible, "v");
+    assert_string_equal(c->pairs[0].calibration, "/c.json");
+    assert_int_equal(c->pairs[0].max_skew_ns, 50000000);
+    assert_int_equal(c->pairs[0].wait_ns, 20000000);
+    assert_int_equal(c->pairs[0].use, TF_CONFIG_PAIR_ALWAYS);
+    assert_int_equal(c->pairs[0].picture, TF_CONFIG_PAIR_INSET);
+    assert_false(c->pairs[1].enabled);
+    assert_int_equal(c->pairs[1].picture, TF_CONFIG_PAIR_SIDE_BY_SIDE);
+    tf_config_where(c, "pair", "rig", "calibration", where, sizeof(where));
+    assert_string_equal(where, "test.conf:8");
+    /* calibration, max-skew, wait, use, picture, and a pair less. */
+    assert_int_equal(tf_config_diff(c, next, changes, 16), 6);
+    assert_string_equal(changes[0].section, "pair");
+    assert_string_equal(changes[0].camera, "rig");
+    tf_config_free(c);
+    tf_config_free(next);
+
+    refused(RIG "[pair]\n", 5, "[pair NAME]");
+    refused(RIG "[pair A]\n", 5, "not a name");
+    refused(RIG "[pair p]\nthermal=thermal\n", 5, "no visible camera");
+    refused(RIG "[pair p]\nthermal=thermal\nvisible=x\n", 7, "no [camera x]");
+    refused(RIG "[pair p]\nthermal=thermal\nvisible=thermal\n", 7, "twice");
+    refused(RIG "[pair v]\nthermal=thermal\nvisible=v\n", 5, "camera's name");
+    refused(RIG "[pair p]\nthermal=thermal\nvisible=v\n[pair p]\n", 8, "a second [pair p]");
+    refused(RIG "[pair p]\nthermal=thermal\nvisible=v\n[pair q]\nthermal=v\nvisible=thermal\n", 8,
+            "one pair each");
+    refused(RIG "enabled=no\n[pair p]\nthermal=thermal\nvisible=v\n", 8, "not enabled");
+    refused(RIG "analyse=no\n[pair p]\nthermal=thermal\nvisible=v\ncalibration=/c\n", 9, "analyse=no");
+    refused(RIG "pace=fast\n[pair p]\nthermal=thermal\nvisible=v\n", 7, "pace=fast");
+    refused(RIG "[pair p]\nthermal=thermal\nvisible=v\nwait=1s\n", 8, "0.1s");
+}
+
 static void the_example_is_valid(void **state)
 {
     char *example = tf_config_example(), *at = example;
@@ -587,6 +633,7 @@ int main(void)
         cmocka_unit_test(templates_are_expanded),
         cmocka_unit_test(cpu_levels_are_those_of_base),
         cmocka_unit_test(help_says_everything),
+        cmocka_unit_test(pairs),
         cmocka_unit_test(the_example_is_valid),
         cmocka_unit_test(texts_in_the_tree_are_current),
     };

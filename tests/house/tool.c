@@ -5,6 +5,8 @@
  *                                           input), one a line
  *   house-tool truth URL WIDTH HEIGHT FPS N  what the synthetic subject is, one JSON object a frame
  *   house-tool hashes URL WIDTH HEIGHT FPS N  MD5 of each frame's pixels, as ffmpeg's framemd5 has it
+ *   house-tool at URL WIDTH HEIGHT           where the subject's points are at the stamps (t_mono_ns) on
+ *                                           standard input, one line each; the URL says clock=1
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,12 +102,43 @@ static int play(char **argument, bool hashes)
     return 0;
 }
 
+static int at(char **argument)
+{
+    struct tf_source_options options = {.url = argument[0],
+                                        .width = (uint16_t)atoi(argument[1]),
+                                        .height = (uint16_t)atoi(argument[2]),
+                                        .pace = TF_PACE_FAST};
+    struct tf_source *source;
+    struct tf_error err = {0};
+    unsigned long long stamp;
+
+    if (tf_source_open(&options, &source, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    while (scanf("%llu", &stamp) == 1) {
+        struct tf_frame frame = {.t_mono_ns = stamp};
+        struct tf_truth face;
+
+        if (tf_source_truth(source, &frame, &face, 1) != 1)
+            return 1;
+        for (int k = 0; k < 68; k++)
+            printf("%s[%.3f,%.3f]", k ? "," : "[", (double)face.points[k][0], (double)face.points[k][1]);
+        puts("]");
+    }
+    tf_source_close(source);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "numbers") == 0)
         return numbers((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
     if (argc == 7 && (strcmp(argv[1], "truth") == 0 || strcmp(argv[1], "hashes") == 0))
         return play(argv + 2, argv[1][0] == 'h');
-    fputs("usage: house-tool numbers WIDTH HEIGHT | truth|hashes URL WIDTH HEIGHT FPS N\n", stderr);
+    if (argc == 5 && strcmp(argv[1], "at") == 0)
+        return at(argv + 2);
+    fputs("usage: house-tool numbers WIDTH HEIGHT | truth|hashes URL WIDTH HEIGHT FPS N | at URL WIDTH HEIGHT\n",
+          stderr);
     return 2;
 }

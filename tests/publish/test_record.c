@@ -104,7 +104,8 @@ static void frame_without_face_is_this_text(void **state)
         "{\"camera\":\"thermal\",\"frame\":1234,\"sequence\":1240,\"camera_counter\":99465,"
         "\"t_mono_ns\":832912345979,\"t_utc\":\"2026-03-01T10:15:50.690123Z\",\"t_from\":\"driver-eof\","
         "\"state\":\"no_face\",\"flags\":[\"ffc_settling\",\"gap\"],\"unit\":\"celsius\",\"sensor_c\":31.2,"
-        "\"dropped\":{\"driver\":1,\"capture\":2,\"inference\":3},\"latency_us\":1830,\"faces\":[]}\n");
+        "\"dropped\":{\"driver\":1,\"capture\":2,\"inference\":3},\"latency_us\":1830,\"faces\":[],"
+        "\"pair\":null}\n");
 }
 
 static void what_is_not_known_is_null(void **state)
@@ -279,11 +280,13 @@ static void the_longest_record_fits(void **state)
 
         f->id = UINT32_MAX;
         f->score = -FLT_MAX;
-        f->filtered = true;
+        f->filtered = f->mapped = true;
+        f->from = TF_POINTS_FROM_VISIBLE;
         for (int k = 0; k < 4; k++)
             f->box[k] = -FLT_MAX;
         for (int k = 0; k < TF_POINTS; k++)
-            f->points[k] = f->points_filtered[k] = (struct tf_point){-FLT_MAX, -FLT_MAX, -FLT_MAX};
+            f->points[k] = f->points_filtered[k] = f->points_mapped[k] =
+                (struct tf_point){-FLT_MAX, -FLT_MAX, -FLT_MAX};
         for (int k = 0; k < TF_REGIONS; k++)
             f->regions[k] =
                 (struct tf_region_stats){-FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX, UINT32_MAX, false};
@@ -298,7 +301,7 @@ static void the_longest_record_fits(void **state)
 
 /* --- CSV --- */
 
-#define COLUMNS_MAX 600
+#define COLUMNS_MAX 800
 static char *cells[2][COLUMNS_MAX];
 
 /* Splits at commas; the texts here are not quoted. */
@@ -378,7 +381,7 @@ static void csv_has_the_records_columns(void **state)
     record.faces.faces[0].breathing_quality = 0.8f;
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68);
     for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
@@ -394,15 +397,65 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
     assert_string_equal(cell(columns, "chin_valid"), "1");
-    assert_string_equal(cells[0][columns - 18], "mouth_valid");
+    assert_string_equal(cells[0][columns - 18 - 4 - 3 * 68], "mouth_valid");
     assert_string_equal(cell(columns, "breathing_rate"), "15.25");
     assert_string_equal(cell(columns, "breathing_quality"), "0.8");
     assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
     assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
-    assert_string_equal(cells[0][columns - 1], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 1 - 4 - 3 * 68], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 1], "pv67_confidence");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);
+    free(header);
+    free(row);
+}
+
+/* One face that both cameras see, and one that only the visible camera does. */
+static void a_pair_is_told(void **state)
+{
+    const json_t *root, *face, *pair;
+    char *header, *row;
+    size_t columns;
+
+    test_record(&record, "thermal", 3, 2);
+    record.pair = (struct tf_record_pair){.camera = "visible", .frame = 17, .skew_us = -16667};
+    record.faces.faces[0].from = TF_POINTS_FROM_THERMAL;
+    record.faces.faces[0].mapped = true;
+    record.faces.faces[0].points_mapped[3] = (struct tf_point){.x = 7.25f, .y = -1.5f, .confidence = 0.75f};
+    record.faces.faces[1].from = TF_POINTS_FROM_VISIBLE;
+    record.faces.faces[1].mapped = record.faces.faces[1].unseen = true;
+    root = parsed();
+    pair = member(root, "pair");
+    assert_string_equal(json_string_value(member(pair, "camera")), "visible");
+    assert_int_equal(integer(pair, "frame"), 17);
+    assert_int_equal(integer(pair, "skew_us"), -16667);
+    face = json_array_get(member(root, "faces"), 0);
+    assert_string_equal(json_string_value(member(face, "points_from")), "thermal");
+    assert_int_equal(json_array_size(member(face, "points")), 68);
+    assert_int_equal(json_array_size(member(face, "points_visible")), 68);
+    assert_true(json_real_value(json_array_get(json_array_get(member(face, "points_visible"), 3), 0)) ==
+                7.25);
+    face = json_array_get(member(root, "faces"), 1);
+    assert_string_equal(json_string_value(member(face, "points_from")), "visible");
+    assert_int_equal(json_array_size(member(face, "points")), 0);
+    json_decref((json_t *)root);
+
+    columns = table(TF_CSV_THERMOFACE, &header, &row);
+    assert_string_equal(cell(columns, "pair_camera"), "visible");
+    assert_string_equal(cell(columns, "pair_frame"), "17");
+    assert_string_equal(cell(columns, "pair_skew_us"), "-16667");
+    assert_string_equal(cell(columns, "points_from"), "thermal");
+    assert_string_equal(cell(columns, "pv3_y"), "-1.5");
+    assert_string_equal(cell(columns, "pv3_confidence"), "0.75");
+    free(header);
+    free(row);
+
+    record.faces.faces[0] = record.faces.faces[1];
+    columns = table(TF_CSV_THERMOFACE, &header, &row);
+    assert_string_equal(cell(columns, "points_from"), "visible");
+    assert_string_equal(cell(columns, "p0_x"), "");
+    assert_string_equal(cell(columns, "pv0_x"), "0.0");
     free(header);
     free(row);
 }
@@ -524,6 +577,7 @@ int main(void)
         cmocka_unit_test(the_longest_record_fits),
         cmocka_unit_test(csv_has_the_records_columns),
         cmocka_unit_test(csv_columns_do_not_depend_on_content),
+        cmocka_unit_test(a_pair_is_told),
         cmocka_unit_test(openface_profile),
         cmocka_unit_test(frames_give_records),
         cmocka_unit_test(a_record_takes_microseconds),

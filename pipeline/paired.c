@@ -1,0 +1,87 @@
+/* The thermal camera's side of a pair: what the visible camera saw at about the same time, into the record.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "pipeline/internal.h"
+
+/* How often inference looks again while it waits. */
+#define LOOK_NS 500000ull
+/* A partner whose newest result is older than this is away: nobody waits for it. */
+#define AWAY_NS 1000000000ull
+
+int tf_pipeline_pair_init(struct tf_pipeline *p)
+{
+    const struct tf_pipeline_pair *pair = p->options.pair;
+
+    if (!pair)
+        return 0;
+    p->pair = *pair;
+    p->options.pair = &p->pair;
+    if (pair->registration) {
+        p->registration = *pair->registration;
+        p->pair.registration = &p->registration;
+    }
+    return tf_pipeline_keep_string(p, &p->pair.partner);
+}
+
+/*
+ * Until there is a result that is not older than this frame, after which none can be nearer. Only as long as
+ * the configuration allows, and not at all while the partner is away or the pipeline ends.
+ */
+static void wait_for_partner(const struct tf_pipeline *p, uint64_t t_mono_ns)
+{
+    uint64_t end = tf_now_ns() + p->pair.wait_ns, newest;
+
+    for (;;) {
+        const struct timespec step = {.tv_nsec = LOOK_NS};
+
+        newest = tf_exchange_newest(p->pair.exchange);
+        if (newest >= t_mono_ns || newest + AWAY_NS < t_mono_ns || tf_now_ns() + LOOK_NS > end ||
+            atomic_load_explicit(&p->stopping, memory_order_relaxed))
+            return;
+        nanosleep(&step, NULL);
+    }
+}
+
+static void say_size(struct tf_pipeline *p, const struct tf_frame *frame)
+{
+    const struct tf_registration *g = p->pair.registration;
+    struct tf_error err = {0};
+
+    if (p->pair_size_said)
+        return;
+    p->pair_size_said = true;
+    tf_fail(
+        &err, -EINVAL,
+        "camera %s: the calibration is for pictures of %ux%u beside %ux%u of camera %s, but they have %ux%u "
+        "and %ux%u: no points are mapped; calibrate again",
+        p->camera, g->thermal_width, g->thermal_height, g->visible_width, g->visible_height, p->pair.partner,
+        tf_frame_upright_width(frame), tf_frame_upright_height(frame), p->partner.partner.width,
+        p->partner.partner.height);
+    if (p->options.log)
+        tf_log(TF_LOG_ERROR, p->camera, "%s", err.text);
+}
+
+void tf_pipeline_pair(struct tf_pipeline *p, const struct tf_frame *frame, struct tf_record *record)
+{
+    bool looked = record->state == TF_STATE_OK || record->state == TF_STATE_NO_FACE, there;
+
+    if (p->pair.wait_ns)
+        wait_for_partner(p, record->t_mono_ns);
+    there = tf_exchange_nearest(p->pair.exchange, record->t_mono_ns, p->pair.max_skew_ns, &p->partner);
+    if (there) {
+        record->pair.camera = p->pair.partner;
+        record->pair.frame = p->partner.frame;
+        record->pair.skew_us = (int64_t)(p->partner.t_mono_ns - record->t_mono_ns) / 1000;
+    }
+    /* A closed shutter's picture has no temperatures, wherever the face is. */
+    if (!looked)
+        return;
+    if (tf_pairing_merge(&p->pairing, p->pair.use, p->pair.registration, p->analyser, frame,
+                         there ? &p->partner.partner : NULL, &record->faces) == -ERANGE)
+        say_size(p, frame);
+    record->state = record->faces.count ? TF_STATE_OK : TF_STATE_NO_FACE;
+}
