@@ -154,6 +154,8 @@ static void add_unseen(const struct tf_frame *frame, const struct mapped *mapped
 
     face->id = id;
     face->filtered = false;
+    face->breathing_rate = face->breathing_quality = NAN;
+    face->mask.width = 0;
     face->unseen = face->mapped = true;
     for (int k = 0; k < TF_POINTS; k++)
         face->points[k] = (struct tf_point){NAN, NAN, 0};

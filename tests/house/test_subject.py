@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from house import SLOW, TOOLS, Daemon, Records, Skip, check, config, have_models, need, run_tests, wait_for  # noqa: E402
+from house import MODELS, SLOW, TOOLS, Daemon, Records, Skip, check, config, have_models, need, run_tests, wait_for  # noqa: E402
 
 WIDTH, HEIGHT, FPS = 320, 240, 15
 CAMERA = f"width={WIDTH}\nheight={HEIGHT}\nfps={FPS}"
@@ -51,6 +51,37 @@ def landmarks_and_temperatures():
     check(abs(nose[len(nose) // 2]) < 0.5, f"nose tip off by {nose[len(nose) // 2]:.2f} K")
     check(abs(forehead[len(forehead) // 2]) < 0.7, f"forehead off by {forehead[len(forehead) // 2]:.2f} K")
     check(len({r["faces"][0]["id"] for r in found}) <= 2, "the face's id is not steady")
+
+
+def masks_bound_regions():
+    """With a segmentation network, region temperatures are taken within its masks, and the picture shows them"""
+    network = f"{MODELS}/segmentation.onnx"
+    if not have_models() or not os.access(network, os.R_OK) or not os.access(TOOLS, os.X_OK):
+        raise Skip("no networks, or house-tool is not built")
+    inference = f"[inference]\nmodels={MODELS}\nsegmentation={network}\nregion-masks=yes\n"
+    text = config("synthetic:still=1", more=CAMERA).replace(f"[inference]\nmodels={MODELS}\n", inference)
+    with Daemon(text) as daemon:
+        records = Records(daemon)
+        wait_for(lambda: sum(r["state"] == "ok" for r in records.records) >= 20, 60, "20 records with a face")
+        picture = daemon.get("/snapshot.png?camera=cam")
+        daemon.stop()
+        found = [r for r in records.records if r["state"] == "ok"]
+    with Daemon(config("synthetic:still=1", more=CAMERA)) as daemon:
+        records = Records(daemon)
+        wait_for(lambda: sum(r["state"] == "ok" for r in records.records) >= 5, 60, "5 records with a face")
+        daemon.stop()
+        plain = [r for r in records.records if r["state"] == "ok"][-1]["faces"][0]["regions"]
+    masked = found[-1]["faces"][0]["regions"]
+    real = truth(1)[0]["nose_tip"]
+    check(picture.startswith(b"\x89PNG"), "no picture")
+    check(masked["nose_tip"]["valid"] and abs(masked["nose_tip"]["median"] - real) < 0.7, (masked["nose_tip"], real))
+    check(masked["nose_tip"]["n"] != plain["nose_tip"]["n"] and masked["mouth"]["n"] < plain["mouth"]["n"],
+          f"the mask changed nothing: {masked['mouth']} {plain['mouth']}")
+    check(masked["forehead"]["valid"] and masked["cheek_left"]["valid"], masked)
+    bad = Daemon(config(more=CAMERA).replace("[inference]\n", "[inference]\nregion-masks=yes\n"), wait_ready=False)
+    with bad:
+        bad.process.wait(30 * 4)
+        check(bad.process.returncode not in (0, None), "region masks without a network were accepted")
 
 
 def records_by_curl():
@@ -106,4 +137,4 @@ def slow_client_loses_alone():
 
 
 if __name__ == "__main__":
-    run_tests([landmarks_and_temperatures, records_by_curl, pages, slow_client_loses_alone])
+    run_tests([landmarks_and_temperatures, masks_bound_regions, records_by_curl, pages, slow_client_loses_alone])
