@@ -5,6 +5,9 @@
 
 #include "inference/ops/ops.h"
 
+/* Of an output row or column: there is a table entry for each, and no picture is larger. */
+#define SIDE_MAX (1 << 16)
+
 /* Where an output coordinate reads: two neighbours and the weight of the second, in 1/2048 and as a float. */
 struct source {
     int32_t a, b, weight;
@@ -176,8 +179,11 @@ int tf_lower_resize(struct tf_graph *graph, struct tf_node *node, struct tf_erro
         double s = scales ? tf_const_number(scales, (size_t)i) : 1;
         double d = sizes ? (double)tf_const_int(sizes, (size_t)i) : floor((double)t.dims[i] * s);
 
-        if (!(d >= 1 && d <= TF_ENGINE_TENSOR_BYTES_MAX))
+        if (!(d >= 1))
             return tf_node_fail(node, err, -EINVAL, "dimension %d would be %g", i, d);
+        if (d > SIDE_MAX)
+            return tf_node_fail(node, err, -E2BIG, "dimension %d would be %g; at most %d are made", i, d,
+                                SIDE_MAX);
         dims[i] = (int64_t)d;
         if (i < 2 && dims[i] != t.dims[i])
             return tf_node_fail(node, err, -ENOTSUP, "only height and width are resized");

@@ -45,6 +45,7 @@ static void test_models(void **state)
     refused("negative_dims", -EINVAL, "dimension 0 is -4");
     refused("symbolic", -ENOTSUP, "dimension 2 is symbolic");
     refused("huge_input", -E2BIG, "more than");
+    refused("huge_resize", -E2BIG, "(Resize): dimension 3 would be");
     refused("large_arena", -E2BIG, "more than");
     refused("zero_scale", -EINVAL, "its scale is 0");
     refused("nan_scale", -EINVAL, "its scale is");
