@@ -77,6 +77,11 @@ void tf_scene_destroy(struct tf_scene *scene);
 /* Draws picture number n, always the same one; u16 of width x height (visible: gray * 128, saturated). */
 void tf_scene_draw(struct tf_scene *scene, uint64_t n, uint16_t *out, size_t stride_pixels);
 int tf_scene_truth(const struct tf_scene *scene, uint64_t n, struct tf_truth *ret, int max);
+/* A calibration that begins with picture n, whatever the plan; and none by plan from n on while held. */
+void tf_scene_calibrate(struct tf_scene *scene, uint64_t n);
+void tf_scene_hold(struct tf_scene *scene, bool hold);
+/* Before numbers begin again: forgets what was asked for. */
+void tf_scene_restart(struct tf_scene *scene);
 /* TF_FLAG_FFC and TF_FLAG_FFC_IMMINENT of picture n. */
 uint32_t tf_scene_flags(const struct tf_scene *scene, uint64_t n);
 /* Of the electronics: rises slowly after switching on. */

@@ -65,6 +65,10 @@ static void deliver(struct tf_pipeline *p, struct tf_source *source, struct tf_f
         .dropped_capture = p->drops_before.capture + drops.capture + p->lost_backlog,
         .opening = p->openings,
     };
+    /* Nobody knows how many frames an absence has cost; that it has cost some is known. */
+    if (p->openings && p->opening_delivered != p->openings && entry->head.n)
+        entry->head.flags |= TF_FLAG_GAP;
+    p->opening_delivered = p->openings;
     tf_pipeline_record_frame(p, frame, &entry->head);
     atomic_store_explicit(&p->backlog_head, head + 1, memory_order_release);
     if (!p->live)
@@ -99,6 +103,8 @@ static enum outcome run_source(struct tf_pipeline *p, struct tf_source *source, 
         enum tf_next next = tf_source_next(source, TF_POLL_MS, &frame, err);
 
         tf_pipeline_beat(p, TF_THREAD_CAPTURE);
+        if (atomic_load_explicit(&p->ffc_asked, memory_order_acquire))
+            tf_capture_ffc(p, source);
         switch (next) {
         case TF_NEXT_FRAME:
             last_ns = tf_now_ns();
@@ -155,13 +161,15 @@ static void forget_source(struct tf_pipeline *p, struct tf_source *source)
     struct tf_shared_record *latest;
 
     pthread_mutex_lock(&p->lock);
-    p->source = NULL;
+    p->source = NULL; /* from here on nobody asks for the shutter */
     latest = p->latest;
     p->latest = NULL;
     pthread_mutex_unlock(&p->lock);
     /* A snapshot of a camera that is away would show the past as if it were now. */
     if (latest)
         tf_shared_record_unref(latest);
+    if (atomic_load(&p->ffc_asked))
+        tf_capture_ffc(p, NULL);
     p->drops_before.driver += drops.driver;
     p->drops_before.capture += drops.capture;
     tf_source_close(source);
