@@ -106,12 +106,12 @@ static void same_picture(uint8_t *data, size_t size, unsigned n)
 {
     /* Frozen from 10 to 149: 0.7 s at 200 frames a second. */
     memset(data, n >= 10 && n < 150 ? 10 : (int)n + 1, size);
-    data[0] = (uint8_t)(n >= 10 && n < 150 ? 0 : n >> 8);
+    data[0] = (uint8_t)(n >= 10 && n < 150 ? 99 : n >> 8);
 }
 
 static void a_frozen_picture_is_a_closed_shutter(void **state)
 {
-    const struct tf_source_options o = {.url = FAKE_PATH, .frozen = true, .settle_ns = 100000000};
+    const struct tf_source_options o = {.url = FAKE_PATH, .frozen = true, .settle_ns = 1000000000};
     unsigned closed = 0, twice = 0, settling = 0;
     uint64_t frozen_ns = 0, first_closed_ns = 0;
     struct tf_source *s;
