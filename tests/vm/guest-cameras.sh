@@ -43,11 +43,14 @@ ok "controls: running" fresh
 ok "controls: set when the camera is opened" eval '[ "$(control "$link" brightness)" = 77 ] && [ "$(control "$link" contrast)" = 33 ]'
 unplug
 sleep 1
-modprobe vim2m
+# Another device takes the number that was the camera's.
+other=no
+[ -s v4l2loopback.ko ] && modprobe videodev && insmod v4l2loopback.ko video_nr=0 card_label=other && other=yes
 udevadm settle
 plug
 note "after replugging: $(readlink -f "$link")"
-ok "which: found by its identity under another number" eval '[ "$(readlink -f "$link")" != /dev/video0 ] && within 60 is state running && more_frames'
+[ $other = no ] && skip "which: found by its identity under another number" "no v4l2loopback" ||
+    ok "which: found by its identity under another number" eval '[ "$(readlink -f "$link")" != /dev/video0 ] && within 60 is state running && more_frames'
 ok "controls: set again after replugging" eval '[ "$(control "$link" brightness)" = 77 ]'
 ok "shutter: triggered by a control" eval '[ "$(code /camera/thermal/ffc "{}")" = 200 ]'
 ok "shutter: held by a control" eval '[ "$(code /camera/thermal/ffc "{\"action\":\"hold\"}")" = 200 ] && [ "$(control "$link" boolean)" = 0 ]'
@@ -56,7 +59,7 @@ ok "clock: rate, drift and the stamp's source" within 60 eval 'state clock | jq 
 note "clock: $(state clock | jq -c .)"
 ok "journal: entries carry the camera's name" eval 'journalctl -q -u thermofaced -o json --since "@$mark" |
     jq -se "any(.[]; .TF_CAMERA == \"thermal\" and ._SYSTEMD_UNIT == \"thermofaced.service\" and .PRIORITY != null)"'
-modprobe -r vim2m
+[ $other = no ] || rmmod v4l2loopback
 
 # --- permission denied ----------------------------------------------------------------------------------------------
 systemctl stop thermofaced
@@ -145,7 +148,6 @@ systemctl stop thermofaced
 
 # --- opens and never delivers ------------------------------------------------------------------------------------------
 if [ -s v4l2loopback.ko ] && modprobe videodev && insmod v4l2loopback.ko video_nr=9 exclusive_caps=0 card_label=still; then
-    ./vm-feed /dev/video9 Y16_ 640x480 30 /dev/zero 1 2>/dev/null
     head -c 614400 /dev/urandom >/tmp/noise
     ./vm-feed /dev/video9 Y16_ 640x480 30 /tmp/noise 614400 &
     feeder=$!
