@@ -2,6 +2,8 @@
 mkdir -p /var/lib/thermoface/rec
 chown thermoface:thermoface /var/lib/thermoface/rec
 conf=/etc/thermoface/thermofaced.conf
+printf '[Unit]\nStartLimitIntervalSec=0\n' >/etc/systemd/system/thermofaced.service.d/often.conf
+systemctl daemon-reload
 camera() { # SOURCE MORE...: a configuration of one camera
     {
         printf '[camera thermal]\nsource=%s\nformat=y16\nanalyse=no\npictures=no\nfrozen=no\n' "$1"
@@ -37,7 +39,7 @@ $V
 udevadm settle
 link=$(ls /dev/v4l/by-path/*vivid*-video-index0 | head -n 1)
 note "by path: $link"
-camera "$link" width=640 height=480 controls=brightness=77,contrast=33 ffc=button=1 ffc-hold=boolean=0
+camera "$link" width=640 height=480 fps=25 controls=brightness=77,contrast=33 ffc=button=1 ffc-hold=boolean=0
 marked
 ok "controls: running" fresh
 ok "controls: set when the camera is opened" eval '[ "$(control "$link" brightness)" = 77 ] && [ "$(control "$link" contrast)" = 33 ]'
@@ -77,12 +79,12 @@ ok "fault: permission given: it runs" within 60 is state running
 # --- a frozen picture -------------------------------------------------------------------------------------------------
 # vivid's picture without text and movement is one picture.
 v4l2-ctl -d "$link" -c osd_text_mode=2 >/dev/null
-camera "$link" width=640 height=480
+camera "$link" width=640 height=480 fps=25 settle=500ms
 sed -i s/frozen=no/frozen=yes/ $conf
 fresh
 records() { curl -sN -m "$1" "$http/landmarks?camera=thermal" >/tmp/records.ndjson; true; }
 v4l2-ctl -d "$link" -c osd_text_mode=0 >/dev/null
-sleep 1
+sleep 3
 (sleep 2; v4l2-ctl -d "$link" -c osd_text_mode=2; sleep 3; v4l2-ctl -d "$link" -c osd_text_mode=0) >/dev/null &
 records 9
 wait $!
@@ -124,7 +126,8 @@ ok "fault: another size: a new recording takes it" eval 'post /record/start "{\"
     post /record/stop "{}" | jq -e "[.. | .refused? // empty] | add == 0"'
 
 # --- 640x512 at 60 frames a second, recorded ---------------------------------------------------------------------------
-v4l2-ctl -d "$link" -i 1 >/dev/null 2>&1
+systemctl stop thermofaced # a camera that streams does not change its input
+v4l2-ctl -d "$link" -i 1 >/dev/null
 v4l2-ctl -d "$link" --set-dv-bt-timings gtf,width=640,height=512,fps=60 >/dev/null
 camera "$link" width=640 height=512 buffers=32
 fresh
@@ -143,8 +146,8 @@ note "640x512 Y16 for $RECORD_SECONDS s: $(cat /tmp/long.json)"
 ok "record: delivered = recorded + counted drops, to the frame" jq -e \
     '.rows > 60 and .sequences == .rows + .driver + .capture and .rows == .video + .refused' /tmp/long.json
 rm -rf /var/lib/thermoface/rec/*
-v4l2-ctl -d "$link" -i 0 >/dev/null 2>&1
 systemctl stop thermofaced
+v4l2-ctl -d "$link" -i 0 >/dev/null
 
 # --- opens and never delivers ------------------------------------------------------------------------------------------
 if [ -s v4l2loopback.ko ] && modprobe videodev && insmod v4l2loopback.ko video_nr=9 exclusive_caps=0 card_label=still; then
