@@ -1,6 +1,6 @@
 # Sourced by guest-test.sh: the service under systemd, streams, vivid's faults, unplugging over and over.
 # --- service -----------------------------------------------------------------------------------------------------
-printf '[Service]\nWatchdogSec=4\nRestartSec=200ms\nStartLimitIntervalSec=0\n' >/etc/systemd/system/thermofaced.service.d/test.conf
+printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=4\nRestartSec=200ms\n' >/etc/systemd/system/thermofaced.service.d/test.conf
 systemctl daemon-reload
 configure y16 640 480 0
 marked
@@ -25,7 +25,7 @@ kill -STOP "$pid"
 ok "watchdog: a hung daemon is restarted" within 80 eval '[ "$(systemctl show -P NRestarts thermofaced)" -ge 1 ]'
 ok "watchdog: frames flow again" within 60 is state running
 rm /etc/systemd/system/thermofaced.service.d/test.conf
-printf '[Service]\nWatchdogSec=60\n' >/etc/systemd/system/thermofaced.service.d/test.conf
+printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=60\n' >/etc/systemd/system/thermofaced.service.d/test.conf
 systemctl daemon-reload
 systemctl restart thermofaced
 within 60 is state running
@@ -42,6 +42,27 @@ ok "stream: GStreamer over UDP" timeout 90 gst-launch-1.0 -q rtspsrc location=rt
     ! rtph264depay ! fakesink num-buffers=2
 ok "stream: snapshot is a PNG" eval 'curl -s -m 20 -o /tmp/s.png "$http/snapshot.png?camera=thermal" &&
     head -c 4 /tmp/s.png | grep -q PNG'
+
+# --- from outside --------------------------------------------------------------------------------------------------
+# The host reads it through a forwarded port, once the file "outside" is there.
+net=$(ls /sys/class/net | grep -v lo | head -n 1)
+ip addr add 10.0.2.15/24 dev "$net"
+ip link set "$net" up
+install -d -m 0700 /etc/credstore
+(umask 077; echo lab:outside >/etc/credstore/thermoface.rtsp)
+cp /etc/thermoface/thermofaced.conf /tmp/inside.conf
+sed -i 's/^port=8554/address=0.0.0.0\nport=8554/' /etc/thermoface/thermofaced.conf
+systemctl restart thermofaced
+within 60 is state running
+touch outside
+within 150 test -s outside-done
+note "outside: $(tr '\n' ' ' <outside-done)"
+ok "stream: ffprobe from outside, with a password" grep -q '^h264,' outside-done
+ok "stream: without a password it is refused" grep -q '401 Unauthorized' outside-done
+rm /etc/credstore/thermoface.rtsp
+cp /tmp/inside.conf /etc/thermoface/thermofaced.conf
+systemctl restart thermofaced
+within 60 is state running
 
 # --- faults ------------------------------------------------------------------------------------------------------
 records() { curl -sN -m "$1" "$http/landmarks?camera=thermal" >/tmp/records.ndjson; true; }
