@@ -50,7 +50,7 @@ struct tf_config_camera {
     uint64_t settle_ns;
     bool frozen;
     char *controls, *ffc, *ffc_hold, *ffc_release; /* see tf_source_options */
-    uint32_t buffers; /* frames that may be out at once */
+    uint32_t buffers;                              /* frames that may be out at once */
     bool analyse;
     bool pictures;
 };
