@@ -5,6 +5,10 @@ $V
 udevadm settle
 # vivid's output feeds its input: same timings, size, fourcc and colorspace on both sides.
 by_vivid() { # ROW FOURCC WIDTH HEIGHT BYTES PATTERN EXPECT BYTESPERLINE
+    # From the beginning: it keeps rectangles of the size before.
+    modprobe -r vivid
+    $V
+    udevadm settle
     v4l2-ctl -d0 -i 1 -c osd_text_mode=2 >/dev/null
     v4l2-ctl -d0 --set-dv-bt-timings index=9 >/dev/null
     v4l2-ctl -d1 --set-dv-bt-timings index=9 >/dev/null
