@@ -21,8 +21,17 @@ struct tf_source_ops {
     enum tf_next (*next)(struct tf_source *source, int timeout_ms, struct tf_frame **ret,
                          struct tf_error *err);
     int (*truth)(const struct tf_source *source, const struct tf_frame *frame, struct tf_truth *ret, int max);
+    int (*ffc)(struct tf_source *source, enum tf_ffc action, struct tf_error *err); /* NULL: -ENOTSUP */
     void (*close)(struct tf_source *source);
 };
+
+/* Finds pictures that are the one before, byte for byte. */
+struct tf_frozen {
+    bool has;
+    uint64_t hash, since_ns; /* of the picture that is being repeated, and its stamp */
+};
+/* The flags that a frame gets by it: duplicate, and ffc once the picture has stood for a while. */
+uint32_t tf_frozen_follow(struct tf_frozen *frozen, const struct tf_frame *f);
 
 /* The head of every source. An `open` sets ops, info and options; the rest belongs to source.c. */
 struct tf_source {
@@ -34,6 +43,8 @@ struct tf_source {
     uint64_t gap;         /* frames lost before this one, by the source's own numbering */
     uint64_t capture_gap; /* frames lost before this one by us */
 
+    bool watch_frozen; /* set by `open` */
+    struct tf_frozen frozen;
     int wake_fd; /* eventfd, non-blocking */
     bool running;
     uint64_t number;

@@ -85,7 +85,8 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
         return r;
     }
     s->options = o;
-    s->options.url = s->options.format = NULL;
+    s->options.url = s->options.format = s->options.controls = NULL;
+    s->options.ffc = s->options.ffc_hold = s->options.ffc_release = NULL;
     s->wake_fd = wake_fd;
     *ret = s;
     return 0;
@@ -119,6 +120,7 @@ int tf_source_start(struct tf_source *source, struct tf_error *err)
         return r;
     source->running = true;
     source->has_counter = false;
+    source->frozen.has = false;
     source->gap = source->capture_gap = 0;
     return 0;
 }
@@ -198,9 +200,19 @@ enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_
         f->flags |= TF_FLAG_GAP;
     f->dropped_driver = source->drops.driver;
     source->gap = source->capture_gap = 0;
+    /* Telemetry knows better. */
+    if (source->watch_frozen && !f->has_camera_counter && !(f->flags & TF_FLAG_CORRUPT))
+        f->flags |= tf_frozen_follow(&source->frozen, f);
     follow_shutter(source, f);
     *ret = f;
     return TF_NEXT_FRAME;
+}
+
+int tf_source_ffc(struct tf_source *source, enum tf_ffc action, struct tf_error *err)
+{
+    if (!source->ops->ffc)
+        return tf_fail(err, -ENOTSUP, "%s: not a camera with a shutter", source->info.identity);
+    return source->ops->ffc(source, action, err);
 }
 
 struct tf_source_drops tf_source_drops(const struct tf_source *source)

@@ -48,7 +48,21 @@ struct tf_source_options {
     uint64_t limit;     /* frames, 0 = no limit */
     size_t frames;      /* frames that may be out at once (pool, V4L2 buffers); 0 = default 12 */
     uint64_t settle_ns; /* length of ffc_settling after a shutter calibration; 0 = 10 s */
+    /* Of V4L2 cameras; NULL = nothing. Set whenever the camera is opened: "name=value,name=value". */
+    const char *controls;
+    /* What moves the shutter: "CONTROL=VALUE" or "xu:UNIT:SELECTOR=HEX"; NULL = what is known of the camera.
+     */
+    const char *ffc, *ffc_hold, *ffc_release;
+    bool frozen; /* a thermal camera without telemetry: repeated pictures tell of a closed shutter */
 };
+
+/* What can be done to the shutter. */
+enum tf_ffc {
+    TF_FFC_TRIGGER, /* calibrate now */
+    TF_FFC_HOLD,    /* no calibration by itself until released */
+    TF_FFC_RELEASE,
+};
+#define TF_FFC_ACTIONS 3
 
 struct tf_source_info {
     const char *kind;   /* "v4l2", "file", "synthetic", "session" */
@@ -62,6 +76,7 @@ struct tf_source_info {
     bool live;       /* frames come by the clock; false: the source waits for us */
     uint64_t frames; /* total if known, else 0 */
     struct tf_radiometry radiometry;
+    bool ffc[TF_FFC_ACTIONS]; /* which of them the camera can do */
 };
 
 struct tf_source;
@@ -93,6 +108,9 @@ struct tf_source_drops {
 };
 struct tf_source_drops tf_source_drops(const struct tf_source *source);
 
+/* Moves the shutter. -ENOTSUP: not of this camera; -EIO, -ENODEV: it refused, or is gone. */
+int tf_source_ffc(struct tf_source *source, enum tf_ffc action, struct tf_error *err);
+
 /* A file descriptor that another thread makes readable to end a wait in tf_source_next (which then returns
  * TIMEOUT). */
 void tf_source_wake(struct tf_source *source);
@@ -116,10 +134,14 @@ int tf_source_truth(const struct tf_source *source, const struct tf_frame *frame
 struct tf_device {
     char path[256];     /* /dev/videoN */
     char identity[256]; /* /dev/v4l/by-id/… (or by-path), else the path */
+    char by_path[256];  /* its /dev/v4l/by-path link, or empty */
+    bool twin;          /* another camera here has the same name and serial number, or neither has one */
+    char serial[64];    /* of its USB device, or empty */
     char card[64], bus[64], driver[32];
-    char row[32];       /* the format row that fits best, or empty */
-    char formats[2048]; /* "Y16 160x120@9 160x122@9, UYVY …" for people */
-    char problem[128];  /* why it could not be asked (permission, busy), or empty */
+    char row[32];        /* the format row that fits best, or empty */
+    char formats[2048];  /* "Y16 160x120@9 160x122@9, UYVY …" for people */
+    char controls[4096]; /* "brightness=128 (0..255), …" for people */
+    char problem[128];   /* why it could not be asked (permission, busy), or empty */
 };
 /* Lists at most `max` devices; returns how many, or a negative errno. */
 int tf_devices_list(struct tf_device *devices, int max, struct tf_error *err);

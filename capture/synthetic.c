@@ -21,6 +21,7 @@ struct synthetic {
     uint64_t drop_every, corrupt_every;
     float gone_s, stall_s;
     bool by_clock; /* the subject's time is CLOCK_MONOTONIC */
+    bool telemetry;
     struct tf_scene *scene;
     struct tf_pool *pool;
     uint16_t *scratch; /* upright u16 picture, when it is not drawn straight into the frame */
@@ -42,7 +43,7 @@ struct key {
 struct settings {
     float fps, scale, noise, fpn, breathing, ffc, gone, stall, zoom, turn, shift_x, shift_y;
     uint64_t seed, faces, drop, corrupt;
-    bool empty, glasses, still, clock;
+    bool empty, glasses, still, clock, telemetry;
     uint16_t width, height;
     enum tf_synthetic_kind kind;
     bool has_size, has_fps;
@@ -61,6 +62,7 @@ static const struct key keys[] = {
     {"fpn", "fixed pattern, mK", NUMBER, 0, 5000, AT(fpn)},
     {"breathing", "breaths a minute", NUMBER, 0, 120, AT(breathing)},
     {"ffc", "seconds between shutter calibrations, 0 = none", NUMBER, 0, 86400, AT(ffc)},
+    {"telemetry", "0: the camera has no counter and does not tell of its shutter", FLAG, 0, 1, AT(telemetry)},
     {"drop", "every Nth frame is lost in the driver", COUNT, 0, 1e9, AT(drop)},
     {"corrupt", "every Nth frame is marked as damaged", COUNT, 0, 1e9, AT(corrupt)},
     {"gone", "seconds after which the camera is gone", NUMBER, 0, 1e6, AT(gone)},
@@ -293,6 +295,7 @@ static int synthetic_start(struct tf_source *source, struct tf_error *err)
     struct synthetic *s = (struct synthetic *)source;
 
     s->next = 0;
+    tf_scene_restart(s->scene);
     s->start_ns = tf_now_ns();
     s->utc_offset_ns = tf_utc_offset_ns();
     if (s->by_clock)
@@ -381,16 +384,18 @@ static enum tf_next synthetic_next(struct tf_source *source, int timeout_ms, str
     f = s->drawn;
     s->drawn = NULL;
     f->sequence = s->next;
-    f->camera_counter = s->next;
-    f->has_camera_counter = true;
+    if (s->telemetry) {
+        f->camera_counter = s->next;
+        f->has_camera_counter = true;
+    }
     f->t_mono_ns = due_ns(s, s->next);
     f->t_utc_ns = (int64_t)f->t_mono_ns + s->utc_offset_ns;
     f->stamp = s->live ? TF_STAMP_DRIVER_EOF : TF_STAMP_FILE;
-    f->flags = tf_scene_flags(s->scene, s->next);
+    f->flags = s->telemetry ? tf_scene_flags(s->scene, s->next) : 0;
     if (s->corrupt_every && s->next % s->corrupt_every == s->corrupt_every - 1)
         f->flags |= TF_FLAG_CORRUPT;
     f->radiometry = source->info.radiometry;
-    f->sensor_c = tf_scene_sensor_c(s->scene, s->next);
+    f->sensor_c = s->telemetry ? tf_scene_sensor_c(s->scene, s->next) : NAN;
     s->next++;
     *ret = f;
     return TF_NEXT_FRAME;
@@ -407,6 +412,20 @@ static int synthetic_truth(const struct tf_source *source, const struct tf_frame
     return tf_scene_truth(s->scene, frame->sequence, ret, max);
 }
 
+static int synthetic_ffc(struct tf_source *source, enum tf_ffc action, struct tf_error *err)
+{
+    struct synthetic *s = (struct synthetic *)source;
+
+    if (action == TF_FFC_TRIGGER)
+        tf_scene_calibrate(s->scene, s->next);
+    else
+        tf_scene_hold(s->scene, action == TF_FFC_HOLD);
+    /* What was drawn ahead shows an open shutter. */
+    tf_frame_unref(s->drawn);
+    s->drawn = NULL;
+    return 0;
+}
+
 static void synthetic_close(struct tf_source *source)
 {
     struct synthetic *s = (struct synthetic *)source;
@@ -420,8 +439,12 @@ static void synthetic_close(struct tf_source *source)
 int tf_synthetic_open(const struct tf_source_options *options, const char *rest, struct tf_source **ret,
                       struct tf_error *err)
 {
-    static const struct tf_source_ops ops = {synthetic_start, synthetic_stop, synthetic_next, synthetic_truth,
-                                             synthetic_close};
+    static const struct tf_source_ops ops = {.start = synthetic_start,
+                                             .stop = synthetic_stop,
+                                             .next = synthetic_next,
+                                             .truth = synthetic_truth,
+                                             .ffc = synthetic_ffc,
+                                             .close = synthetic_close};
     static const char *const kinds[] = {"thermal", "counts", "visible"};
     struct settings set = {.fps = 30,
                            .scale = 1,
@@ -431,6 +454,7 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
                            .breathing = 15,
                            .seed = 1,
                            .faces = 1,
+                           .telemetry = true,
                            .width = 640,
                            .height = 512};
     struct tf_pool_options pool = {.frames = options->frames};
@@ -462,6 +486,10 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
     s->live = s->source.info.live;
     s->drop_every = set.drop;
     s->corrupt_every = set.corrupt;
+    s->telemetry = set.telemetry;
+    s->source.watch_frozen = options->frozen && !set.telemetry && set.kind != TF_SYNTHETIC_VISIBLE;
+    for (int i = 0; i < TF_FFC_ACTIONS; i++)
+        s->source.info.ffc[i] = true;
     s->gone_s = set.gone;
     s->stall_s = set.stall;
     s->by_clock = set.clock;

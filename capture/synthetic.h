@@ -84,6 +84,11 @@ void tf_scene_draw(struct tf_scene *scene, uint64_t n, uint16_t *out, size_t str
 int tf_scene_truth(const struct tf_scene *scene, uint64_t n, struct tf_truth *ret, int max);
 /* The same at a time of the subject's. */
 int tf_scene_truth_at(const struct tf_scene *scene, double seconds, struct tf_truth *ret, int max);
+/* A calibration that begins with picture n, whatever the plan; and none by plan from n on while held. */
+void tf_scene_calibrate(struct tf_scene *scene, uint64_t n);
+void tf_scene_hold(struct tf_scene *scene, bool hold);
+/* Before numbers begin again: forgets what was asked for. */
+void tf_scene_restart(struct tf_scene *scene);
 /* TF_FLAG_FFC and TF_FLAG_FFC_IMMINENT of picture n. */
 uint32_t tf_scene_flags(const struct tf_scene *scene, uint64_t n);
 /* Of the electronics: rises slowly after switching on. */

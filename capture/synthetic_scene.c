@@ -37,6 +37,8 @@ struct tf_scene {
     int16_t *pattern;                              /* fixed pattern, width x height */
     int16_t *noise;                                /* NOISE_TABLE + width */
     uint64_t ffc_period, ffc_closed, ffc_imminent; /* frames; 0 = none */
+    bool asked, held;
+    uint64_t asked_n, asked_count; /* the last calibration that was asked for, and how many were */
 };
 
 static float wave(uint64_t seed, int which, double seconds, double hz)
@@ -105,10 +107,17 @@ static float breath_of(const struct tf_scene *s, int face, double t)
     return sinf(TWO_PI * phase + 0.3f * sinf(TWO_PI * phase));
 }
 
+static bool closed_on_demand(const struct tf_scene *s, uint64_t n)
+{
+    return s->asked && n >= s->asked_n && n - s->asked_n < s->ffc_closed;
+}
+
 static uint64_t drawn_as(const struct tf_scene *s, uint64_t n)
 {
     /* With the shutter closed the camera repeats its last picture. */
-    if (s->ffc_period && n >= s->ffc_period && n % s->ffc_period < s->ffc_closed)
+    if (closed_on_demand(s, n))
+        return s->asked_n ? s->asked_n - 1 : 0;
+    if (!s->held && s->ffc_period && n >= s->ffc_period && n % s->ffc_period < s->ffc_closed)
         return n - n % s->ffc_period - 1;
     return n;
 }
@@ -246,7 +255,13 @@ static void add_noise(const struct tf_scene *s, uint64_t n, uint16_t *out, size_
 {
     uint64_t key = tf_mix64(s->o.seed ^ tf_mix64(n));
     uint64_t calibration = s->ffc_period ? n / s->ffc_period : 0; /* each leaves another pattern */
-    unsigned shift = (unsigned)(tf_mix64(calibration) % s->o.height);
+    unsigned shift;
+
+    if (s->asked && n >= s->asked_n) /* a picture of before keeps its pattern */
+        calibration += s->asked_count;
+    else if (s->asked)
+        calibration += s->asked_count - 1;
+    shift = (unsigned)(tf_mix64(calibration) % s->o.height);
 
     for (unsigned y = 0; y < s->o.height; y++) {
         const int16_t *noise = s->noise + (tf_mix64(key + y) & (NOISE_TABLE - 1));
@@ -316,12 +331,32 @@ uint32_t tf_scene_flags(const struct tf_scene *scene, uint64_t n)
 {
     uint64_t phase;
 
-    if (!scene->ffc_period)
+    if (closed_on_demand(scene, n))
+        return TF_FLAG_FFC;
+    if (!scene->ffc_period || scene->held)
         return 0;
     phase = n % scene->ffc_period;
     if (n >= scene->ffc_period && phase < scene->ffc_closed)
         return TF_FLAG_FFC;
     return phase >= scene->ffc_period - scene->ffc_imminent ? TF_FLAG_FFC_IMMINENT : 0;
+}
+
+void tf_scene_calibrate(struct tf_scene *scene, uint64_t n)
+{
+    scene->asked = true;
+    scene->asked_n = n;
+    scene->asked_count++;
+}
+
+void tf_scene_hold(struct tf_scene *scene, bool hold)
+{
+    scene->held = hold;
+}
+
+void tf_scene_restart(struct tf_scene *scene)
+{
+    scene->asked = scene->held = false;
+    scene->asked_count = 0;
 }
 
 float tf_scene_sensor_c(const struct tf_scene *scene, uint64_t n)
@@ -412,9 +447,9 @@ int tf_scene_create(const struct tf_synthetic_options *options, struct tf_scene 
             return r;
         }
     }
+    s->ffc_closed = (uint64_t)fmaxf(1, FFC_CLOSED_S * options->fps);
     if (options->ffc_s > 0) {
         s->ffc_period = (uint64_t)(options->ffc_s * options->fps + 0.5f);
-        s->ffc_closed = (uint64_t)fmaxf(1, FFC_CLOSED_S * options->fps);
         s->ffc_imminent = (uint64_t)fmaxf(1, FFC_IMMINENT_S * options->fps);
     }
     draw_background(s);

@@ -37,6 +37,7 @@ struct v4l2 {
     struct tf_mjpeg *mjpeg;
     struct tf_v4l2_run *run;
     size_t frames;
+    struct tf_v4l2_move shutter[TF_FFC_ACTIONS];
 
     bool has_sequence;
     uint32_t sequence;      /* the driver's last */
@@ -47,7 +48,7 @@ struct v4l2 {
 };
 
 /* Bytes of a picture in a buffer, and of a row of its first plane. */
-static uint32_t needed_bytes(uint32_t fourcc, uint32_t stride, uint32_t height)
+static uint64_t needed_bytes(uint32_t fourcc, uint64_t stride, uint32_t height)
 {
     uint32_t half = (height + 1) / 2;
 
@@ -106,6 +107,7 @@ static int check_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool acc
 {
     char asked[5], got[5];
     uint32_t least;
+    uint64_t needed;
 
     if (pix->pixelformat != c->fourcc)
         return tf_fail(err, -EINVAL, "%s: the driver turned %s into %s (format %s)", s->path,
@@ -136,7 +138,12 @@ static int check_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool acc
     if (c->fourcc == V4L2_PIX_FMT_YUV420 && s->layout.stride % 2)
         return tf_fail(err, -EPROTO, "%s: the driver says an odd %u bytes a line for YU12", s->path,
                        s->layout.stride);
-    s->layout.size = needed_bytes(c->fourcc, s->layout.stride, pix->height);
+    needed = needed_bytes(c->fourcc, s->layout.stride, pix->height);
+    if (needed > TF_V4L2_PICTURE_MAX)
+        return tf_fail(err, -EPROTO, "%s: the driver says %u bytes a line for %ux%u: pictures of %llu MiB",
+                       s->path, s->layout.stride, pix->width, pix->height,
+                       (unsigned long long)(needed >> 20));
+    s->layout.size = (uint32_t)needed;
     return 0;
 }
 
@@ -513,6 +520,13 @@ static enum tf_next v4l2_next(struct tf_source *source, int timeout_ms, struct t
     }
 }
 
+static int v4l2_ffc(struct tf_source *source, enum tf_ffc action, struct tf_error *err)
+{
+    struct v4l2 *s = (struct v4l2 *)source;
+
+    return tf_v4l2_shutter_move(&s->io, s->path, &s->shutter[action], err);
+}
+
 static void v4l2_close(struct tf_source *source)
 {
     struct v4l2 *s = (struct v4l2 *)source;
@@ -580,7 +594,7 @@ int tf_v4l2_open(const struct tf_source_options *options, const char *path, stru
                  struct tf_error *err)
 {
     static const struct tf_source_ops ops = {
-        .start = v4l2_start, .stop = v4l2_stop, .next = v4l2_next, .close = v4l2_close};
+        .start = v4l2_start, .stop = v4l2_stop, .next = v4l2_next, .ffc = v4l2_ffc, .close = v4l2_close};
     struct v4l2_capability capability;
     struct v4l2 *s = calloc(1, sizeof(*s));
     int r;
@@ -597,9 +611,19 @@ int tf_v4l2_open(const struct tf_source_options *options, const char *path, stru
     s->source.info.kind = "v4l2";
     s->source.info.live = true;
     s->source.info.rotate = options->rotate;
-    r = negotiate(s, options, err);
+    /* Before the format: some controls decide which there are. Set at every opening, so after a replug, too.
+     */
+    r = tf_v4l2_controls_set(&s->io, s->path, options->controls, err);
+    if (!r)
+        r = negotiate(s, options, err);
+    if (!r)
+        r = tf_v4l2_shutter_find(s->path, options, s->shutter, err);
     if (r)
         goto fail;
+    for (int i = 0; i < TF_FFC_ACTIONS; i++)
+        s->source.info.ffc[i] = s->shutter[i].control[0] || s->shutter[i].unit;
+    /* A thermal camera's noise makes no picture like the one before; one for people can be that still. */
+    s->source.watch_frozen = options->frozen && s->source.info.pixel == TF_PIXEL_U16;
     *ret = &s->source;
     return 0;
 

@@ -11,6 +11,9 @@
 #define TF_V4L2_SIZES_MAX 64
 #define TF_V4L2_BUFFERS_MAX 32
 #define TF_V4L2_STRIDE_MAX (1u << 20)
+#define TF_V4L2_CONTROLS_MAX 128
+/* Bytes of a picture; the largest camera here has a hundredth of it. */
+#define TF_V4L2_PICTURE_MAX (256u << 20)
 
 /* An open device, spoken to directly or, where pictures need conversion, through libv4l2. */
 struct tf_v4l2_io {
@@ -49,7 +52,8 @@ struct tf_v4l2_offers {
 };
 
 /*
- * Opens the device that a path or glob names and asks what it is. `path` receives the node, `identity` what
+ * Opens the device that a path or glob names and asks what it is. "GLOB#MARK" is the one whose bus (as the
+ * driver reports it) or USB serial number is MARK. `path` receives the node, `identity` what
  * finds it again. Errors: -ENOENT, -EACCES, -EBUSY, -ENODEV, -ENOTSUP (not a capture device).
  */
 int tf_v4l2_open_device(const char *url, struct tf_v4l2_io *io, struct v4l2_capability *capability,
@@ -104,6 +108,40 @@ int tf_v4l2_run_dequeue(struct tf_v4l2_run *run, struct v4l2_buffer *buffer);
 const uint8_t *tf_v4l2_run_data(const struct tf_v4l2_run *run, int index, size_t *length);
 void tf_v4l2_run_lend(struct tf_v4l2_run *run, int index, struct tf_frame *frame);
 int tf_v4l2_run_give_back(struct tf_v4l2_run *run, int index);
+
+/* A control with a number for its value; names as v4l2-ctl prints them. */
+struct tf_v4l2_control {
+    char name[40];
+    uint32_t id, type, flags;
+    int64_t min, max, fallback, value;
+    bool readable;
+};
+/* At most `max`, in the driver's order; returns how many. */
+int tf_v4l2_controls(const struct tf_v4l2_io *io, struct tf_v4l2_control *ret, int max);
+/* "gain=3 (0..255), …", cut with an ellipsis. */
+void tf_v4l2_controls_text(const struct tf_v4l2_io *io, char *text, size_t size);
+/*
+ * Sets "name=value,name=value": numbers (also 0x…), yes and no, or a menu's item. In the order given, up to
+ * the first that fails. -EINVAL: no such control, or not a value for it; -ENODEV: gone; -EIO: refused.
+ */
+int tf_v4l2_controls_set(const struct tf_v4l2_io *io, const char *path, const char *text,
+                         struct tf_error *err);
+
+/* What one movement of the shutter takes: a control, or bytes to an extension unit; neither: not supported.
+ */
+#define TF_V4L2_MOVE_MAX 64
+struct tf_v4l2_move {
+    char control[100]; /* "name=value" */
+    uint8_t unit, selector;
+    bool patch; /* the unit's present bytes are read and only the first four of them changed */
+    uint8_t size, data[TF_V4L2_MOVE_MAX];
+};
+/* From the configuration, else from what is known of the camera by its USB numbers. -EINVAL: unreadable. */
+int tf_v4l2_shutter_find(const char *path, const struct tf_source_options *options,
+                         struct tf_v4l2_move moves[TF_FFC_ACTIONS], struct tf_error *err);
+/* -ENOTSUP; -EIO, -ENODEV: the camera refused, or is gone. */
+int tf_v4l2_shutter_move(const struct tf_v4l2_io *io, const char *path, const struct tf_v4l2_move *move,
+                         struct tf_error *err);
 
 /* MJPG: one decoder, kept. */
 struct tf_mjpeg;

@@ -185,15 +185,52 @@ static int open_node(const char *path, struct tf_v4l2_io *io, struct v4l2_capabi
     return 0;
 }
 
+/* The serial number of the USB device that a node belongs to; hubs above it have none that count. */
+static void read_serial(const char *path, char *text, size_t size)
+{
+    char file[320];
+    char node[PATH_MAX];
+    FILE *f;
+
+    if (!realpath(path, node))
+        return;
+    snprintf(file, sizeof(file), "/sys/class/video4linux/%.64s/device/../serial", strrchr(node, '/') + 1);
+    f = fopen(file, "re");
+    if (!f)
+        return;
+    if (!fgets(text, (int)size, f))
+        text[0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    fclose(f);
+}
+
+/* Whether a node is the one that is meant: any, or the one on that bus, or with that serial number. */
+static bool is_meant(const char *path, const struct v4l2_capability *capability, const char *mark)
+{
+    char serial[64] = "";
+
+    if (!mark)
+        return true;
+    read_serial(path, serial, sizeof(serial));
+    return strncmp((const char *)capability->bus_info, mark, sizeof(capability->bus_info)) == 0 ||
+           (serial[0] && strcmp(serial, mark) == 0);
+}
+
 int tf_v4l2_open_device(const char *url, struct tf_v4l2_io *io, struct v4l2_capability *capability,
                         char path[256], char identity[256], struct tf_error *err)
 {
     glob_t matches = {0};
+    char pattern[256];
+    char *mark;
     int r;
 
-    if (strlen(url) >= 256)
+    if (strlen(url) >= sizeof(pattern))
         return tf_fail(err, -ENAMETOOLONG, "%.100s…: the path is too long", url);
-    if (!strpbrk(url, "*?[")) {
+    strcpy(pattern, url);
+    mark = strchr(pattern, '#');
+    if (mark)
+        *mark++ = '\0';
+    if (!strpbrk(pattern, "*?[") && !mark) {
         r = open_node(url, io, capability, err);
         if (!r) {
             snprintf(path, 256, "%s", url);
@@ -201,7 +238,7 @@ int tf_v4l2_open_device(const char *url, struct tf_v4l2_io *io, struct v4l2_capa
         }
         return r;
     }
-    if (glob(url, 0, NULL, &matches) != 0 || matches.gl_pathc == 0) {
+    if (glob(pattern, 0, NULL, &matches) != 0 || matches.gl_pathc == 0) {
         globfree(&matches);
         return tf_fail(err, -ENOENT, "%s: no device matches; is the camera plugged in? (thermoface devices)",
                        url);
@@ -213,12 +250,22 @@ int tf_v4l2_open_device(const char *url, struct tf_v4l2_io *io, struct v4l2_capa
         if (strlen(name) >= 256)
             continue;
         r = open_node(name, io, capability, err);
+        if (!r && !is_meant(name, capability, mark)) {
+            tf_v4l2_close(io);
+            r = tf_fail(err, -ENOENT,
+                        "%s: no device has that bus or serial number; is the camera plugged in? "
+                        "(thermoface devices)",
+                        url);
+        }
         if (!r) {
             snprintf(path, 256, "%s", name);
-            tf_v4l2_identity(name, identity);
+            if (mark)
+                snprintf(identity, 256, "%s", url);
+            else
+                tf_v4l2_identity(name, identity);
         }
     }
-    if (r && matches.gl_pathc > 1)
+    if (r && !mark && matches.gl_pathc > 1)
         tf_error_prefix(err, "%s: none of %zu devices can be used; the last", url, matches.gl_pathc);
     globfree(&matches);
     return r;
@@ -497,7 +544,28 @@ static void describe(struct tf_device *d)
             snprintf(d->row, sizeof(d->row), "%s", row->name);
         free(offers);
     }
+    tf_v4l2_controls_text(&io, d->controls, sizeof(d->controls));
     tf_v4l2_close(&io);
+}
+
+/*
+ * By-id names are made of maker, model and serial number: of two cameras that share these, either may get
+ * the one name at the next start. Such twins are told apart by the bus that the driver reports, which for
+ * USB is the port.
+ */
+static void find_twins(struct tf_device *devices, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++)
+            if (i != j && devices[i].card[0] && strcmp(devices[i].card, devices[j].card) == 0 &&
+                strcmp(devices[i].serial, devices[j].serial) == 0)
+                devices[i].twin = true;
+    for (int i = 0; i < n; i++) {
+        struct tf_device *d = &devices[i];
+
+        if (d->twin && d->bus[0])
+            snprintf(d->identity, sizeof(d->identity), "/dev/video*#%s", d->bus);
+    }
 }
 
 int tf_devices_list(struct tf_device *devices, int max, struct tf_error *err)
@@ -517,6 +585,9 @@ int tf_devices_list(struct tf_device *devices, int max, struct tf_error *err)
         memset(d, 0, sizeof(*d));
         snprintf(d->path, sizeof(d->path), "%s", nodes.gl_pathv[i]);
         tf_v4l2_identity(d->path, d->identity);
+        if (!link_to("/dev/v4l/by-path", d->path, d->by_path))
+            d->by_path[0] = '\0';
+        read_serial(d->path, d->serial, sizeof(d->serial));
         describe(d);
         /* Metadata and output nodes are not cameras; a node that may not be asked is listed with its problem.
          */
@@ -524,5 +595,6 @@ int tf_devices_list(struct tf_device *devices, int max, struct tf_error *err)
             n++;
     }
     globfree(&nodes);
+    find_twins(devices, n);
     return n;
 }

@@ -13,13 +13,23 @@ static void print_device(const struct tf_device *d)
 {
     printf("%s  %s (%s, %s)\n", d->path, *d->card ? d->card : "unknown device", d->driver, d->bus);
     if (strcmp(d->identity, d->path))
-        printf("    configure as  %s\n", d->identity);
+        printf("    configure as  %s%s\n", d->identity,
+               d->twin ? "  (another camera here is of the same kind: by the port it is plugged into)" : "");
+    else if (d->twin)
+        puts("    warning       another camera here is of the same kind, and nothing but the number tells "
+             "them "
+             "apart");
+    if (*d->by_path && strcmp(d->identity, d->by_path))
+        printf("    by port       %s\n", d->by_path);
+    if (*d->serial)
+        printf("    serial        %s\n", d->serial);
     if (*d->problem) {
         printf("    problem       %s\n", d->problem);
         return;
     }
     printf("    format row    %s\n", *d->row ? d->row : "none fits; see 'thermoface devices --formats'");
     printf("    offers        %s\n", d->formats);
+    printf("    controls      %s\n", *d->controls ? d->controls : "none");
 }
 
 static void print_rows(void)
@@ -43,8 +53,8 @@ int tf_cmd_devices(int argc, char **argv)
     const struct tf_usage usage = {
         .command = "devices",
         .arguments = "",
-        .summary = "Lists the cameras of this machine, what they offer, and which row of the camera-format "
-                   "table fits.",
+        .summary = "Lists the cameras of this machine, what they offer, their controls, and which row of the "
+                   "camera-format table fits.",
         .options = options,
     };
     const char *arguments[TF_ARGUMENTS_MAX];

@@ -49,7 +49,9 @@ struct tf_config_camera {
     bool loop;
     int pace; /* enum tf_config_pace */
     uint64_t settle_ns;
-    uint32_t buffers; /* frames that may be out at once */
+    bool frozen;
+    char *controls, *ffc, *ffc_hold, *ffc_release; /* see tf_source_options */
+    uint32_t buffers;                              /* frames that may be out at once */
     bool analyse;
     bool pictures;
     uint16_t black_body[4];       /* x, y, w, h; w 0 = none */

@@ -86,6 +86,23 @@ const struct tf_key tf_keys[] = {
     {CAMERA, "loop", TF_VALUE_BOOL, AT(camera, loop), "no", .help = "A video file starts again at its end."},
     {CAMERA, "settle", TF_VALUE_DURATION, AT(camera, settle_ns), "10s", 0, 600,
      .help = "How long after a shutter calibration records carry the flag ffc_settling."},
+    {CAMERA, "frozen", TF_VALUE_BOOL, AT(camera, frozen), "yes",
+     .help =
+         "A thermal camera without telemetry that repeats a picture for a quarter of a second calibrates: "
+         "its frames "
+         "are flagged duplicate and ffc. Off: repeated pictures are taken for new ones."},
+    {CAMERA, "controls", TF_VALUE_TEXT, AT(camera, controls),
+     .help = "Controls of a V4L2 camera to set whenever it is opened, also after replugging: "
+             "name=value,name=value. "
+             "\"thermoface devices\" lists what it has."},
+    {CAMERA, "ffc", TF_VALUE_TEXT, AT(camera, ffc),
+     .help = "What makes a V4L2 camera calibrate its shutter on POST /camera/NAME/ffc: CONTROL=VALUE, or "
+             "xu:UNIT:SELECTOR=BYTES (hex) for an extension unit of USB video. Not set: what is known of the "
+             "camera."},
+    {CAMERA, "ffc-hold", TF_VALUE_TEXT, AT(camera, ffc_hold),
+     .help = "The same for keeping the camera from calibrating by itself."},
+    {CAMERA, "ffc-release", TF_VALUE_TEXT, AT(camera, ffc_release),
+     .help = "The same for letting it calibrate by itself again."},
     {CAMERA, "buffers", TF_VALUE_UINT, AT(camera, buffers), "12", 4, 64, .unit = "frames",
      .help = "Frames that may be on their way at once."},
     {CAMERA, "analyse", TF_VALUE_BOOL, AT(camera, analyse), "yes",

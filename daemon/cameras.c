@@ -177,6 +177,11 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .loop = camera->loop,
                 .frames = camera->buffers,
                 .settle_ns = camera->settle_ns,
+                .frozen = camera->frozen,
+                .controls = camera->controls,
+                .ffc = camera->ffc,
+                .ffc_hold = camera->ffc_hold,
+                .ffc_release = camera->ffc_release,
             },
         .analyser =
             {
@@ -288,6 +293,7 @@ static int start_http(struct tf_service *service, struct tf_error *err)
         .snapshot = tf_service_snapshot,
         .health = tf_service_health,
         .record = tf_service_record,
+        .ffc = tf_service_ffc,
         .context = service,
     };
     struct secret secret;

@@ -95,6 +95,9 @@ void tf_service_record_watch(struct tf_service *service);
 /* At the service's end: the session's files become whole. */
 void tf_service_record_end(struct tf_service *service);
 
+/* shutter.c: HTTP's POST /camera/NAME/ffc; see tf_http_options.ffc. */
+int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer);
+
 /* notify.c: systemd's notifications; nothing happens without systemd. */
 void tf_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tf_notify_reloading(void);

@@ -97,7 +97,7 @@ static void finish(struct tf_pipeline *p, const struct tf_head *head, struct tf_
             sink_error(p, i, r, &err);
     }
     tf_pipeline_record_row(p, record, head);
-    tf_status_record(p, record, shared);
+    tf_status_record(p, record, head->opening, shared);
     tf_stage_add(p, TF_STAGE_RECORD, tf_now_ns() - begin);
 }
 

@@ -57,8 +57,21 @@ struct tf_head {
     uint64_t dropped_driver, dropped_capture;
     uint32_t recording;  /* number of the recording that it belongs to, 0 = none */
     int64_t video_frame; /* its place there, -1 = refused or none */
+    uint32_t opening;    /* which opening of the camera it came from */
     struct tf_past past; /* of a session that is played again */
 };
+
+/* See rate.c. */
+struct tf_rate {
+    uint64_t n, first_sequence, last_sequence, first_ns, last_ns;
+    double mean_x, mean_y, xx, xy, yy;
+};
+void tf_rate_reset(struct tf_rate *rate);
+/* A stamp that was taken at arrival is good enough: its scatter shows in the error. */
+void tf_rate_add(struct tf_rate *rate, uint64_t sequence, uint64_t t_mono_ns);
+/* NAN until there is enough. */
+void tf_rate_get(const struct tf_rate *rate, float nominal_hz, double *rate_hz, double *drift_ppm,
+                 double *error_ppm);
 
 /* A slot of the backlog. The ring carries pointers to these; `frame` is NULL once the ring has dropped it. */
 struct tf_entry {
@@ -105,7 +118,7 @@ enum tf_stage {
 struct tf_pipeline {
     struct tf_pipeline_options options; /* its strings are copies, in `strings` */
     char camera[64];
-    char *strings[12];
+    char *strings[16];
     int string_count;
     bool live;          /* the source comes by the clock: drop; else every place waits */
     bool pictures_wait; /* offline with a video file: every picture is drawn */
@@ -129,9 +142,18 @@ struct tf_pipeline {
     struct tf_overlay_options
         overlay_options; /* the newest; the picture thread takes them when the number changes */
     uint32_t overlay_number;
-    struct tf_source *source; /* while the capture thread has it open: for tf_source_wake */
-    struct tf_source_info info;
+    struct tf_source *source;      /* while the capture thread has it open: for tf_source_wake */
+    struct tf_source_info info;    /* of the first opening */
+    struct tf_source_info present; /* of this one */
     bool has_info;
+    struct tf_rate rate;
+    uint32_t rate_opening;
+    /* A movement of the shutter that capture is asked for; `asked` is read without the lock. */
+    atomic_bool ffc_asked;
+    enum tf_ffc ffc_action;
+    bool ffc_done;
+    int ffc_result;
+    struct tf_error ffc_error;
     struct tf_shared_record *latest;
     uint64_t fps_stamps[TF_FPS_STAMPS]; /* when records were made, newest at fps_count - 1 */
     uint64_t fps_count;
@@ -232,6 +254,8 @@ void tf_pipeline_record_packets_end(struct tf_pipeline *p);
 
 /* supervise.c */
 void *tf_capture_main(void *arg);
+/* Answers tf_pipeline_ffc; `source` NULL: the camera has gone. */
+void tf_capture_ffc(struct tf_pipeline *p, struct tf_source *source);
 int tf_capture_open(struct tf_pipeline *p, struct tf_source **ret, struct tf_error *err);
 
 /* analyse.c */
@@ -262,7 +286,8 @@ void tf_status_state(struct tf_pipeline *p, enum tf_camera_state state, const ch
 void tf_status_source(struct tf_pipeline *p, const struct tf_source_info *info);
 /* Counts a record that has just been made; takes over a reference to `shared` when it is given, as the latest
  * one. */
-void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, struct tf_shared_record *shared);
+void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, uint32_t opening,
+                      struct tf_shared_record *shared);
 static inline void tf_stage_add(struct tf_pipeline *p, enum tf_stage stage, uint64_t ns)
 {
     atomic_fetch_add_explicit(&p->stage_ns[stage], ns, memory_order_relaxed);

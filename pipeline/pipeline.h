@@ -100,6 +100,12 @@ int tf_pipeline_set_overlay(struct tf_pipeline *pipeline, const struct tf_overla
                             struct tf_error *err);
 
 /*
+ * Moves the camera's shutter and waits for its answer. -ENOTSUP: it has none that could be moved from here;
+ * -EAGAIN: the camera is away; -EBUSY, -ETIMEDOUT; errors of tf_source_ffc. From any thread.
+ */
+int tf_pipeline_ffc(struct tf_pipeline *pipeline, enum tf_ffc action, struct tf_error *err);
+
+/*
  * Records what the camera delivers, beside everything else, until stop or the pipeline's end. The camera, its
  * size and its format are filled in here. -EAGAIN: it delivers nothing now; -EBUSY: recorded already;
  * -ENOTSUP: not `recordable`; errors of tf_recording_create. From any thread.

@@ -99,7 +99,7 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
         return tf_fail(err, -ENOTSUP, "camera %s: not set up for recording", p->camera);
     pthread_mutex_lock(&p->lock);
     ready = p->has_info && p->status.state == TF_CAMERA_RUNNING;
-    info = p->info;
+    info = p->present; /* a camera may have come back with another size */
     has_frame = p->latest && p->latest->frame;
     if (has_frame)
         radiometry = p->latest->frame->radiometry;

@@ -18,6 +18,7 @@ void tf_status_init(struct tf_pipeline *p)
     s->state_since_mono_ns = tf_now_ns();
     p->state_since_utc_ns = tf_utc_now_ns();
     s->sensor_c = s->nose_c = s->forehead_c = NAN;
+    s->rate_hz = s->drift_ppm = s->drift_err_ppm = NAN;
 }
 
 static void say_running(struct tf_pipeline *p, double away_s, bool before, uint64_t reopened)
@@ -104,6 +105,9 @@ void tf_status_source(struct tf_pipeline *p, const struct tf_source_info *info)
         p->info = *info;
         p->has_info = true;
     }
+    p->present = *info;
+    s->nominal_hz = info->fps;
+    memcpy(s->ffc, info->ffc, sizeof(s->ffc));
     snprintf(s->source_kind, sizeof(s->source_kind), "%s", info->kind);
     snprintf(s->source_name, sizeof(s->source_name), "%s", info->name);
     snprintf(s->format, sizeof(s->format), "%s", info->format ? info->format->name : "");
@@ -152,7 +156,8 @@ static void count_latency(struct tf_pipeline *p, uint64_t us64)
         atomic_store_explicit(&p->latency_max, us, memory_order_relaxed);
 }
 
-void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, struct tf_shared_record *shared)
+void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, uint32_t opening,
+                      struct tf_shared_record *shared)
 {
     struct tf_status *s = &p->status;
     struct tf_shared_record *old = NULL;
@@ -165,6 +170,13 @@ void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, str
     s->last_frame = record->frame;
     s->last_t_mono_ns = record->t_mono_ns;
     s->sensor_c = record->sensor_c;
+    s->t_from = tf_stamp_name(record->t_from);
+    s->flags = record->flags;
+    if (opening != p->rate_opening)
+        tf_rate_reset(&p->rate);
+    p->rate_opening = opening;
+    if (p->live)
+        tf_rate_add(&p->rate, record->sequence, record->t_mono_ns);
     p->fps_stamps[p->fps_count++ % TF_FPS_STAMPS] = tf_now_ns();
     /* A frame that nobody looked at says nothing of faces: the last look stays. */
     if (record->state != TF_STATE_SKIPPED) {
@@ -216,6 +228,7 @@ void tf_pipeline_status(const struct tf_pipeline *pipeline, struct tf_status *re
     pthread_mutex_lock(&p->lock);
     *ret = p->status;
     ret->fps = frame_rate(p, now);
+    tf_rate_get(&p->rate, ret->nominal_hz, &ret->rate_hz, &ret->drift_ppm, &ret->drift_err_ppm);
     pthread_mutex_unlock(&p->lock);
     ret->encoded = atomic_load(&p->encoded);
     ret->dropped_rtsp = p->options.pictures ? tf_ring_counters(p->picture_ring).dropped : 0;

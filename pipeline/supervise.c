@@ -50,7 +50,8 @@ static void deliver(struct tf_pipeline *p, struct tf_source *source, struct tf_f
     }
     if (p->reopened) {
         p->reopened = false;
-        frame->flags |= TF_FLAG_REOPENED;
+        /* Nobody knows how many frames an absence has cost; that it has cost some is known. */
+        frame->flags |= TF_FLAG_REOPENED | (p->frames_captured ? TF_FLAG_GAP : 0);
     }
     entry = &p->backlog[head % TF_BACKLOG];
     entry->frame = frame;
@@ -70,6 +71,7 @@ static void deliver(struct tf_pipeline *p, struct tf_source *source, struct tf_f
         .dropped_capture = p->drops_before.capture + drops.capture + p->lost_backlog,
         .video_frame = frame->past.valid ? frame->past.video_frame : -1,
         .past = frame->past,
+        .opening = p->openings,
     };
     if (frame->past.valid) {
         entry->head.dropped_driver = frame->dropped_driver;
@@ -110,6 +112,8 @@ static enum outcome run_source(struct tf_pipeline *p, struct tf_source *source, 
         enum tf_next next = tf_source_next(source, TF_POLL_MS, &frame, err);
 
         tf_pipeline_beat(p, TF_THREAD_CAPTURE);
+        if (atomic_load_explicit(&p->ffc_asked, memory_order_acquire))
+            tf_capture_ffc(p, source);
         switch (next) {
         case TF_NEXT_FRAME:
             last_ns = tf_now_ns();
@@ -166,13 +170,15 @@ static void forget_source(struct tf_pipeline *p, struct tf_source *source)
     struct tf_shared_record *latest;
 
     pthread_mutex_lock(&p->lock);
-    p->source = NULL;
+    p->source = NULL; /* from here on nobody asks for the shutter */
     latest = p->latest;
     p->latest = NULL;
     pthread_mutex_unlock(&p->lock);
     /* A snapshot of a camera that is away would show the past as if it were now. */
     if (latest)
         tf_shared_record_unref(latest);
+    if (atomic_load(&p->ffc_asked))
+        tf_capture_ffc(p, NULL);
     p->drops_before.driver += drops.driver;
     p->drops_before.capture += drops.capture;
     tf_source_close(source);

@@ -43,6 +43,8 @@ struct tf_http_options {
      */
     int (*record)(void *context, enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns,
                   char **answer);
+    /* POST /camera/NAME/ffc; NULL: there is none. `body`, answer and result as in `record`. */
+    int (*ffc)(void *context, const char *camera, const char *body, size_t size, char **answer);
     void *context;
 };
 

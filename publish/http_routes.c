@@ -267,7 +267,8 @@ static enum MHD_Result get_index(struct tf_http *http, struct MHD_Connection *co
                   "/healthz                   200 when all is well, else 503 and why\n"
                   "/snapshot.png?camera=NAME  the latest annotated picture (?pair=NAME: of both cameras)\n"
                   "/record                    the session that is recorded (JSON)\n"
-                  "POST /record/start, /record/stop, /mark: see docs/recording.md\n");
+                  "POST /record/start, /record/stop, /mark: see docs/recording.md\n"
+                  "POST /camera/NAME/ffc      moves the camera's shutter: see docs/cameras.md\n");
 }
 
 /* --- /record and /mark --- */
@@ -291,30 +292,71 @@ static const struct {
     {"/mark", TF_HTTP_RECORD_MARK},
 };
 
+/* What find_post returns for /camera/NAME/ffc. */
+#define POST_FFC ((int)(sizeof(posts) / sizeof(posts[0])))
+
+/* The name in /camera/NAME/ffc. */
+static bool ffc_camera(const char *url, char name[64])
+{
+    size_t n;
+
+    if (strncmp(url, "/camera/", 8) != 0)
+        return false;
+    n = strcspn(url + 8, "/");
+    if (!n || n >= 64 || strcmp(url + 8 + n, "/ffc") != 0)
+        return false;
+    memcpy(name, url + 8, n);
+    name[n] = '\0';
+    return true;
+}
+
 static int find_post(const char *url)
 {
+    char name[64];
+
+    if (ffc_camera(url, name))
+        return POST_FFC;
     for (size_t i = 0; i < sizeof(posts) / sizeof(posts[0]); i++)
         if (strcmp(url, posts[i].path) == 0)
             return (int)i;
     return -1;
 }
 
-static enum MHD_Result ask_record(struct tf_http *http, struct MHD_Connection *connection,
-                                  enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns)
+/* Takes over what a callee has said. */
+static enum MHD_Result tell(struct MHD_Connection *connection, int status, char *text)
 {
     struct MHD_Response *response;
-    char *text = NULL;
-    int status;
 
-    if (!http->options.record)
-        return answer_error(connection, 404, "nothing is recorded here");
-    status = http->options.record(http->options.context, what, body, size, t_mono_ns, &text);
     if (!text)
         return answer(connection, 500, "application/json", "{\"error\":\"no memory\"}\n");
     response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     if (!response)
         free(text);
     return queue(connection, (unsigned)status, "application/json", response);
+}
+
+static enum MHD_Result ask_record(struct tf_http *http, struct MHD_Connection *connection,
+                                  enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns)
+{
+    char *text = NULL;
+    int status;
+
+    if (!http->options.record)
+        return answer_error(connection, 404, "nothing is recorded here");
+    status = http->options.record(http->options.context, what, body, size, t_mono_ns, &text);
+    return tell(connection, status, text);
+}
+
+static enum MHD_Result ask_ffc(struct tf_http *http, struct MHD_Connection *connection, const char *url,
+                               const char *body, size_t size)
+{
+    char name[64], *text = NULL;
+    int status;
+
+    if (!http->options.ffc || !ffc_camera(url, name))
+        return answer_error(connection, 404, "no shutter can be moved here");
+    status = http->options.ffc(http->options.context, name, body, size, &text);
+    return tell(connection, status, text);
 }
 
 static enum MHD_Result get_record(struct tf_http *http, struct MHD_Connection *connection)
@@ -333,8 +375,8 @@ static bool is_json(struct MHD_Connection *connection)
     return type && strncasecmp(type, "application/json", 16) == 0 && (!type[16] || strchr("; ", type[16]));
 }
 
-static enum MHD_Result take_post(struct tf_http *http, struct MHD_Connection *connection, int route,
-                                 struct post *post)
+static enum MHD_Result take_post(struct tf_http *http, struct MHD_Connection *connection, const char *url,
+                                 int route, struct post *post)
 {
     if (!post)
         return answer_error(connection, 500, "no memory");
@@ -343,6 +385,8 @@ static enum MHD_Result take_post(struct tf_http *http, struct MHD_Connection *co
     if (post->too_long)
         return answer_error(connection, 413, "the body is longer than %u bytes", BODY_MAX);
     post->body[post->size] = '\0';
+    if (route == POST_FFC)
+        return ask_ffc(http, connection, url, post->body, post->size);
     return ask_record(http, connection, posts[route].what, post->body, post->size, post->t_mono_ns);
 }
 
@@ -460,7 +504,7 @@ static enum MHD_Result respond(struct tf_http *http, struct MHD_Connection *conn
         return result;
     if (route >= 0)
         return is_post
-                   ? take_post(http, connection, route, post)
+                   ? take_post(http, connection, url, route, post)
                    : answer_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only POST is understood here");
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are understood");

@@ -80,6 +80,23 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     MEMBER_REAL("sensor_c", c->sensor_c, 2);
     MEMBER_REAL("nose_c", c->nose_c, 3);
     MEMBER_REAL("forehead_c", c->forehead_c, 3);
+    fputs("\"flags\":[", f);
+    for (unsigned i = 0, n = 0; i < TF_FLAG_COUNT; i++)
+        if (c->flags & 1u << i)
+            fprintf(f, "%s\"%s\"", n++ ? "," : "", tf_flag_name(i));
+    fprintf(f, "],\"shutter\":{\"trigger\":%s,\"hold\":%s,\"release\":%s},", c->ffc[0] ? "true" : "false",
+            c->ffc[1] ? "true" : "false", c->ffc[2] ? "true" : "false");
+    fputs("\"clock\":{", f);
+    if (c->t_from)
+        MEMBER_TEXT("t_from", c->t_from);
+    else
+        fputs("\"t_from\":null,", f);
+    MEMBER_REAL("nominal_hz", c->nominal_hz > 0 ? (double)c->nominal_hz : NAN, 4);
+    MEMBER_REAL("rate_hz", c->rate_hz, 5);
+    MEMBER_REAL("drift_ppm", c->drift_ppm, 1);
+    fputs("\"error_ppm\":", f);
+    put_real(f, c->drift_err_ppm, 1, "null");
+    fputs("},", f);
     MEMBER_UINT("last_frame", c->last_frame);
     MEMBER_UINT("last_t_mono_ns", c->last_t_mono_ns);
     fputs("\"age_s\":", f);
@@ -147,6 +164,9 @@ VALUE(viewers, c->rtsp_viewers)
 VALUE(clients, c->http_clients)
 VALUE(sensor, c->sensor_c)
 VALUE(age, age(c, now_ns))
+VALUE(rate, c->rate_hz)
+VALUE(drift, c->drift_ppm)
+VALUE(shutter, c->state == TF_CAMERA_RUNNING && c->flags & TF_FLAG_FFC)
 
 static const struct metric metrics[] = {
     {"thermoface_up", "1 while the camera delivers frames.", GAUGE, value_up},
@@ -159,6 +179,12 @@ static const struct metric metrics[] = {
     {"thermoface_http_clients", "Clients that read /landmarks now.", GAUGE, value_clients},
     {"thermoface_sensor_celsius", "Temperature of the camera's sensor.", GAUGE, value_sensor},
     {"thermoface_frame_age_seconds", "Time since the last frame was captured.", GAUGE, value_age},
+    {"thermoface_camera_rate_hertz", "The camera's rate by the host's clock since it was opened.", GAUGE,
+     value_rate},
+    {"thermoface_camera_drift_ppm", "How much faster the camera runs than the rate that it states.", GAUGE,
+     value_drift},
+    {"thermoface_shutter_closed", "1 while the camera calibrates with its shutter closed.", GAUGE,
+     value_shutter},
 };
 
 static void head(FILE *f, const char *name, const char *help, const char *type)

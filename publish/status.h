@@ -48,6 +48,16 @@ struct tf_status {
     float sensor_c, nose_c, forehead_c; /* NAN unknown; of the largest face in the last record */
     uint32_t latency_us;                /* of the last record */
     uint64_t last_frame, last_t_mono_ns;
+
+    /* The camera's clock against ours. */
+    const char *t_from;   /* where the last stamp came from, or NULL */
+    float nominal_hz;     /* what the camera says; 0 = nothing */
+    double rate_hz;       /* measured since it was opened; NAN: not yet */
+    double drift_ppm;     /* how much faster than it says; NAN: not known */
+    double drift_err_ppm; /* standard error of both, from the stamps' scatter */
+
+    bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
+    uint32_t flags; /* of the last record */
 };
 
 /* Counts a record's latency: histogram, sum, number and the last one. */

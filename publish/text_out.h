@@ -73,12 +73,12 @@ static inline void tf_out_int(struct tf_out *o, int64_t value)
 }
 
 /*
- * A finite value rounded to `decimals` (1 to 3, ties to even of the binary product), without trailing zeros
+ * A finite value rounded to `decimals` (1 to 5, ties to even of the binary product), without trailing zeros
  * but with one decimal at least, so that a field keeps its type from record to record. Never "-0.0".
  */
 static inline void tf_out_real(struct tf_out *o, double value, int decimals)
 {
-    static const int scales[] = {1, 10, 100, 1000};
+    static const int scales[] = {1, 10, 100, 1000, 10000, 100000};
     int scale = scales[decimals], part;
     uint64_t fixed;
 

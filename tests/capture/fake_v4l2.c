@@ -13,6 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/usb/video.h>
+#include <linux/uvcvideo.h>
+
 #include "fake_v4l2.h"
 
 struct fake_v4l2 fake;
@@ -212,6 +215,80 @@ static int dequeue(struct v4l2_buffer *b)
     return r;
 }
 
+static const struct v4l2_query_ext_ctrl ctrls[] = {
+    {.id = V4L2_CID_BRIGHTNESS,
+     .type = V4L2_CTRL_TYPE_INTEGER,
+     .name = "Brightness",
+     .maximum = 255,
+     .step = 1,
+     .default_value = 128},
+    {.id = V4L2_CID_POWER_LINE_FREQUENCY,
+     .type = V4L2_CTRL_TYPE_MENU,
+     .name = "Power Line, Frequency",
+     .maximum = 1},
+    {.id = V4L2_CID_USER_BASE + 0x1000, .type = V4L2_CTRL_TYPE_BUTTON, .name = "Shutter"},
+    {.id = V4L2_CID_USER_BASE + 0x1001,
+     .type = V4L2_CTRL_TYPE_INTEGER,
+     .name = "Locked",
+     .maximum = 9,
+     .flags = V4L2_CTRL_FLAG_READ_ONLY},
+};
+
+static int control(unsigned long rq, void *a)
+{
+    struct v4l2_query_ext_ctrl *q = a;
+    struct v4l2_querymenu *menu = a;
+    struct v4l2_ext_controls *all = a;
+    bool set = rq == VIDIOC_S_EXT_CTRLS;
+
+    if (!fake.controls)
+        return -ENOTTY;
+    if (rq == VIDIOC_QUERY_EXT_CTRL) {
+        for (size_t i = 0; i < sizeof(ctrls) / sizeof(ctrls[0]); i++)
+            if (ctrls[i].id > (q->id & ~V4L2_CTRL_FLAG_NEXT_CTRL)) {
+                *q = ctrls[i];
+                return 0;
+            }
+        return -EINVAL;
+    }
+    if (rq == VIDIOC_QUERYMENU) {
+        if (menu->index > 1)
+            return -EINVAL;
+        strcpy((char *)menu->name, menu->index ? "50 Hz" : "Disabled");
+        return 0;
+    }
+    switch (all->controls[0].id) {
+    case V4L2_CID_BRIGHTNESS:
+        *(set ? &fake.brightness : &all->controls[0].value) = set ? all->controls[0].value : fake.brightness;
+        return 0;
+    case V4L2_CID_POWER_LINE_FREQUENCY:
+        *(set ? &fake.mode : &all->controls[0].value) = set ? all->controls[0].value : fake.mode;
+        return 0;
+    case V4L2_CID_USER_BASE + 0x1000:
+        fake.shutters += set;
+        return set ? 0 : -EACCES;
+    }
+    return set ? -EACCES : 0;
+}
+
+static int extension(struct uvc_xu_control_query *q)
+{
+    if (!fake.unit_size || q->unit != 6 || q->selector != 17)
+        return -ENOENT;
+    if (q->query == UVC_GET_LEN) {
+        q->data[0] = (uint8_t)fake.unit_size;
+        q->data[1] = (uint8_t)(fake.unit_size >> 8);
+    } else if (q->query == UVC_SET_CUR) {
+        if (q->size != fake.unit_size)
+            return -ENOBUFS;
+        memcpy(fake.unit_bytes, q->data, q->size);
+        fake.unit_sets++;
+    } else {
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int answer(unsigned long rq, void *a)
 {
     struct itimerspec period = {0};
@@ -295,6 +372,13 @@ static int answer(unsigned long rq, void *a)
         fake.queued = 0;
         timerfd_settime(timer_fd, 0, &period, NULL);
         return 0;
+    case VIDIOC_QUERY_EXT_CTRL:
+    case VIDIOC_QUERYMENU:
+    case VIDIOC_G_EXT_CTRLS:
+    case VIDIOC_S_EXT_CTRLS:
+        return control(rq, a);
+    case UVCIOC_CTRL_QUERY:
+        return extension(a);
     default:
         return -ENOTTY;
     }
@@ -316,6 +400,8 @@ int ioctl(int fd, unsigned long rq, ...)
         r = -fake.fault.code;
     else
         r = answer(rq, a);
+    if (fake.answered)
+        r = fake.answered(rq, a, r);
     pthread_mutex_unlock(&lock);
     if (r < 0) {
         errno = -r;

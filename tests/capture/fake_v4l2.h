@@ -41,7 +41,17 @@ struct fake_v4l2 {
     /* Writes picture n. */
     void (*fill)(uint8_t *data, size_t size, unsigned n);
 
+    /* Last word on any other answer: may change it, and make the call fail with a negative errno. */
+    int (*answered)(unsigned long request, void *argument, int r);
+    /* Controls: brightness (0 to 255), mode (a menu of two), shutter (a button), locked (read only). */
+    bool controls;
+    /* An extension unit 6 with selector 17 of this many bytes; 0: none. */
+    uint16_t unit_size;
+
     /* What was seen. */
+    int brightness, mode, shutters;
+    uint8_t unit_bytes[64];
+    unsigned unit_sets;
     unsigned opens, closes, maps, streams_on, streams_off, dequeues;
     int queued;
 };

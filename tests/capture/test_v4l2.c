@@ -337,14 +337,15 @@ static void formats_that_do_not_fit_are_named(void **state)
 static void answers_that_make_no_sense_are_refused(void **state)
 {
     static const struct {
-        uint32_t stride, size, width;
+        uint32_t stride, size, width, height;
         const char *word;
     } cases[] = {
-        {4000000000u, UINT32_MAX, 0, "4000000000 bytes a line"},
-        {3, UINT32_MAX, 0, "3 bytes a line"},
-        {UINT32_MAX, 100, 0, "hold 100 bytes"},
-        {UINT32_MAX, 0, 0, "hold 0 bytes"},
-        {UINT32_MAX, UINT32_MAX, 70000, "70000x"},
+        {4000000000u, UINT32_MAX, 0, 0, "4000000000 bytes a line"},
+        {3, UINT32_MAX, 0, 0, "3 bytes a line"},
+        {UINT32_MAX, 100, 0, 0, "hold 100 bytes"},
+        {UINT32_MAX, 0, 0, 0, "hold 0 bytes"},
+        {UINT32_MAX, UINT32_MAX, 70000, 0, "70000x"},
+        {1u << 20, 4096, 160, 4096, "4096 MiB"}, /* no bytes at all, as 32 bits count */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -356,6 +357,10 @@ static void answers_that_make_no_sense_are_refused(void **state)
         fake.stride = cases[i].stride;
         fake.size = cases[i].size;
         fake.give_width = cases[i].width;
+        if (cases[i].height) {
+            fake.formats[0].width = cases[i].width;
+            fake.formats[0].height = cases[i].height;
+        }
         fake.least_size = 65536;
         r = tf_source_open(&plain, &s, &err);
         if (!r) {

@@ -29,10 +29,43 @@ static void a_lost_camera_comes_back_and_numbers_go_on(void **state)
     for (unsigned i = 1; i < n; i++)
         if (seen->heads[i].sequence < seen->heads[i - 1].sequence) {
             restarts++;
+            assert_true(seen->heads[i].flags &
+                        TF_FLAG_GAP); /* what an absence cost is not known, that it did is */
             /* The first try comes after 0.25 s. */
             assert_in_range(seen->heads[i].t_mono_ns - seen->heads[i - 1].t_mono_ns, 250000000, 1500000000);
         }
     assert_in_range(restarts, 2, 3);
+    tf_pipeline_destroy(pipeline);
+    free(seen);
+}
+
+/* Another thread asks, capture moves the shutter; a camera that is away is said to be. */
+static void the_shutter_is_moved_by_capture(void **state)
+{
+    struct tf_pipeline_options options = small_camera("synthetic:gone=1.5");
+    struct seen *seen = seen_new();
+    struct tf_pipeline *pipeline;
+    struct tf_error err = {0};
+    bool closed = false;
+    unsigned n;
+    int r;
+
+    options.retry = true;
+    pipeline = start_pipeline(&options, seen);
+    wait_records(seen, 5, 5000);
+    assert_int_equal(tf_pipeline_ffc(pipeline, TF_FFC_TRIGGER, &err), 0);
+    /* Over losses and returns, it answers: done, or away. */
+    for (int i = 0; i < 200; i++) {
+        r = tf_pipeline_ffc(pipeline, i % 2 ? TF_FFC_RELEASE : TF_FFC_HOLD, &err);
+        assert_true(r == 0 || r == -EAGAIN || r == -ENODEV);
+        usleep(10000);
+    }
+    assert_int_equal(tf_pipeline_stop(pipeline, NULL), 0);
+    assert_int_equal(tf_pipeline_ffc(pipeline, TF_FFC_TRIGGER, &err), -EAGAIN);
+    n = atomic_load(&seen->count);
+    for (unsigned i = 0; i < n; i++)
+        closed |= (seen->heads[i].flags & TF_FLAG_FFC) != 0;
+    assert_true(closed);
     tf_pipeline_destroy(pipeline);
     free(seen);
 }
@@ -151,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_camera_comes_back_and_numbers_go_on),
+        cmocka_unit_test(the_shutter_is_moved_by_capture),
         cmocka_unit_test(without_retry_a_loss_is_the_end),
         cmocka_unit_test(silence_is_no_signal),
         cmocka_unit_test(an_absent_camera_is_waited_for),

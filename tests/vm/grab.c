@@ -5,6 +5,7 @@
  * EXPECT holds frames of tightly packed rows in the frame's pixel format; each captured frame has to equal
  * one of them. Prints one line; exit status 0 only when all frames came and all were equal.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,8 @@ int main(int argc, char **argv)
     struct tf_source *source = NULL;
     struct pattern pattern = {0};
     unsigned w = 0, h = 0;
-    long want, got = 0, wrong = 0, corrupt = 0, gaps = 0;
+    long want, got = 0, wrong = 0, corrupt = 0, gaps = 0, twice = 0, imminent = 0, closed = 0;
+    float sensor_c = NAN;
     enum tf_next next = TF_NEXT_FRAME;
 
     if (argc < 5 || argc > 6 || sscanf(argv[3], "%ux%u", &w, &h) != 2 || (want = atol(argv[4])) < 1) {
@@ -110,6 +112,10 @@ int main(int argc, char **argv)
         got++;
         corrupt += (f->flags & TF_FLAG_CORRUPT) != 0;
         gaps += (f->flags & TF_FLAG_GAP) != 0;
+        twice += (f->flags & TF_FLAG_DUPLICATE) != 0;
+        imminent += (f->flags & TF_FLAG_FFC_IMMINENT) != 0;
+        closed += (f->flags & TF_FLAG_FFC) != 0;
+        sensor_c = f->sensor_c;
         if (pattern.data)
             wrong += !equals_one(f, &pattern);
         if (got == 1)
@@ -117,6 +123,9 @@ int main(int argc, char **argv)
                    f->height, f->pixel, f->stride[0], tf_stamp_name(f->stamp));
         tf_frame_unref(f);
     }
+    if (!isnan(sensor_c))
+        printf("sensor %.2f duplicates %ld imminent %ld closed %ld; ", (double)sensor_c, twice, imminent,
+               closed);
     printf("frames %ld wrong %ld corrupt %ld gaps %ld dropped %llu end %d %s\n", got, wrong, corrupt, gaps,
            (unsigned long long)tf_source_drops(source).driver, next, next == TF_NEXT_FRAME ? "" : err.text);
     tf_source_close(source);
