@@ -111,7 +111,7 @@ struct tf_face {
     /* From the nostrils' temperature over the last half minute (docs/regions.md). */
     float breathing_rate;    /* breaths a minute; NAN: not known (yet) */
     float breathing_quality; /* 0..1: share of the band's power in the peak; NAN: not known */
-    struct tf_mask mask;                    /* with a segmentation network */
+    struct tf_mask mask;     /* with a segmentation network */
 
     /* Of a paired camera (inference/pairing.h). */
     enum tf_points_from from;

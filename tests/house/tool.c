@@ -138,7 +138,8 @@ int main(int argc, char **argv)
         return play(argv + 2, argv[1][0] == 'h');
     if (argc == 5 && strcmp(argv[1], "at") == 0)
         return at(argv + 2);
-    fputs("usage: house-tool numbers WIDTH HEIGHT | truth|hashes URL WIDTH HEIGHT FPS N | at URL WIDTH HEIGHT\n",
+    fputs("usage: house-tool numbers WIDTH HEIGHT | truth|hashes URL WIDTH HEIGHT FPS N | at URL WIDTH "
+          "HEIGHT\n",
           stderr);
     return 2;
 }
