@@ -11,13 +11,19 @@ import losses as L
 from data import Thermal6, tight_box, visible68
 
 SIZE, SCALE = 112, 1.5
-KEEP = 40                    # batches waiting for their second use
+USES = 5                     # of each batch: making one costs more than learning from it
+KEEP = 60                    # batches waiting for another use
 
 
-def mirrored(u):
-    u = u[:, A.FLIP].clone()
-    u[..., 0] = 1 - u[..., 0]
-    return u
+def again(x, u):
+    """A batch (8 bit) for another use: mirrored or not, turned, moved and scaled a little, other contrast and noise."""
+    b = len(x)
+    side = SIZE * torch.exp(torch.randn(b) * 0.05)
+    centre = (SIZE - 1) / 2 + torch.randn(b, 2) * 0.025 * SIZE
+    win = A.Window(centre, side, torch.randn(b) * 0.1, torch.where(torch.rand(b) < 0.5, -1.0, 1.0))
+    x, _ = win.sample(x.float() / 255, SIZE)
+    x = A.gamma(x, 0.8, 1.25) + torch.randn_like(x) * A.uniform(b, 0, 0.02)
+    return A.to_u8(x.clamp(0, 1)), win.to_window(u * SIZE - 0.5)
 
 
 def fold_recordings(thermal, fold):
@@ -53,19 +59,21 @@ class Landmarks:
         self.empty = torch.from_numpy(self.thermal.negative_frames().astype(np.int32)).float()
         self.held_out = fold_recordings(self.thermal, cfg.fold) if cfg.fold else None
         self.pseudo = [load_labels(*spec.split(":"), without=self.held_out or []) for spec in cfg.pseudo or []]
-        self.steps = 2 * (len(self.train) // cfg.batch)
+        self.steps = USES * (len(self.train) // cfg.batch)
         self.kept = []
 
     def epoch(self):
-        """Making a batch costs as much as learning from it, so each is used a second time, mirrored, some while later."""
+        """Every face once anew, and what was made before once more in between: USES steps for each new batch."""
         order = torch.randperm(len(self.train))
-        for i in range(self.steps // 2):
+        for i in range(self.steps // USES):
             x, u, weight, face = self.batch(order[i * self.cfg.batch:(i + 1) * self.cfg.batch])
             yield x, u, weight, face
-            self.kept.append(((x.flip(3) * 255).to(torch.uint8), mirrored(u), weight, face))
-            x, u, weight, face = self.kept.pop(random.randrange(len(self.kept))) if len(self.kept) > KEEP \
-                else random.choice(self.kept)
-            yield x.float() / 255, u, weight, face
+            self.kept.append(((x * 255).to(torch.uint8), u, weight, face))
+            if len(self.kept) > KEEP:
+                self.kept.pop(0)
+            for _ in range(USES - 1):
+                x, u, weight, face = random.choice(self.kept)
+                yield *again(x, u), weight, face
 
     def batch(self, index):
         """Gray faces: plain, with a thermal look, real thermal with pseudo-labels, and windows without a face."""

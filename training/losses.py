@@ -34,13 +34,50 @@ def decode(heat, beta=1.2, window=7):
     return torch.stack([x, y], 2), margin
 
 
-def target_maps(u, size, sigma):
-    """Gaussians around points u [B, N, 2] (0..1), each summing to 1; sigma in cells."""
-    c = torch.arange(size) + 0.5
-    gx = torch.exp(-((c - u[..., 0:1] * size) ** 2) / (2 * sigma * sigma))
-    gy = torch.exp(-((c - u[..., 1:2] * size) ** 2) / (2 * sigma * sigma))
-    gx, gy = gx / gx.sum(-1, True).clamp(min=1e-6), gy / gy.sum(-1, True).clamp(min=1e-6)
-    return gy[..., :, None] * gx[..., None, :]
+class HeatLoss(torch.autograd.Function):
+    """landmark_loss and its gradient in a few passes over the maps: autograd's way took a quarter of a training step."""
+
+    @staticmethod
+    def forward(ctx, heat, v, share, flat, sigma, coordinates):
+        b, n, h, w = heat.shape
+        z = heat.detach().to(torch.float32, memory_format=torch.contiguous_format)
+        top = z.amax((2, 3), True)
+        p = torch.exp(z - top)
+        total = p.sum((2, 3), True)
+        p.div_(total)
+        log_total = (top + total.log())[..., 0, 0]
+        cx, cy = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
+        gx, gy = gaussians(v[..., 0], w, sigma), gaussians(v[..., 1], h, sigma)
+        ce = log_total - ((z * gx[:, :, None, :]).sum(3) * gy).sum(2)
+        dx, dy = p.sum(2) @ cx - v[..., 0], p.sum(3) @ cy - v[..., 1]
+        length = (dx * dx + dy * dy).sqrt()
+        d = length * w                                                # cells
+        loss = (share * (0.35 * ce + coordinates * (d + 0.3 * torch.log1p(d / 0.3)))).sum()
+        loss = loss + (flat[:, None] * (log_total - z.mean((2, 3)))).sum()
+        ctx.save_for_backward(p, gx, gy, share, flat, dx, dy, length, v)
+        ctx.coordinates = coordinates
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad):
+        p, gx, gy, share, flat, dx, dy, length, v = ctx.saved_tensors
+        b, n, h, w = p.shape
+        cx, cy = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
+        d = length * w
+        pull = grad * share * ctx.coordinates * (1 + 1 / (1 + d / 0.3)) * w / length.clamp(min=1e-6)
+        ce, even = grad * 0.35 * share, grad * flat[:, None]
+        across = (pull * dx)[..., None] * (cx - (dx + v[..., 0])[..., None]) + (ce + even)[..., None]
+        down = (pull * dy)[..., None] * (cy - (dy + v[..., 1])[..., None])
+        g = (across[:, :, None, :] + down[..., None]).mul_(p)
+        g.addcmul_((gy * ce[..., None])[..., None], gx[:, :, None, :], value=-1)
+        g.sub_((even / (h * w))[..., None, None])
+        return g, None, None, None, None, None
+
+
+def gaussians(u, size, sigma):
+    """Gaussians around u [B, N] (0..1) over size cells, each summing to 1; sigma in cells."""
+    g = torch.exp(-((torch.arange(size) + 0.5 - u[..., None] * size) ** 2) / (2 * sigma * sigma))
+    return g / g.sum(-1, True).clamp(min=1e-6)
 
 
 def landmark_loss(heat, u, weight, face, sigma=1.0, coordinates=1.0):
@@ -49,20 +86,14 @@ def landmark_loss(heat, u, weight, face, sigma=1.0, coordinates=1.0):
     u [B, N, 2] in 0..1 (NaN: no label), weight [B] per face, face [B]: 1 where a face is in the window. A window without a face is
     taught a flat map, so that the margin of the peak means something.
     """
-    b, n, h, w = heat.shape
+    b, n = u.shape[:2]
     ok = torch.isfinite(u).all(2)
     v = torch.nan_to_num(u, nan=0.5)
     # A point outside the window has no cell: leave it out rather than pull the map to the edge.
     ok = ok & (v > -0.01).all(2) & (v < 1.01).all(2)
     m = ok.float() * face[:, None]
-    logp = F.log_softmax(heat.flatten(2), 2)
-    ce = -(target_maps(v.clamp(0, 1), h, sigma).flatten(2) * logp).sum(2)
-    d = (soft_argmax(heat) - v).norm(dim=2) * w                      # cells
-    per = (0.35 * ce + coordinates * (d + 0.3 * torch.log1p(d / 0.3))) * m
-    loss = (per.sum(1) * weight).sum() / (m.sum(1) * weight).sum().clamp(min=1)
-    empty = 1 - face
-    flat = (-logp.mean(2)).mean(1)
-    return loss + (flat * empty).sum() / b
+    norm = (m.sum(1) * weight).sum().clamp(min=1)
+    return HeatLoss.apply(heat, v.clamp(0, 1), m * weight[:, None] / norm, (1 - face) / (b * n), sigma, coordinates)
 
 
 def nme(points, truth):

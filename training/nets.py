@@ -96,7 +96,7 @@ class Net(nn.Module):
         a = [values[i] for i in n.inputs]
         if n.op == "conv":
             y = self.mods[n.name](a[0])
-            return F.relu(y) if n.relu else y
+            return F.relu_(y) if n.relu else y
         if n.op == "gemm":           # bfloat16 would round coordinates to a fifth of a pixel
             with torch.autocast("cpu", enabled=False):
                 y = self.mods[n.name](a[0].float())
