@@ -18,6 +18,11 @@ void tf_status_init(struct tf_pipeline *p)
     s->state_since_mono_ns = tf_now_ns();
     p->state_since_utc_ns = tf_utc_now_ns();
     s->sensor_c = s->nose_c = s->forehead_c = NAN;
+    if (p->options.pair) {
+        s->pair.paired = true;
+        s->pair.calibrated = p->pair.registration != NULL;
+        snprintf(s->pair.partner, sizeof(s->pair.partner), "%s", p->pair.partner);
+    }
     s->rate_hz = s->drift_ppm = s->drift_err_ppm = NAN;
 }
 
@@ -156,6 +161,18 @@ static void count_latency(struct tf_pipeline *p, uint64_t us64)
         atomic_store_explicit(&p->latency_max, us, memory_order_relaxed);
 }
 
+static void count_pair(struct tf_pair_status *pair, const struct tf_record *record)
+{
+    if (record->pair.camera) {
+        pair->with++;
+        pair->skew_us = record->pair.skew_us;
+    } else {
+        pair->without++;
+    }
+    for (uint32_t i = 0; i < record->faces.count; i++)
+        pair->visible_faces += record->faces.faces[i].from == TF_POINTS_FROM_VISIBLE;
+}
+
 void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, uint32_t opening,
                       struct tf_shared_record *shared)
 {
@@ -178,6 +195,8 @@ void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, uin
     if (p->live)
         tf_rate_add(&p->rate, record->sequence, record->t_mono_ns);
     p->fps_stamps[p->fps_count++ % TF_FPS_STAMPS] = tf_now_ns();
+    if (s->pair.paired)
+        count_pair(&s->pair, record);
     /* A frame that nobody looked at says nothing of faces: the last look stays. */
     if (record->state != TF_STATE_SKIPPED) {
         s->faces = record->faces.count;

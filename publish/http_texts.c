@@ -44,6 +44,25 @@ static double age(const struct tf_status *c, uint64_t now_ns)
 #define MEMBER_REAL(name, value, decimals)                                                                   \
     (fputs("\"" name "\":", f), put_real(f, value, decimals, "null"), fputc(',', f))
 
+static void state_pair(FILE *f, const struct tf_pair_status *pair)
+{
+    if (!pair->paired) {
+        fputs("\"pair\":null,", f);
+        return;
+    }
+    fputs("\"pair\":{", f);
+    MEMBER_TEXT("camera", pair->partner);
+    fprintf(f, "\"calibrated\":%s,", pair->calibrated ? "true" : "false");
+    MEMBER_UINT("with", pair->with);
+    MEMBER_UINT("without", pair->without);
+    MEMBER_UINT("visible_faces", pair->visible_faces);
+    fputs("\"skew_us\":", f);
+    if (pair->with)
+        fprintf(f, "%" PRId64 "},", pair->skew_us);
+    else
+        fputs("null},", f);
+}
+
 static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
 {
     fputc('{', f);
@@ -97,6 +116,7 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     fputs("\"error_ppm\":", f);
     put_real(f, c->drift_err_ppm, 1, "null");
     fputs("},", f);
+    state_pair(f, &c->pair);
     MEMBER_UINT("last_frame", c->last_frame);
     MEMBER_UINT("last_t_mono_ns", c->last_t_mono_ns);
     fputs("\"age_s\":", f);
@@ -166,6 +186,8 @@ VALUE(sensor, c->sensor_c)
 VALUE(age, age(c, now_ns))
 VALUE(rate, c->rate_hz)
 VALUE(drift, c->drift_ppm)
+VALUE(pair_faces, c->pair.paired ? (double)c->pair.visible_faces : NAN)
+VALUE(pair_skew, c->pair.with ? (double)c->pair.skew_us * 1e-6 : NAN)
 VALUE(shutter, c->state == TF_CAMERA_RUNNING && c->flags & TF_FLAG_FFC)
 
 static const struct metric metrics[] = {
@@ -185,6 +207,10 @@ static const struct metric metrics[] = {
      value_drift},
     {"thermoface_shutter_closed", "1 while the camera calibrates with its shutter closed.", GAUGE,
      value_shutter},
+    {"thermoface_pair_visible_faces_total", "Faces measured at the visible camera's points.", COUNTER,
+     value_pair_faces},
+    {"thermoface_pair_skew_seconds", "The visible frame's stamp less the thermal one's, of the last pair.",
+     GAUGE, value_pair_skew},
 };
 
 static void head(FILE *f, const char *name, const char *help, const char *type)
@@ -239,6 +265,29 @@ static void write_states(FILE *f, const struct tf_status *cameras, int count)
             fprintf(f, ",state=\"%s\"} %" PRIu64 "\n", tf_state_name((enum tf_state)s),
                     cameras[i].state_frames[s]);
         }
+}
+
+static void write_pairs(FILE *f, const struct tf_status *cameras, int count)
+{
+    bool begun = false;
+
+    for (int i = 0; i < count; i++) {
+        const struct tf_pair_status *pair = &cameras[i].pair;
+
+        if (!pair->paired)
+            continue;
+        if (!begun)
+            head(f, "thermoface_pair_frames_total", "Frames with a frame of the visible camera, and without.",
+                 "counter");
+        begun = true;
+        for (int with = 1; with >= 0; with--) {
+            labels(f, "thermoface_pair_frames_total", &cameras[i]);
+            fprintf(f, ",partner=");
+            put_text(f, pair->partner);
+            fprintf(f, ",paired=\"%s\"} %" PRIu64 "\n", with ? "yes" : "no",
+                    with ? pair->with : pair->without);
+        }
+    }
 }
 
 static void write_drops(FILE *f, const struct tf_status *cameras, int count)
@@ -329,6 +378,7 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, uint64_t 
     if (count) {
         write_states(f, cameras, count);
         write_drops(f, cameras, count);
+        write_pairs(f, cameras, count);
         write_latency(f, cameras, count);
         write_regions(f, cameras, count);
     }

@@ -56,6 +56,15 @@ struct tf_status {
     double drift_ppm;     /* how much faster than it says; NAN: not known */
     double drift_err_ppm; /* standard error of both, from the stamps' scatter */
 
+    /* Of a thermal camera that is paired (docs/pairs.md). */
+    struct tf_pair_status {
+        bool paired, calibrated;
+        uint64_t with, without; /* records with a partner's frame, and without */
+        uint64_t visible_faces; /* faces measured at the partner's points */
+        int64_t skew_us;        /* of the last record that has a partner */
+        char partner[64];
+    } pair;
+
     bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
     uint32_t flags; /* of the last record */
 };

@@ -147,6 +147,15 @@ def mapped_points_and_skew():
                                        "stream=width", "-of", "csv=p=0", daemon.rtsp("rig")], capture_output=True,
                                       text=True, timeout=60 * SLOW, check=False)
                 check(done.stdout.strip() == str(width), done)
+            state = next(c for c in json.loads(daemon.get("/state"))["cameras"] if c["camera"] == "thermal")
+            check(state["pair"]["camera"] == "visible" and state["pair"]["calibrated"], state["pair"])
+            check(state["pair"]["with"] >= 40 and state["pair"]["visible_faces"] >= 40, state["pair"])
+            check(state["pair"]["with"] + state["pair"]["without"] == state["frames"], f"{state['pair']} of {state['frames']}")
+            metrics = daemon.get("/metrics").decode()
+            for sample in ('thermoface_pair_frames_total{camera="thermal",partner="visible",paired="yes"} ',
+                           'thermoface_pair_visible_faces_total{camera="thermal"} ', 'thermoface_pair_skew_seconds{camera="thermal"} '):
+                check(sample in metrics, f"no {sample}")
+            check('thermoface_pair_skew_seconds{camera="visible"}' not in metrics, "the visible camera has no skew")
             daemon.stop(limit=PATIENCE)
         stamps = {r["frame"]: r["t_mono_ns"] for r in theirs.records}
         seen = [r for r in ours.records if r["pair"] and r["pair"]["frame"] in stamps]

@@ -41,6 +41,7 @@ static inline int seen_record(void *self, const struct tf_record *record, struct
     if (n < SEEN_MAX) {
         memcpy(&seen->heads[n], record, offsetof(struct tf_record, faces));
         seen->heads[n].faces.count = record->faces.count;
+        seen->heads[n].pair = record->pair;
         atomic_store(&seen->count, n + 1);
     }
     if (seen->fail_from && n + 1 >= seen->fail_from) {

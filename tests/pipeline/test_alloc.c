@@ -83,13 +83,35 @@ static int allocating_record(void *self, const struct tf_record *record, struct 
     return 0;
 }
 
-static unsigned run(bool analyse, bool allocate, bool record, unsigned frames)
+/* The visible camera of a pair, whose own threads are counted too. */
+static struct tf_pipeline *partner(struct tf_exchange *exchange, const struct tf_pipeline_options *thermal)
+{
+    struct tf_pipeline_options options = *thermal;
+    struct tf_pipeline *pipeline;
+    struct tf_error err = {0};
+
+    options.source.url = "synthetic:kind=visible";
+    options.pair = NULL;
+    options.exchange = exchange;
+    if (tf_pipeline_create(&options, &pipeline, &err) != 0 || tf_pipeline_start(pipeline, &err) != 0)
+        fail_msg("%s", err.text);
+    return pipeline;
+}
+
+static unsigned run(bool analyse, bool allocate, bool record, bool paired, unsigned frames)
 {
     char folder[] = "/tmp/tf-pipeline-XXXXXX", path[128];
     struct tf_pipeline_options options = small_camera("synthetic");
     struct seen *seen = seen_new();
     struct tf_sink sinks[3] = {seen_sink(seen)};
-    struct tf_pipeline *pipeline;
+    static const struct tf_registration same = {.matrix = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+                                                .thermal_width = 160,
+                                                .thermal_height = 120,
+                                                .visible_width = 160,
+                                                .visible_height = 120};
+    struct tf_pipeline_pair pair = {
+        .partner = "webcam", .registration = &same, .use = TF_PAIR_USE_ALWAYS, .max_skew_ns = 1000000000};
+    struct tf_pipeline *pipeline, *visible = NULL;
     struct tf_error err = {0};
     unsigned n;
 
@@ -100,6 +122,12 @@ static unsigned run(bool analyse, bool allocate, bool record, unsigned frames)
         options.source.pace = TF_PACE_RECORDED; /* by the clock, as a camera: the recorder keeps up */
     options.analyser =
         (struct tf_analyser_options){.models = TF_SOURCE_ROOT "/models", .filter = true, .track = true};
+    if (paired) {
+        assert_int_equal(tf_exchange_create(&pair.exchange), 0);
+        options.source.pace = TF_PACE_RECORDED; /* by one clock, so that there are partners */
+        visible = partner(pair.exchange, &options);
+        options.pair = &pair;
+    }
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/records.ndjson", folder);
     if (tf_sink_file(path, TF_FILE_NDJSON, false, &sinks[1], &err) != 0 ||
@@ -148,7 +176,15 @@ static unsigned run(bool analyse, bool allocate, bool record, unsigned frames)
         /* It is the whole way that is counted, not the way of an empty picture. */
         assert_true(with_face > frames / 2);
     }
+    if (paired) {
+        struct tf_status status;
+
+        tf_pipeline_status(pipeline, &status);
+        assert_true(status.pair.visible_faces > 0);
+    }
     tf_pipeline_destroy(pipeline);
+    tf_pipeline_destroy(visible);
+    tf_exchange_destroy(pair.exchange);
     free(seen);
     unlink(path);
     rmdir(folder);
@@ -157,33 +193,39 @@ static unsigned run(bool analyse, bool allocate, bool record, unsigned frames)
 
 static void the_counter_counts(void **state)
 {
-    assert_true(run(false, true, false, 50) >= 49);
+    assert_true(run(false, true, false, false, 50) >= 49);
 }
 
 static void a_thousand_frames_allocate_nothing(void **state)
 {
     if (access(TF_SOURCE_ROOT "/models/landmarks68.onnx", R_OK) != 0)
         skip();
-    assert_int_equal(run(true, false, false, FRAMES), 0);
+    assert_int_equal(run(true, false, false, false, FRAMES), 0);
+}
+
+static void nor_do_they_in_a_pair(void **state)
+{
+    if (access(TF_SOURCE_ROOT "/models/landmarks68.onnx", R_OK) != 0)
+        skip();
+    assert_int_equal(run(true, false, false, true, FRAMES / 2), 0);
 }
 
 static void nor_do_they_without_inference(void **state)
 {
-    assert_int_equal(run(false, false, false, FRAMES), 0);
+    assert_int_equal(run(false, false, false, false, FRAMES), 0);
 }
 
 static void nor_do_they_while_recorded(void **state)
 {
-    assert_int_equal(run(false, false, true, FRAMES), 0);
+    assert_int_equal(run(false, false, true, false, FRAMES), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_counter_counts),
-        cmocka_unit_test(nor_do_they_without_inference),
-        cmocka_unit_test(nor_do_they_while_recorded),
-        cmocka_unit_test(a_thousand_frames_allocate_nothing),
+        cmocka_unit_test(the_counter_counts),         cmocka_unit_test(nor_do_they_without_inference),
+        cmocka_unit_test(nor_do_they_while_recorded), cmocka_unit_test(a_thousand_frames_allocate_nothing),
+        cmocka_unit_test(nor_do_they_in_a_pair),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
