@@ -42,6 +42,7 @@ struct tf_source_options {
     float fps;              /* asked for; 0 = the device's own */
     uint16_t rotate;        /* 0, 90, 180, 270 clockwise */
     bool accept_size;       /* take the size the driver gives instead of the one asked for */
+    uint32_t line_bytes;    /* V4L2: bytes of a line to ask the driver for, padding included; 0 = its own */
     float scale, offset;    /* of row "y16": °C = value * scale + offset; scale 0 = not radiometric */
     enum tf_source_pace pace;
     bool loop;          /* a file starts again at its end */

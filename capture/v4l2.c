@@ -147,7 +147,8 @@ static int check_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool acc
     return 0;
 }
 
-static int set_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool accept_size, struct tf_error *err)
+static int set_format(struct v4l2 *s, const struct tf_v4l2_choice *c, const struct tf_source_options *options,
+                      struct tf_error *err)
 {
     struct v4l2_format f = {.type = V4L2_BUF_TYPE_VIDEO_CAPTURE};
     char text[5];
@@ -163,7 +164,8 @@ static int set_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool accep
     }
     f.fmt.pix.pixelformat = c->fourcc;
     f.fmt.pix.field = V4L2_FIELD_ANY;
-    f.fmt.pix.bytesperline = 0; /* a stride left behind by the program before us is not ours */
+    f.fmt.pix.bytesperline =
+        options->line_bytes; /* 0: one left behind by the program before us is not ours */
     f.fmt.pix.sizeimage = 0;
     r = tf_v4l2_ioctl(&s->io, VIDIOC_S_FMT, &f);
     if (r == -EBUSY)
@@ -173,7 +175,7 @@ static int set_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool accep
     if (r)
         return tf_fail(err, r, "%s: the driver refuses %s of %ux%u (VIDIOC_S_FMT: %s)", s->path,
                        tf_v4l2_fourcc(c->fourcc, text), f.fmt.pix.width, f.fmt.pix.height, strerror(-r));
-    return check_format(s, c, accept_size, &f.fmt.pix, err);
+    return check_format(s, c, options->accept_size, &f.fmt.pix, err);
 }
 
 /* The rate asked for, if the driver lets itself be asked; returns what it then says, 0 if nothing. */
@@ -563,7 +565,7 @@ static int negotiate(struct v4l2 *s, const struct tf_source_options *options, st
     int index = 0, r = choose(s, options, &c, err);
 
     if (!r)
-        r = set_format(s, &c, options->accept_size, err);
+        r = set_format(s, &c, options, err);
     if (r)
         return r;
     s->raw = tf_format_raw(c.row, s->layout.width, s->layout.height);

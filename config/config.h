@@ -46,6 +46,7 @@ struct tf_config_camera {
     uint16_t rotate; /* 0, 90, 180, 270 */
     float scale, offset;
     bool accept_size;
+    uint32_t line_bytes;
     bool loop;
     int pace; /* enum tf_config_pace */
     uint64_t settle_ns;

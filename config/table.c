@@ -81,6 +81,10 @@ const struct tf_key tf_keys[] = {
     {CAMERA, "accept-size", TF_VALUE_BOOL, AT(camera, accept_size), "no",
      .help =
          "Take the size that the driver gives when it is not the one asked for; otherwise that is an error."},
+    {CAMERA, "line-bytes", TF_VALUE_UINT, AT(camera, line_bytes), "0", 0, 65536, .unit = "bytes",
+     .help =
+         "Bytes of a line to ask a V4L2 driver for, padding included, where a capture card wants its lines "
+         "aligned. 0: the driver's own."},
     {CAMERA, "pace", TF_VALUE_CHOICE, AT(camera, pace), "recorded", .choices = paces,
      .help = "A video file plays at its recorded speed, or as fast as its frames are taken."},
     {CAMERA, "loop", TF_VALUE_BOOL, AT(camera, loop), "no", .help = "A video file starts again at its end."},

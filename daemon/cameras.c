@@ -171,6 +171,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .fps = camera->fps,
                 .rotate = camera->rotate,
                 .accept_size = camera->accept_size,
+                .line_bytes = camera->line_bytes,
                 .scale = camera->scale,
                 .offset = camera->offset,
                 .pace = (enum tf_source_pace)camera->pace,

@@ -1,7 +1,7 @@
 /*
  * Captures frames through capture/ as the daemon does and compares them byte for byte with a pattern.
  *
- * usage: vm-grab URL FORMAT WIDTHxHEIGHT FRAMES [EXPECT]
+ * usage: vm-grab URL FORMAT WIDTHxHEIGHT[/LINE_BYTES] FRAMES [EXPECT]
  * EXPECT holds frames of tightly packed rows in the frame's pixel format; each captured frame has to equal
  * one of them. Prints one line; exit status 0 only when all frames came and all were equal.
  */
@@ -83,13 +83,15 @@ int main(int argc, char **argv)
     struct tf_error err = {0};
     struct tf_source *source = NULL;
     struct pattern pattern = {0};
-    unsigned w = 0, h = 0;
+    unsigned w = 0, h = 0, line = 0;
     long want, got = 0, wrong = 0, corrupt = 0, gaps = 0, twice = 0, imminent = 0, closed = 0;
     float sensor_c = NAN;
+    uint32_t stride = 0;
     enum tf_next next = TF_NEXT_FRAME;
 
-    if (argc < 5 || argc > 6 || sscanf(argv[3], "%ux%u", &w, &h) != 2 || (want = atol(argv[4])) < 1) {
-        fprintf(stderr, "usage: vm-grab URL FORMAT WIDTHxHEIGHT FRAMES [EXPECT]\n");
+    if (argc < 5 || argc > 6 || sscanf(argv[3], "%ux%u/%u", &w, &h, &line) < 2 ||
+        (want = atol(argv[4])) < 1) {
+        fprintf(stderr, "usage: vm-grab URL FORMAT WIDTHxHEIGHT[/LINE_BYTES] FRAMES [EXPECT]\n");
         return 2;
     }
     if (argc > 5 && read_pattern(argv[5], &pattern))
@@ -98,6 +100,7 @@ int main(int argc, char **argv)
     options.format = strcmp(argv[2], "-") ? argv[2] : NULL;
     options.width = (uint16_t)w;
     options.height = (uint16_t)h;
+    options.line_bytes = line;
     if (tf_source_open(&options, &source, &err) || tf_source_start(source, &err)) {
         printf("FAIL %s\n", err.text);
         tf_source_close(source);
@@ -121,6 +124,7 @@ int main(int argc, char **argv)
         if (got == 1)
             printf("%s %ux%u pixel %d stride %u stamp %s; ", tf_source_info(source)->format->name, f->width,
                    f->height, f->pixel, f->stride[0], tf_stamp_name(f->stamp));
+        stride = f->stride[0];
         tf_frame_unref(f);
     }
     if (!isnan(sensor_c))
@@ -128,6 +132,10 @@ int main(int argc, char **argv)
                closed);
     printf("frames %ld wrong %ld corrupt %ld gaps %ld dropped %llu end %d %s\n", got, wrong, corrupt, gaps,
            (unsigned long long)tf_source_drops(source).driver, next, next == TF_NEXT_FRAME ? "" : err.text);
+    if (got && line && stride != line) {
+        printf("lines of %u bytes, not %u\n", stride, line);
+        wrong++;
+    }
     tf_source_close(source);
     free(pattern.data);
     return got != want || wrong;

@@ -74,6 +74,7 @@ ok "fault: permission denied is said, with the group" within 20 journal 'permiss
 ok "fault: permission denied is in /state" eval 'state message | grep -q "permission denied"'
 chgrp video "$node"
 chmod 660 "$node"
+ok "fault: permission denied is in the metrics" eval '[ "$(metric "up{camera=\"thermal\"}")" = 0 ]'
 ok "fault: permission given: it runs" within 60 is state running
 
 # --- a frozen picture -------------------------------------------------------------------------------------------------
@@ -161,6 +162,7 @@ if [ -s v4l2loopback.ko ] && modprobe videodev && insmod v4l2loopback.ko video_n
     systemctl restart thermofaced
     ok "fault: a camera that opens and never delivers is no signal" within 60 is state no_signal
     ok "fault: and said in the journal" within 20 journal 'no signal'
+    ok "fault: and in the metrics" eval '[ "$(metric "up{camera=\"thermal\"}")" = 0 ]'
     kill -CONT $feeder
     ok "fault: and runs once it delivers" within 60 is state running
     systemctl stop thermofaced

@@ -13,8 +13,8 @@ by_vivid() { # ROW FOURCC WIDTH HEIGHT BYTES PATTERN EXPECT BYTESPERLINE
     v4l2-ctl -d0 --set-dv-bt-timings index=9 >/dev/null
     v4l2-ctl -d1 --set-dv-bt-timings index=9 >/dev/null
     v4l2-ctl -d0 -c loop_video=1 >/dev/null
-    v4l2-ctl -d0 --set-fmt-video=width=$3,height=$4,pixelformat="$2",bytesperline=$8,colorspace=rec709 >/dev/null
-    v4l2-ctl -d1 --set-fmt-video-out=width=$3,height=$4,pixelformat="$2",bytesperline=0,colorspace=rec709 >/dev/null
+    v4l2-ctl -d0 --set-fmt-video=width=$3,height=${4%/*},pixelformat="$2",bytesperline=$8,colorspace=rec709 >/dev/null
+    v4l2-ctl -d1 --set-fmt-video-out=width=$3,height=${4%/*},pixelformat="$2",bytesperline=0,colorspace=rec709 >/dev/null
     v4l2-ctl -d1 --stream-out-mmap=4 --stream-from=patterns/$6 --stream-loop --stream-count=4000 >/dev/null 2>&1 &
     grab /dev/video0 "$@"
 }

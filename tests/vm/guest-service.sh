@@ -71,10 +71,12 @@ during() { records "$1" & local p=$!; sleep 2; eval "$2" >/dev/null; wait $p; }
 
 during 6 'v4l2-ctl -d0 -c inject_v4l2_buf_flag_error=1'
 ok "fault: buffer error flag gives a corrupt record" eval 'jq -se "any(.[]; .state == \"corrupt\" and (.flags | index(\"corrupt\")))" /tmp/records.ndjson'
+ok "fault: buffer error flag is in the metrics" eval '[ "$(metric "frames_state_total{camera=\"thermal\",state=\"corrupt\"}")" -ge 1 ]'
 ok "fault: buffer error flag leaves no hole" eval '[ "$(holes)" = 0 ]'
 during 8 'v4l2-ctl -d0 -c percentage_of_dropped_buffers=30; sleep 3; v4l2-ctl -d0 -c percentage_of_dropped_buffers=0'
 ok "fault: lost buffers are flagged as gaps" eval 'jq -se "any(.[]; .flags | index(\"gap\"))" /tmp/records.ndjson'
 ok "fault: lost buffers are counted" eval 'jq -se ".[-1].dropped.driver > .[0].dropped.driver" /tmp/records.ndjson'
+ok "fault: lost buffers are in the metrics" eval '[ "$(metric "dropped_total{camera=\"thermal\",place=\"driver\"}")" -ge 1 ]'
 ok "fault: sequence and count agree" eval 'jq -se "(.[-1].sequence - .[0].sequence) - (.[-1].frame - .[0].frame) ==
     .[-1].dropped.driver - .[0].dropped.driver + .[-1].dropped.capture - .[0].dropped.capture" /tmp/records.ndjson'
 for fault in inject_fatal_streaming_error disconnect; do
@@ -83,6 +85,7 @@ for fault in inject_fatal_streaming_error disconnect; do
     v4l2-ctl -d0 -c $fault=1 >/dev/null
     ok "fault: $fault is said in the journal" within 30 journal 'thermal: '
     ok "fault: $fault is survived" within 60 eval '[ "$(state reopened)" -gt '"$was"' ] && is state running'
+    ok "fault: $fault is in the metrics" eval '[ "$(metric "reopened_total{camera=\"thermal\"}")" -gt '"$was"' ] && [ "$(metric "up{camera=\"thermal\"}")" = 1 ]'
 done
 for call in reqbufs qbuf streamon; do
     marked
@@ -104,8 +107,27 @@ wait $holder
 v4l2-ctl -d0 -i 0 >/dev/null 2>&1
 ok "fault: and taken once it is free" within 60 is state running
 
-# --- unplug and replug --------------------------------------------------------------------------------------------
+# --- unplugged: what an operator sees -----------------------------------------------------------------------------
 bus=/sys/bus/platform/drivers/vivid
+picture() { # 16 x 16 gray values of the stream
+    timeout 60 ffmpeg -v error -rtsp_transport tcp -i rtsp://127.0.0.1:8554/thermal -frames:v 1 -vf scale=16:16,format=gray \
+        -f rawvideo - </dev/null | od -An -tu1 -v -w1
+}
+apart() { paste "$1" "$2" | awk '{ d = $1 - $2; s += d < 0 ? -d : d; n++ } END { print int(s / n); exit !(n == 256) }'; }
+picture >/tmp/running.txt
+marked
+echo vivid.0 >$bus/unbind
+ok "fault: unplugged is in the journal" within 20 journal 'thermal: lost: .*unplugged'
+ok "fault: unplugged is in /state" within 20 is state lost
+ok "fault: unplugged is in the metrics" eval '[ "$(metric "up{camera=\"thermal\"}")" = 0 ]'
+ok "fault: unplugged is in /healthz" eval '[ "$(curl -s -m 5 -o /tmp/health -w "%{http_code}" $http/healthz)" = 503 ] && grep -q "thermal: lost" /tmp/health'
+picture >/tmp/card.txt
+ok "fault: unplugged: the stream goes on with another picture, the card" eval 'echo "$(apart /tmp/running.txt /tmp/card.txt)"; [ "$(apart /tmp/running.txt /tmp/card.txt)" -ge 15 ]'
+note "  mean difference of the pictures: $(head -n 1 /tmp/ok.log) of 255"
+echo vivid.0 >$bus/bind
+ok "fault: unplugged, and back" within 60 is state running
+
+# --- unplug and replug --------------------------------------------------------------------------------------------
 daemon() { systemctl show -P MainPID thermofaced; }
 counts() { echo "descriptors $(ls /proc/$(daemon)/fd | wc -l) threads $(ls /proc/$(daemon)/task | wc -l) RSS $(awk '/VmRSS/ {print $2}' /proc/$(daemon)/status) kB"; }
 pid=$(daemon)

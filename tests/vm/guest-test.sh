@@ -29,6 +29,8 @@ within() {
         sleep 0.2
     done
 }
+metric() { curl -s -m 5 $http/metrics | awk -v k="thermoface_$1" 'index($0, k " ") == 1 { print int($2) }'; }
+at() { echo $(($(cut -d. -f1 /proc/uptime) - began)); }
 is() { [ "$(state "$1")" = "$2" ]; }
 journal() { journalctl -q -u thermofaced -o cat --since "@$mark" | grep -E "$1"; }
 marked() { mark=$(date +%s.%N); }
@@ -61,7 +63,7 @@ C
 }
 
 for part in ${PARTS:-service cameras formats}; do
-    note "$part"
+    note "$part, after $(at) s"
     . ./guest-$part.sh
 done
 

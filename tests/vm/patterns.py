@@ -46,7 +46,7 @@ def main(folder):
     lines = []
 
     def put(via, row, fourcc, w, h, frames, expect=None, stride=0, want="-"):
-        name = f"{via}-{row}-{fourcc}-{w}x{h}.raw"
+        name = f"{via}-{row}-{fourcc}-{w}x{h}.raw".replace("/", "-")
         with open(f"{folder}/{name}", "wb") as f:
             f.write(b"".join(frames))
         if expect is not None:
@@ -56,6 +56,10 @@ def main(folder):
 
     put("vivid", "y16", "Y16_", 640, 512, words(640, 512))
     put("vivid", "y16", "Y16_", 384, 288, words(384, 288), stride=1024)
+    # Lines with padding that we asked for: HEIGHT/BYTES.
+    put("vivid", "y16", "Y16_", 384, "288/1024", words(384, 288))
+    put("vivid", "visible", "YUYV", 320, "240/768", octets(320 * 240 * 2))
+    put("vivid", "grey", "GREY", 320, "240/512", octets(320 * 240))
     put("vivid", "boson-y16", "Y16_", 640, 512, words(640, 512))
     put("vivid", "lepton3-y16", "Y16_", 160, 120, words(160, 120))
     for row, w, h, lines_of in (("lepton3-y16-telemetry", 160, 120, 2), ("lepton2-y16-telemetry", 80, 60, 3)):
