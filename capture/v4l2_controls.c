@@ -225,8 +225,9 @@ void tf_v4l2_controls_text(const struct tf_v4l2_io *io, char *text, size_t size)
  *
  * GroupGets PureThermal: the units' numbers 3 to 7 stand for the Lepton's modules AGC, OEM, RAD, SYS and VID,
  * the selector is ((command & 0xff) >> 2) + 1 (groupgets/GetThermal, src/leptonvariation.cpp). SYS 0x42 runs
- * a calibration; SYS 0x3C is the shutter's mode object of 32 bytes, whose first word is 0 for manual and 1
- * for automatic (FLIR Lepton software interface description, 110-0144-04, SYS module).
+ * a calibration (GetThermal sends the selector as the one byte); SYS 0x3C is the shutter's mode object of 32
+ * bytes, whose first word is 0 for manual and 1 for automatic (FLIR Lepton software interface description,
+ * 110-0144-04, SYS module).
  */
 static const struct known {
     const char *vendor, *product;
@@ -234,7 +235,7 @@ static const struct known {
 } knowns[] = {
     {"1e4e",
      "0100",
-     {[TF_FFC_TRIGGER] = {.unit = 6, .selector = 17},
+     {[TF_FFC_TRIGGER] = {.unit = 6, .selector = 17, .size = 1, .data = {17}},
       [TF_FFC_HOLD] = {.unit = 6, .selector = 16, .patch = true, .data = {0}},
       [TF_FFC_RELEASE] = {.unit = 6, .selector = 16, .patch = true, .data = {1}}}},
 };

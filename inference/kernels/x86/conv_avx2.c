@@ -34,7 +34,8 @@ static inline __m256i madd_to(__m256i sum, __m256i a, const int16_t *w)
  * which meet at the end; tf_conv_pack orders the channels so that they then stand in their places. Up to
  * three pixels by 16 channels, or six by 8: twelve sums, each a variable of its own.
  */
-/* Four bytes at any address, four times. As a float it is one instruction; as an integer gcc makes two of it. */
+/* Four bytes at any address, four times. As a float it is one instruction; as an integer gcc makes two of it.
+ */
 typedef float loose_float __attribute__((aligned(1), may_alias));
 
 TF_ALWAYS_INLINE __m128i four(const uint8_t *in)
