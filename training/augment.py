@@ -294,6 +294,47 @@ def skin_patches(x, q, p=0.7):
     return x + t * chance(b, p)
 
 
+# ---------------------------------------------------------------- other shapes
+
+def fitted(shapes, q):
+    """Of the shapes [B, K, N, 2] the one that a similarity brings nearest to q [B, N, 2], so moved, and what is left over."""
+    a, b = torch.view_as_complex(shapes.contiguous()), torch.view_as_complex(q.contiguous())[:, None]
+    a0, b0 = a - a.mean(2, True), b - b.mean(2, True)
+    turn = (a0.conj() * b0).sum(2, True) / (a0.conj() * a0).sum(2, True).real.clamp(min=1e-6)
+    moved = a0 * turn
+    left = (moved - b0).abs().mean(2)
+    best = left.argmin(1)
+    at = torch.arange(len(q))
+    return torch.view_as_real(moved[at, best] + b.mean(2)), left[at, best]
+
+
+def reshaped(x, q, s, cells=28):
+    """Pictures x [B, 1, S, S] whose points q [B, N, 2] (pixels) come to lie at s: a thin-plate spline (Bookstein 1989) on a coarse grid.
+
+    Eight anchors on the border stay where they are.
+    """
+    b, size = len(x), x.shape[-1]
+    edge = torch.tensor([[i, j] for i in (0.0, 0.5, 1.0) for j in (0.0, 0.5, 1.0) if (i, j) != (0.5, 0.5)])
+    c = torch.cat([s / size, edge.expand(b, 8, 2)], 1)
+    d = torch.cat([(q - s) / size, torch.zeros(b, 8, 2)], 1)
+    n = c.shape[1]
+    radial = lambda r2: r2 * torch.log(r2.clamp(min=1e-9))
+    distance = lambda u, v: ((u[:, :, None] - v[:, None]) ** 2).sum(3)
+    ones = torch.ones(b, n, 1)
+    m = torch.zeros(b, n + 3, n + 3)
+    m[:, :n, :n] = radial(distance(c, c)) + 2e-3 * torch.eye(n)      # smoothed: neighbouring points disagree by their noise
+    m[:, :n, n:] = torch.cat([ones, c], 2)
+    m[:, n:, :n] = m[:, :n, n:].transpose(1, 2)
+    w = torch.linalg.solve(m, torch.cat([d, torch.zeros(b, 3, 2)], 1))
+    ax = (torch.arange(cells) + 0.5) / cells
+    g = torch.stack(torch.meshgrid(ax, ax, indexing="xy"), 2).reshape(1, -1, 2).expand(b, -1, 2)
+    moved = radial(distance(g, c)) @ w[:, :n] + torch.cat([torch.ones(b, cells * cells, 1), g], 2) @ w[:, n:]
+    moved = F.interpolate(moved.transpose(1, 2).view(b, 2, cells, cells), size=(size, size), mode="bilinear", align_corners=False)
+    ax = (torch.arange(size) + 0.5) / size
+    grid = 2 * (torch.stack(torch.meshgrid(ax, ax, indexing="xy"), 2)[None] + moved.permute(0, 2, 3, 1)) - 1
+    return F.grid_sample(x, grid, "bilinear", "border", align_corners=False)
+
+
 # ---------------------------------------------------------------- sensor and clutter
 
 def occlude(x, p=0.25):

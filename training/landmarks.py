@@ -133,16 +133,39 @@ class Landmarks:
         win = A.jittered_window(box, SCALE)
         x, inside = win.sample(f, SIZE)
         lo, hi = x.amin((2, 3), True), x.amax((2, 3), True)
-        x = A.low_resolution((x - lo) / (hi - lo).clamp(min=1), 36, 0.5, 0.025, 0.006)
-        x = A.gamma(x, 0.7, 1.4)
+        x = (x - lo) / (hi - lo).clamp(min=1)
         q = win.to_window(p) * SIZE
+        if self.cfg.reshape:
+            x, q = self.other_people(x, q)
+        x = A.low_resolution(x, 36, 0.5, 0.025, 0.006)
+        x = A.gamma(x, 0.7, 1.4)
         x = A.skin_patches(x, q)                 # nobody else's skin has this person's pattern
         if torch.rand(1).item() < 0.5:           # glasses change the most from person to person
             ax = torch.arange(SIZE, dtype=torch.float32)
             tall = (q[:, 27] - q[:, 8]).norm(dim=1)[:, None, None, None]
             x = A.glasses(x, q, ax[None, None, None, :], ax[None, None, :, None], q[:, 36:42].mean(1), q[:, 42:48].mean(1),
                           tall, lambda d: torch.sigmoid(d / (0.02 * tall)), 0.3)
-        return x, inside, win.to_window(p), labels["weight"][pick]
+        return x, inside, q / SIZE, labels["weight"][pick]
+
+    def other_people(self, x, q):
+        """Few persons have thermal labels: most get the shape of a face among the photographs, some another's warmth besides."""
+        n = len(x)
+        shapes = self.points[torch.randint(0, len(self.points), (n, 8))]
+        flip = torch.rand(n, 8, 1, 1) < 0.5
+        shapes = torch.where(flip, shapes[:, :, A.FLIP] * torch.tensor([-1.0, 1.0]), shapes)
+        s, left = A.fitted(shapes, q)
+        eye = (q[:, 36] - q[:, 45]).norm(dim=1)
+        share = torch.rand(n) * (torch.rand(n) < 0.7) * (left < 0.12 * eye)
+        s = q + share[:, None, None] * (s - q)
+        y = A.reshaped(x, q, s)
+        other = torch.randperm(n)
+        z = A.reshaped(x[other], q[other], s)
+        # As far as the outline and the brow, softly.
+        ax = torch.arange(SIZE, dtype=torch.float32)
+        centre, r = s.mean(1), (s - s.mean(1, True)).norm(dim=2).amax(1)
+        d = ((ax[None, None, :] - centre[:, 0, None, None]) ** 2 + (ax[None, :, None] - centre[:, 1, None, None]) ** 2).sqrt() / r[:, None, None]
+        mix = torch.sigmoid((0.85 - d) / 0.08)[:, None] * A.uniform(n, 0, 0.8) * A.chance(n, 0.5)
+        return y + mix * (z - y), s
 
     def loss(self, net, batch):
         x, u, weight, face = batch

@@ -83,6 +83,7 @@ def arguments(argv=None):
                    help="real thermal faces with labels of pseudo.py or weak.py, SHARE per visible face (0.25)")
     p.add_argument("--fold", metavar="I/K", help="cross-validation: hold the recordings of fold I of K out and score on them")
     p.add_argument("--empty", type=float, default=0.05, help="share of windows without a face")
+    p.add_argument("--reshape", action="store_true", help="thermal faces with labels also get other shapes and mixed warmth")
     p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
     p.add_argument("--no-resume", action="store_true")
     cfg = p.parse_args(argv)
