@@ -216,6 +216,58 @@ def trained(recipe, *arguments):
     return text.getvalue(), log, scores, out / f"{recipe}.onnx"
 
 
+def heat_loss_is_its_own_gradient():
+    """the maps' loss and gradient are what autograd makes of the plain formula"""
+    import losses as L
+    torch.manual_seed(4)
+    h = (3 * torch.randn(5, 68, 28, 28)).requires_grad_()
+    u = torch.rand(5, 68, 2)
+    u[0, 3], u[1, 7, 0] = float("nan"), 1.3
+    weight, face = torch.rand(5) + 0.5, torch.tensor([1.0, 1, 1, 1, 0])
+    L.landmark_loss(h, u, weight, face).backward()
+    ours, h.grad = h.grad.clone(), None
+    ok = torch.isfinite(u).all(2) & (u > -0.01).all(2).nan_to_num() & (u < 1.01).all(2)
+    v = torch.nan_to_num(u, nan=0.5).clamp(0, 1)
+    m = ok.float() * face[:, None]
+    logp = torch.log_softmax(h.flatten(2), 2)
+    target = L.gaussians(v[..., 1], 28, 1.0)[..., :, None] * L.gaussians(v[..., 0], 28, 1.0)[..., None, :]
+    d = (L.soft_argmax(h) - v).norm(dim=2) * 28
+    per = (-0.35 * (target.flatten(2) * logp).sum(2) + d + 0.3 * torch.log1p(d / 0.3)) * m
+    plain = (per.sum(1) * weight).sum() / (m.sum(1) * weight).sum() + ((-logp.mean(2)).mean(1) * (1 - face)).sum() / 5
+    (plain + L.ANCHOR * h.square().mean()).backward()
+    off = (ours - h.grad).abs().max() / h.grad.abs().max()
+    check(off < 1e-4, f"gradients differ by {off:.2e} of the largest")
+
+
+def reshaped_faces_carry_their_points():
+    """a spot on each point of a thermal face lies on the new shape's point afterwards; shapes are fitted by a similarity"""
+    import augment as A
+    rng = np.random.default_rng(3)
+    q = torch.from_numpy(np.stack([madeup.points(rng, 112, 112, 34) for _ in range(4)])).float()
+    s = q + torch.from_numpy(rng.normal(0, 1.5, (4, 1, 2))).float() + 0.06 * (q - q.mean(1, True))
+    for k in (8, 30, 36, 45, 48):
+        ax = torch.arange(112, dtype=torch.float32)
+        spot = A.blob(ax[None, None, None, :], ax[None, None, :, None], q[:, k], torch.full((4, 1, 1, 1), 2.0))
+        y = A.reshaped(spot, q, s)[:, 0]
+        y = y / y.sum((1, 2), True)
+        at = torch.stack([(y.sum(1) * ax).sum(1), (y.sum(2) * ax).sum(1)], 1)
+        check((at - s[:, k]).norm(dim=1).max() < 0.8, f"point {k} lies {(at - s[:, k]).norm(dim=1).max():.2f} pixels off")
+    turned = torch.view_as_real(torch.view_as_complex(q.contiguous()) * complex(0.5, 0.2)) + 9
+    fitted, left = A.fitted(torch.stack([q.flip(0) * 1.0, turned], 1), q)
+    check((fitted - q).abs().max() < 1e-3 and left.max() < 1e-3, left)
+
+
+def own_network_with_weak_labels():
+    """the shipped recipe, with labelled thermal faces in other shapes, to int8, and the same score from the C engine"""
+    rng = np.random.default_rng(12)
+    p = np.stack([madeup.points(rng, 120, 160, 34) for _ in range(24)]).astype(np.float32)
+    frames = np.stack([(30000 + 600 * madeup.picture(q, 120, 160, rng)).astype(np.int32) for q in p])
+    np.savez(HOME / "weak.npz", frames=frames, points=p, weight=np.ones(24, np.float32), rec=np.array(["none"] * 24))
+    _, log, s, model = trained("landmarks68", "--quick", "--batch", "8", "--pseudo", f"{HOME / 'weak.npz'}:0.5", "--reshape")
+    c = command("eval", "visible68", VISIBLE / "val.csv", "--images", VISIBLE / "images", "--model", model, "--json")
+    check(c["images"] == 16 and abs(c["nme"] - s["int8"]["nme"]) < 0.2, (c, s["int8"]))
+
+
 def quick_landmarks_end_to_end():
     """15 points with CLAHE: data, training, int8, ONNX, and the same score from the C engine"""
     _, log, s, model = trained("b-simple", "--quick", "--batch", "8")
@@ -276,7 +328,8 @@ def main():
     madeup.visible68(VISIBLE, {"train": 40, "val": 16})
     madeup.thermal6(DATA / "thermal6")
     tests = [reads_visible68, reads_thermal6, reads_kaggle, reads_tfl, reads_sftl54, reads_wflw, reads_charlotte, bad_data_is_named,
-             missing_labels_are_masked, tiaug_keeps_its_ranges, quick_landmarks_end_to_end, pretext_then_landmarks,
+             missing_labels_are_masked, tiaug_keeps_its_ranges, heat_loss_is_its_own_gradient,
+             reshaped_faces_carry_their_points, own_network_with_weak_labels, quick_landmarks_end_to_end, pretext_then_landmarks,
              quick_segmentation_end_to_end, nose_views_and_branches, residual_network_by_engine]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
