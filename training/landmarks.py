@@ -85,7 +85,7 @@ class Landmarks:
         u = win.to_window(self.points[index])
         face = torch.ones(b)
 
-        k = b // 2
+        k = int(b * self.cfg.look)
         mask, _ = win.sample(m, SIZE)
         t, _ = A.thermal_look(x[:k], mask[:k], u[:k] * SIZE)
         t = A.low_resolution(t, 26, 0.85, 0.035, 0.012)

@@ -34,9 +34,10 @@ def decode(heat, beta=1.2, window=7):
     return torch.stack([x, y], 2), margin
 
 
-# A map may be moved up and down as a whole, and what is far from a point may be as low as it likes: neither changes the loss, and
-# both would grow until 8 bits cannot hold them. So the mean square of the logits costs a little.
-ANCHOR = 1e-4
+# A map may be moved up and down as a whole, and what is far from a point may be as low as it likes (a Gaussian's logarithm is a
+# parabola): neither changes the loss, and both would grow until 8 bits cannot hold them. So the mean square of the logits costs a
+# little, and so does what lies more than DEEP below a map's peak.
+ANCHOR, FLOOR, DEEP = 3e-4, 1e-3, 14.0
 
 
 class HeatLoss(torch.autograd.Function):
@@ -59,14 +60,15 @@ class HeatLoss(torch.autograd.Function):
         d = length * w                                                # cells
         loss = (share * (0.35 * ce + coordinates * (d + 0.3 * torch.log1p(d / 0.3)))).sum()
         loss = loss + (flat[:, None] * (log_total - z.mean((2, 3)))).sum()
-        loss = loss + ANCHOR * z.square().mean()
-        ctx.save_for_backward(z, p, gx, gy, share, flat, dx, dy, length, v)
+        deep = (top - DEEP - z).clamp_(min=0)
+        loss = loss + ANCHOR * z.square().mean() + FLOOR * deep.square().mean()
+        ctx.save_for_backward(z, deep, p, gx, gy, share, flat, dx, dy, length, v)
         ctx.coordinates = coordinates
         return loss
 
     @staticmethod
     def backward(ctx, grad):
-        z, p, gx, gy, share, flat, dx, dy, length, v = ctx.saved_tensors
+        z, deep, p, gx, gy, share, flat, dx, dy, length, v = ctx.saved_tensors
         b, n, h, w = p.shape
         cx, cy = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
         d = length * w
@@ -77,7 +79,9 @@ class HeatLoss(torch.autograd.Function):
         g = (across[:, :, None, :] + down[..., None]).mul_(p)
         g.addcmul_((gy * ce[..., None])[..., None], gx[:, :, None, :], value=-1)
         g.sub_((even / (h * w))[..., None, None])
-        g.sub_(g.mean((2, 3), True))       # it is 0, but for rounding, which Adam would make much of
+        g.sub_(deep, alpha=float(grad) * 2 * FLOOR / z.numel())
+        # The depth must not lift the level. Of the rest the mean is 0, but for rounding, which Adam would make much of.
+        g.sub_(g.mean((2, 3), True))
         g.add_(z, alpha=float(grad) * 2 * ANCHOR / z.numel())
         return g, None, None, None, None, None
 

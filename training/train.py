@@ -24,7 +24,7 @@ import nets
 from data import HERE, OUT
 
 DEFAULTS = {
-    "landmarks68": dict(epochs=70, batch=64, lr=2.5e-3, ema=0.998, decay=1e-3),
+    "landmarks68": dict(epochs=80, batch=64, lr=2e-3, ema=0.998, decay=1e-3),
     "finder": dict(epochs=60, batch=48, lr=2.5e-3, ema=0.998, decay=1e-3),
 }
 
@@ -84,6 +84,7 @@ def arguments(argv=None):
     p.add_argument("--fold", metavar="I/K", help="cross-validation: hold the recordings of fold I of K out and score on them")
     p.add_argument("--empty", type=float, default=0.05, help="share of windows without a face")
     p.add_argument("--reshape", action="store_true", help="thermal faces with labels also get other shapes and mixed warmth")
+    p.add_argument("--look", type=float, default=0.5, help="landmarks68: share of photographs that get a thermal look")
     p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
     p.add_argument("--no-resume", action="store_true")
     cfg = p.parse_args(argv)

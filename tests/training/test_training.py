@@ -234,7 +234,10 @@ def heat_loss_is_its_own_gradient():
     d = (L.soft_argmax(h) - v).norm(dim=2) * 28
     per = (-0.35 * (target.flatten(2) * logp).sum(2) + d + 0.3 * torch.log1p(d / 0.3)) * m
     plain = (per.sum(1) * weight).sum() / (m.sum(1) * weight).sum() + ((-logp.mean(2)).mean(1) * (1 - face)).sum() / 5
-    (plain + L.ANCHOR * h.square().mean()).backward()
+    level = h.mean((2, 3), True)
+    deep = ((h - level).detach().amax((2, 3), True) - L.DEEP - (h - level)).clamp(min=0)
+    check(deep.max() > 0, "nothing lies deep")
+    (plain + L.ANCHOR * h.square().mean() + L.FLOOR * deep.square().mean()).backward()
     off = (ours - h.grad).abs().max() / h.grad.abs().max()
     check(off < 1e-4, f"gradients differ by {off:.2e} of the largest")
 
