@@ -86,10 +86,10 @@ def box_window(boxes, scale=1.5, angle=None, mirror=None):
     return Window(centre, side, torch.zeros_like(side) if angle is None else angle, mirror)
 
 
-def jittered_window(boxes, scale=1.5):
+def jittered_window(boxes, scale=1.5, far=0.3):
     """What a finder's box or a tracker's last points make of the window: most near the true one, a quarter far off."""
     b = len(boxes)
-    wide = (torch.rand(b) < 0.3).float()
+    wide = (torch.rand(b) < far).float()
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     span = (boxes[:, 2:] - boxes[:, :2]).max(1).values
     centre = centre + torch.randn(b, 2) * (span * (0.035 + 0.06 * wide))[:, None]

@@ -80,7 +80,7 @@ class Landmarks:
         b = len(index)
         g = torch.from_numpy(self.train.images[index.numpy()]).float()[:, None] / 255
         m = torch.from_numpy(self.train.masks[index.numpy()]).float()[:, None] / 255
-        win = A.jittered_window(self.boxes[index], SCALE)
+        win = A.jittered_window(self.boxes[index], SCALE, self.often(0.3))
         x, inside = win.sample(g, SIZE, 2)
         u = win.to_window(self.points[index])
         face = torch.ones(b)
@@ -92,7 +92,7 @@ class Landmarks:
         t = A.gamma(t)
         flip = A.chance(k, 0.06)
         t = t * (1 - flip) + (1 - t) * flip
-        v = A.low_resolution(A.gamma(x[k:]), 28, 0.5, 0.035, 0.006)
+        v = A.low_resolution(A.gamma(x[k:]), 28, self.often(0.5), 0.035, 0.006)
         x = torch.cat([t, v])
         # A thermal picture seldom ends where the photograph did.
         full = (torch.rand(b, 1, 1, 1) < 0.7).float()
@@ -110,18 +110,29 @@ class Landmarks:
             p = len(xs)
             x, inside, u = torch.cat([x, xs]), torch.cat([inside, ins]), torch.cat([u, us])
             face, weight = torch.cat([face, torch.ones(p)]), torch.cat([weight, ws])
-        x = A.occlude(x, 0.15)
+        x = A.occlude(x, self.often(0.15))
         x = A.percentile_tone(x, A.cut_border(inside))
         eye = (u[:, 36] - u[:, 45]).norm(dim=1).clamp(min=0.05)
         weight = weight * (0.32 / eye).clamp(0.6, 2.0)
         return A.to_u8(x), u, weight, face
 
+    def often(self, share):
+        """How often the hard cases come: half as often in a run that ends a training (--mild)."""
+        return share / 2 if self.cfg.mild else share
+
     def nothing(self, n):
+        """Windows without a face; half of them at the warmest of twelve places, where a finder would look."""
         pick = torch.randint(0, len(self.empty), (n,))
+        places = torch.rand(n, 12, 2)
+        frames = self.empty[pick]
+        warm = F.avg_pool2d(frames[:, None], 9, 1, 4)[:, 0]
+        at = (places * torch.tensor([119.0, 159.0])).long()
+        hot = warm[torch.arange(n)[:, None], at[..., 1], at[..., 0]].argmax(1) * (torch.rand(n) < 0.5)
+        centre = places[torch.arange(n), hot] * torch.tensor([120.0, 160.0])
         side = torch.exp(torch.empty(n).uniform_(np.log(30), np.log(150)))
-        win = A.Window(torch.rand(n, 2) * torch.tensor([120.0, 160.0]), side, torch.randn(n) * 0.2,
+        win = A.Window(centre, side, torch.randn(n) * 0.2,
                        torch.sign(torch.randn(n)))
-        return win.sample(self.empty[pick][:, None], SIZE)
+        return win.sample(frames[:, None], SIZE)
 
     def thermal_batch(self, labels, b):
         """Real thermal faces that carry labels of another origin (pseudo.py, weak.py)."""
@@ -130,7 +141,7 @@ class Landmarks:
         f = labels["frames"][pick].float()[:, None]
         p = labels["points"][pick]
         box = torch.cat([p.amin(1), p.amax(1)], 1)
-        win = A.jittered_window(box, SCALE)
+        win = A.jittered_window(box, SCALE, self.often(0.3))
         x, inside = win.sample(f, SIZE)
         lo, hi = x.amin((2, 3), True), x.amax((2, 3), True)
         x = (x - lo) / (hi - lo).clamp(min=1)
@@ -148,14 +159,14 @@ class Landmarks:
         return x, inside, q / SIZE, labels["weight"][pick]
 
     def other_people(self, x, q):
-        """Few persons have thermal labels: most get the shape of a face among the photographs, some another's warmth besides."""
+        """Few persons have thermal labels: half get the shape of a face among the photographs, a third some of another's warmth."""
         n = len(x)
         shapes = self.points[torch.randint(0, len(self.points), (n, 8))]
         flip = torch.rand(n, 8, 1, 1) < 0.5
         shapes = torch.where(flip, shapes[:, :, A.FLIP] * torch.tensor([-1.0, 1.0]), shapes)
         s, left = A.fitted(shapes, q)
         eye = (q[:, 36] - q[:, 45]).norm(dim=1)
-        share = torch.rand(n) * (torch.rand(n) < 0.7) * (left < 0.12 * eye)
+        share = torch.rand(n) * (torch.rand(n) < 0.5) * (left < 0.12 * eye)
         s = q + share[:, None, None] * (s - q)
         y = A.reshaped(x, q, s)
         other = torch.randperm(n)
@@ -164,7 +175,7 @@ class Landmarks:
         ax = torch.arange(SIZE, dtype=torch.float32)
         centre, r = s.mean(1), (s - s.mean(1, True)).norm(dim=2).amax(1)
         d = ((ax[None, None, :] - centre[:, 0, None, None]) ** 2 + (ax[None, :, None] - centre[:, 1, None, None]) ** 2).sqrt() / r[:, None, None]
-        mix = torch.sigmoid((0.85 - d) / 0.08)[:, None] * A.uniform(n, 0, 0.8) * A.chance(n, 0.5)
+        mix = torch.sigmoid((0.85 - d) / 0.08)[:, None] * A.uniform(n, 0, 0.8) * A.chance(n, 0.3)
         return y + mix * (z - y), s
 
     def loss(self, net, batch):

@@ -85,6 +85,7 @@ def arguments(argv=None):
     p.add_argument("--empty", type=float, default=0.05, help="share of windows without a face")
     p.add_argument("--reshape", action="store_true", help="thermal faces with labels also get other shapes and mixed warmth")
     p.add_argument("--look", type=float, default=0.5, help="landmarks68: share of photographs that get a thermal look")
+    p.add_argument("--mild", action="store_true", help="landmarks68: hard cases half as often, for the last epochs")
     p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
     p.add_argument("--no-resume", action="store_true")
     cfg = p.parse_args(argv)

@@ -6,11 +6,16 @@ set -u
 image=$(realpath "$1")
 share=$(realpath "$2")
 rm -f "$share/rc"
+# Room for recordings: sparse, and gone with the machine.
+records=$(mktemp "$image/records-XXXXXX")
+trap 'rm -f "$records"' EXIT
+truncate -s 24G "$records" && mkfs.ext4 -q -F "$records" || exit 99
 timeout "${LIMIT:-580}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G -nodefaults -no-reboot \
   -display none -serial "file:$share/console.log" -monitor none \
   -kernel "$image/vmlinuz" -initrd "$image/initrd.img" \
   -append "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 mitigations=off random.trust_cpu=on" \
   -drive "file=$image/rootfs.ext4,format=raw,if=none,id=d,snapshot=on" -device virtio-blk-pci,drive=d \
+  -drive "file=$records,format=raw,if=none,id=r,discard=unmap" -device virtio-blk-pci,drive=r \
   -virtfs "local,path=$share,mount_tag=share,security_model=none" -device virtio-rng-pci \
   -netdev "user,id=n,restrict=on${FORWARD:+,hostfwd=$FORWARD}" -device virtio-net-pci,netdev=n
 status=$?

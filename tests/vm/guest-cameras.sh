@@ -1,5 +1,6 @@
 # Sourced by guest-test.sh: which camera, its controls and shutter, absences, and a recording through all of them.
 mkdir -p /var/lib/thermoface/rec
+mount /dev/vdb /var/lib/thermoface/rec
 chown thermoface:thermoface /var/lib/thermoface/rec
 conf=/etc/thermoface/thermofaced.conf
 printf '[Unit]\nStartLimitIntervalSec=0\n' >/etc/systemd/system/thermofaced.service.d/often.conf
@@ -139,13 +140,13 @@ video=$(ls -t /var/lib/thermoface/rec/sub-01/beh/*long*_video.mkv | head -n 1)
 table=${video%_video.mkv}_frames.ndjson
 [ -s "$table" ] || table=$(ls -t /var/lib/thermoface/rec/sub-01/beh/*long*.ndjson | head -n 1)
 packets=$(ffprobe -v error -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$video")
-jq -c -s --argjson packets "${packets:-0}" --argjson refused "$(jq '[.. | .refused? // empty] | add' /tmp/stop.json)" '
-    {sequences: (.[-1].sequence - .[0].sequence + 1), rows: length, video: $packets, refused: $refused,
+jq -c -s --arg state "$(jq -r .state /tmp/stop.json)" --argjson packets "${packets:-0}" --argjson refused "$(jq '[.. | .refused? // empty] | add' /tmp/stop.json)" '
+    {state: $state, sequences: (.[-1].sequence - .[0].sequence + 1), rows: length, video: $packets, refused: $refused,
      driver: (.[-1].dropped.driver - .[0].dropped.driver), capture: (.[-1].dropped.capture - .[0].dropped.capture),
      seconds: ((.[-1].t_mono_ns - .[0].t_mono_ns) / 1e9)}' "$table" >/tmp/long.json
 note "640x512 Y16 for $RECORD_SECONDS s: $(cat /tmp/long.json)"
 ok "record: delivered = recorded + counted drops, to the frame" eval '[ -s /tmp/long.json ] && jq -e \
-    ".rows > 60 and .sequences == .rows + .driver + .capture and .rows == .video + .refused" /tmp/long.json'
+    ".rows > 60 and .seconds > $RECORD_SECONDS - 5 and .sequences == .rows + .driver + .capture and .rows == .video + .refused" /tmp/long.json'
 rm -rf /var/lib/thermoface/rec/*
 systemctl stop thermofaced
 v4l2-ctl -d "$link" -i 0 >/dev/null
