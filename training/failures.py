@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Where the shipped networks fail on the synthetic subject, whose points are known: docs/images/failures.png.
+"""Where the shipped networks fail on the synthetic subject, whose points are known: docs/images/failures.jpg.
 
     training/failures.py --thermoface build/cli/thermoface --tool build/tests/house/house-tool
 
@@ -84,7 +84,7 @@ def main():
     p.add_argument("--tool", default=str(root / "build/tests/house/house-tool"))
     p.add_argument("--models", default=str(root / "models"))
     p.add_argument("--seeds", type=int, default=6)
-    p.add_argument("--out", default=str(root / "docs/images/failures.png"))
+    p.add_argument("--out", default=str(root / "docs/images/failures.jpg"))
     args = p.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
