@@ -7,6 +7,7 @@
 
 #include "inference/engine.h"
 #include "tests/inference/support.h"
+#include "tests/sanitized.h"
 
 #define MODELS TF_SOURCE_ROOT "/tests/inference/models/"
 
@@ -177,7 +178,7 @@ static void test_profile(void **state)
     tf_engine_close(engine);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if TF_SANITIZED_ADDRESS
 static void test_no_allocation(void **state)
 {
     skip(); /* the sanitizer brings its own allocator */

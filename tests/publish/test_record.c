@@ -12,17 +12,12 @@
 #include "base/clock.h"
 #include "publish/record.h"
 #include "records.h"
+#include "tests/sanitized.h"
 
 /* How much longer an instrumented or unoptimised build may take. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if TF_SANITIZED_ADDRESS || TF_SANITIZED_THREAD || !defined(__OPTIMIZE__)
 #define SLOWER 20
-#endif
-#endif
-#if !defined(SLOWER) &&                                                                                      \
-    (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__))
-#define SLOWER 20
-#elif !defined(SLOWER)
+#else
 #define SLOWER 1
 #endif
 
