@@ -148,7 +148,10 @@ note "after the third: $early"
 note "after $CYCLES unplugs: $after; mean from bind to a new record $((sum / CYCLES)) ms; not back in 30 s: $bad"
 ok "replug: every time back" [ $bad = 0 ]
 ok "replug: same process" [ "$(daemon)" = "$pid" ]
-ok "replug: descriptors and threads flat" [ "${early% RSS*}" = "${after% RSS*}" ]
+# Not one more than after the third. Fewer it may be: the last viewer's threads end some time after he has gone.
+number() { sed -E "s/.*$1 ([0-9]+).*/\\1/" <<<"$2"; }
+ok "replug: descriptors and threads flat" eval '[ "$(number descriptors "$after")" -le "$(number descriptors "$early")" ] &&
+    [ "$(number threads "$after")" -le "$(number threads "$early")" ]'
 # Once: what an operator would see.
 stopped() {
     local best=99999 t try
