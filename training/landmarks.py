@@ -11,7 +11,7 @@ import losses as L
 from data import Thermal6, tight_box, visible68
 
 SIZE, SCALE = 112, 1.5
-USES = 5                     # of each batch: making one costs more than learning from it
+USES = 8                     # of each batch: making one costs more than learning from it
 KEEP = 60                    # batches waiting for another use
 
 
@@ -59,8 +59,14 @@ class Landmarks:
         self.empty = torch.from_numpy(self.thermal.negative_frames().astype(np.int32)).float()
         self.held_out = fold_recordings(self.thermal, cfg.fold) if cfg.fold else None
         self.pseudo = [load_labels(*spec.split(":"), without=self.held_out or []) for spec in cfg.pseudo or []]
-        self.steps = USES * (len(self.train) // cfg.batch)
+        self.steps = USES * (len(self.train) // (cfg.batch * cfg.processes))
         self.kept = []
+
+    def mean_shape(self):
+        """The mean face in 0..1 of its window, made symmetric."""
+        win = A.box_window(self.boxes, SCALE)
+        mean = torch.nanmean(win.to_window(self.points), 0)
+        return (mean + torch.stack([1 - mean[A.FLIP, 0], mean[A.FLIP, 1]], 1)) / 2
 
     def epoch(self):
         """Every face once anew, and what was made before once more in between: USES steps for each new batch."""
@@ -180,8 +186,9 @@ class Landmarks:
 
     def loss(self, net, batch):
         x, u, weight, face = batch
-        heat = net(x)[0].float()
-        return L.landmark_loss(heat, u, weight, face)
+        heat, points = net(x)
+        return (L.landmark_loss(heat.float(), u, weight, face)
+                + L.coordinate_loss(points.float().view(len(x), 68, 2) + net.mean, u, weight, face))
 
     def score(self, net, split=None):
         return {**score_visible(net, self.val), **score_thermal(net, self.thermal, recs=self.held_out)}
@@ -194,7 +201,7 @@ def predict(net, pictures, boxes, scale=SCALE, window=None, decode_window=7):
     n = int(min(8, max(1, np.ceil((win.side / SIZE).max().item()))))
     x, inside = win.sample(pictures, SIZE, n)
     x = A.to_u8(A.percentile_tone(x, inside, min_span=1e-3, step=1))
-    u, margin = L.decode(net(x)[0].float(), window=decode_window)
+    u, margin = L.read(net, x, decode_window)
     return win.to_picture(u), margin
 
 

@@ -34,10 +34,26 @@ def decode(heat, beta=1.2, window=7):
     return torch.stack([x, y], 2), margin
 
 
+# A point is this much of the coordinates and the rest of its map (`blend` of tf.decode).
+BLEND = 0.5
+
+
+def read(net, x, window=7):
+    """landmarks68 on input windows x → points in 0..1 of the window [B, 68, 2] and the maps' margins, as the C code takes them."""
+    heat, points = net(x)
+    u, margin = decode(heat.float(), window=window)
+    return u + BLEND * (points.float().view_as(u) + net.mean - u), margin
+
+
 # A map may be moved up and down as a whole, and what is far from a point may be as low as it likes (a Gaussian's logarithm is a
 # parabola): neither changes the loss, and both would grow until 8 bits cannot hold them. So the mean square of the logits costs a
 # little, and so does what lies more than DEEP below a map's peak.
 ANCHOR, FLOOR, DEEP = 3e-4, 1e-3, 14.0
+
+
+def mean_square(x):
+    x = x.flatten()          # much faster than torch's pow
+    return torch.dot(x, x) / len(x)
 
 
 class HeatLoss(torch.autograd.Function):
@@ -54,14 +70,14 @@ class HeatLoss(torch.autograd.Function):
         log_total = (top + total.log())[..., 0, 0]
         cx, cy = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
         gx, gy = gaussians(v[..., 0], w, sigma), gaussians(v[..., 1], h, sigma)
-        ce = log_total - ((z * gx[:, :, None, :]).sum(3) * gy).sum(2)
+        ce = log_total - (torch.matmul(z, gx[..., None])[..., 0] * gy).sum(2)
         dx, dy = p.sum(2) @ cx - v[..., 0], p.sum(3) @ cy - v[..., 1]
         length = (dx * dx + dy * dy).sqrt()
         d = length * w                                                # cells
         loss = (share * (0.35 * ce + coordinates * (d + 0.3 * torch.log1p(d / 0.3)))).sum()
         loss = loss + (flat[:, None] * (log_total - z.mean((2, 3)))).sum()
         deep = (top - DEEP - z).clamp_(min=0)
-        loss = loss + ANCHOR * z.square().mean() + FLOOR * deep.square().mean()
+        loss = loss + ANCHOR * mean_square(z) + FLOOR * mean_square(deep)
         ctx.save_for_backward(z, deep, p, gx, gy, share, flat, dx, dy, length, v)
         ctx.coordinates = coordinates
         return loss
@@ -92,6 +108,12 @@ def gaussians(u, size, sigma):
     return g / g.sum(-1, True).clamp(min=1e-6)
 
 
+def labelled(u, face, edge):
+    """Which points count [B, N], and u without NaN; a point more than `edge` outside the window does not."""
+    v = torch.nan_to_num(u, nan=0.5)
+    return torch.isfinite(u).all(2) & (v > -edge).all(2) & (v < 1 + edge).all(2) & (face[:, None] > 0), v
+
+
 def landmark_loss(heat, u, weight, face, sigma=1.0, coordinates=1.0):
     """Cross-entropy of the map against a Gaussian, plus the distance of the soft-argmax: what NME measures, sharpened near zero.
 
@@ -99,13 +121,19 @@ def landmark_loss(heat, u, weight, face, sigma=1.0, coordinates=1.0):
     taught a flat map, so that the margin of the peak means something.
     """
     b, n = u.shape[:2]
-    ok = torch.isfinite(u).all(2)
-    v = torch.nan_to_num(u, nan=0.5)
     # A point outside the window has no cell: leave it out rather than pull the map to the edge.
-    ok = ok & (v > -0.01).all(2) & (v < 1.01).all(2)
-    m = ok.float() * face[:, None]
+    ok, v = labelled(u, face, 0.01)
+    m = ok.float()
     norm = (m.sum(1) * weight).sum().clamp(min=1)
     return HeatLoss.apply(heat, v.clamp(0, 1), m * weight[:, None] / norm, (1 - face) / (b * n), sigma, coordinates)
+
+
+def coordinate_loss(points, u, weight, face, cells=28):
+    """The same distance for coordinates [B, N, 2]; these may lie outside the window."""
+    ok, v = labelled(u, face, 0.3)
+    m = ok.float()
+    d = ((points - v).square().sum(2) + 1e-8).sqrt() * cells
+    return ((d + 0.3 * torch.log1p(d / 0.3)) * m * weight[:, None]).sum() / (m.sum(1) * weight).sum().clamp(min=1)
 
 
 def nme(points, truth):

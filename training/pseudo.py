@@ -36,7 +36,7 @@ def read(net, pictures, boxes, views=VIEWS):
             centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + span[:, None] * torch.tensor([[dx * m, dy]])
             win = A.Window(centre, SCALE * zoom * span, torch.full((b,), turn * math.pi / 180), torch.full((b,), m))
             x, inside = win.sample(pictures, SIZE)
-            u, margin = L.decode(net(A.to_u8(A.percentile_tone(x, inside, step=1)))[0])
+            u, margin = L.read(net, A.to_u8(A.percentile_tone(x, inside, step=1)))
             readings.append(win.to_picture(u))
             margins.append(margin[:, A.FLIP] if m < 0 else margin)
     r = torch.stack(readings)

@@ -57,6 +57,8 @@ class Quantised(nn.Module):
         self.bias = nn.ParameterDict({k: nn.Parameter(b) for k, (w, b) in folded.items()})
         self.range = {"in": (1 / 255, 0)}      # value → (scale, zero point)
         self.on = False
+        if hasattr(net, "mean"):
+            self.register_buffer("mean", net.mean.clone())
 
     def weight_scale(self, name):
         return (self.weight[name].detach().abs().flatten(1).amax(1) / 127).clamp(min=1e-8)
@@ -165,7 +167,7 @@ def landmark_confidence(model, rec):
 
 
 def calibration(rec, net_name, count):
-    """Training batches as they come, half of whose faces have a thermal look, and real thermal frames."""
+    """Training batches as they come, of whose faces some have a thermal look, and real thermal frames."""
     import augment as A
     batches = []
     for i, b in enumerate(rec.epoch()):
@@ -206,7 +208,7 @@ def main():
     if system:
         args.data = args.data or saw(args.recipe, args.sets)
     args.data = args.data or "; ".join(
-        ["visible68 train split (photographs, half with a made-up thermal look)", "empty stretches of thermal6"]
+        ["visible68 train split (photographs, two fifths with a made-up thermal look)", "empty stretches of thermal6"]
         + [f"thermal6 frames labelled by {'the six dev points' if 'weak' in f else 'the networks themselves'}"
            for f in args.pseudo or []])
     torch.set_num_threads(args.threads)
@@ -288,11 +290,12 @@ def metadata(args, model, rec, report):
         return {**rec.metadata(model, report), **{k: v for k, v in common.items() if k != "tf.normalise"}}
     if args.recipe == "finder":
         return {"tf.task": "finder", "tf.crop": "letterbox", "tf.decode": "center stride=8 threshold=0.4", "tf.box": "points68", **common}
+    import losses as L
     a, c, info = landmark_confidence(model, rec)
     report["confidence"] = {"a": a, "c": c, **info}
     print("confidence", report["confidence"])
     return {"tf.task": "landmarks", "tf.points": "68", "tf.order": "ibug68", "tf.crop": "square scale=1.5",
-            "tf.decode": "heatmap beta=1.2 window=7", "tf.confidence": f"peak a={a:.4f} c={c:.4f}", **common}
+            "tf.decode": f"heatmap beta=1.2 window=7 blend={L.BLEND}", "tf.mean": " ".join(f"{x:.5f},{y:.5f}" for x, y in model.mean), "tf.confidence": f"peak a={a:.4f} c={c:.4f}", **common}
 
 
 if __name__ == "__main__":

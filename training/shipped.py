@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 
 def weights(path):
-    """{convolution: (weight, bias)} as float tensors, from the initialisers that export.py names."""
+    """{convolution or dense layer: (weight, bias)} as float tensors, from the initialisers that export.py names."""
     init = {i.name: numpy_helper.to_array(i) for i in onnx.load(str(path)).graph.initializer}
     out = {}
     for key, q in init.items():
@@ -19,6 +19,12 @@ def weights(path):
             b = init[name + "_b"].astype("float64") * init[name + "_bs"]
             out[name] = torch.from_numpy(w), torch.from_numpy(b.astype("float32"))
     return out
+
+
+def mean(path):
+    """tf.mean of a file, points by two; None where it has none."""
+    text = {p.key: p.value for p in onnx.load(str(path)).metadata_props}.get("tf.mean")
+    return text and torch.tensor([[float(v) for v in p.split(",")] for p in text.split()])
 
 
 def load(net, path, pictures=None):
@@ -31,7 +37,7 @@ def load(net, path, pictures=None):
     found = weights(path)
     norms = []
     for n in net.nodes:
-        if n.op != "conv":
+        if n.op not in ("conv", "gemm"):
             continue
         layers = net.mods[n.name]
         if n.name not in found or found[n.name][0].shape != layers[0].weight.shape:
@@ -44,6 +50,10 @@ def load(net, path, pictures=None):
             else:
                 identity(layers[1], b, torch.zeros_like(b), torch.ones_like(b))
                 norms.append((layers[1], b))
+    if hasattr(net, "mean"):
+        if mean(path) is None:
+            raise ValueError(f"{path}: tf.mean is missing: another network?")
+        net.mean.copy_(mean(path))
     if pictures is not None:
         met = {}
         hooks = [bn.register_forward_pre_hook(lambda bn, x: met.__setitem__(bn, x[0].detach())) for bn, _ in norms]

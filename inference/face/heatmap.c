@@ -6,7 +6,7 @@
 #include "inference/face/heatmap.h"
 #include "inference/face/metadata.h"
 
-static int read_points(struct tf_landmarks *l, struct tf_error *err)
+static int read_order(struct tf_landmarks *l, struct tf_error *err)
 {
     const char *path = l->net.path, *value;
     char *end;
@@ -29,33 +29,86 @@ static int read_points(struct tf_landmarks *l, struct tf_error *err)
     return 0;
 }
 
-static int read_heatmap(struct tf_landmarks *l, const char *value, struct tf_error *err)
+/* tf.mean, optional: x,y of each point in 0..1 of the window, separated by spaces. */
+static int read_mean(struct tf_landmarks *l, struct tf_error *err)
 {
-    float beta = 1, window = 5;
-    const struct tf_meta_key keys[] = {{"beta", &beta, 0.01f, 100, true}, {"window", &window, 0, 255, true}};
-    const struct tf_tensor_info *info;
-    const char *confidence;
-    int r = tf_meta_pairs(l->net.path, "tf.decode", value, keys, 2, err);
+    const char *path = l->net.path, *at = tf_engine_metadata(l->net.engine, "tf.mean");
+    uint32_t count = 2 * l->points;
+    char *end;
 
-    if (r < 0 || (r = tf_network_output(&l->net, NULL, 4, &info, &l->output, err)) < 0)
+    for (uint32_t i = 0; at != NULL && i < count; i++, at = end + 1) {
+        char after = i + 1 == count ? '\0' : i % 2 == 0 ? ',' : ' ';
+
+        l->mean[i] = strtof(at, &end);
+        if (end == at || *end != after || !(l->mean[i] >= -1 && l->mean[i] <= 2))
+            return tf_fail(
+                err, -EINVAL,
+                "%s: metadata tf.mean: value %u is not one of %u numbers from -1 to 2, written x,y x,y", path,
+                i + 1, count);
+    }
+    return 0;
+}
+
+static int read_coordinates(struct tf_landmarks *l, const char *name, struct tf_error *err)
+{
+    const struct tf_tensor_info *info;
+    int r = tf_network_output(&l->net, name, 0, &info, &l->points_output, err);
+
+    if (r < 0)
         return r;
-    if (window != floorf(window) || (window > 0 && fmodf(window, 2) == 0))
-        return tf_fail(err, -EINVAL,
-                       "%s: metadata tf.decode: window must be an odd whole number or 0 in '%s'", l->net.path,
-                       value);
+    if (info->count != 2 * (size_t)l->points)
+        return tf_fail(err, -EINVAL, "%s: output %s has %zu values, %u points need %u", l->net.path,
+                       info->name, info->count, l->points, 2 * l->points);
+    /* [1, N, 2] and [1, 2N] are the same bytes in any layout that keeps a rank-4 output's channels last. */
+    if (info->rank > 3)
+        return tf_fail(err, -EINVAL, "%s: output %s is neither [1, %u] nor [1, %u, 2]", l->net.path,
+                       info->name, 2 * l->points, l->points);
+    l->points_scale = info->scale;
+    l->points_zero = info->zero_point;
+    return read_mean(l, err);
+}
+
+static int read_maps(struct tf_landmarks *l, const char *name, float beta, struct tf_error *err)
+{
+    const struct tf_tensor_info *info;
+    int r = tf_network_output(&l->net, name, 4, &info, &l->output, err);
+
+    if (r < 0)
+        return r;
     if (info->dims[0] != 1 || info->dims[1] != (int64_t)l->points || info->dims[2] < 1 || info->dims[3] < 1 ||
         info->dims[2] > TF_HEATMAP_SIDE_MAX || info->dims[3] > TF_HEATMAP_SIDE_MAX)
         return tf_fail(err, -EINVAL,
                        "%s: output %s is not of shape [1, %u, height, width] with sides up to %d",
                        l->net.path, info->name, l->points, TF_HEATMAP_SIDE_MAX);
-    l->heatmap = true;
-    l->window = (uint32_t)window;
     l->map_h = (uint32_t)info->dims[2];
     l->map_w = (uint32_t)info->dims[3];
     l->scale = info->scale;
     l->zero = info->zero_point;
     for (int d = 0; d < 256; d++)
         l->weight[d] = expf(-beta * info->scale * (float)d);
+    return 0;
+}
+
+static int read_heatmap(struct tf_landmarks *l, const char *value, struct tf_error *err)
+{
+    float beta = 1, window = 5, blend = 0;
+    const struct tf_meta_key keys[] = {{"beta", &beta, 0.01f, 100, true},
+                                       {"window", &window, 0, 255, true},
+                                       {"blend", &blend, 0.01f, 0.99f, false}};
+    const char *confidence;
+    int r = tf_meta_pairs(l->net.path, "tf.decode", value, keys, 3, err);
+
+    if (r < 0)
+        return r;
+    if (window != floorf(window) || (window > 0 && fmodf(window, 2) == 0))
+        return tf_fail(err, -EINVAL,
+                       "%s: metadata tf.decode: window must be an odd whole number or 0 in '%s'", l->net.path,
+                       value);
+    l->window = (uint32_t)window;
+    l->blend = blend;
+    if ((r = read_maps(l, blend > 0 ? "heat" : NULL, beta, err)) < 0 ||
+        (blend > 0 && (r = read_coordinates(l, "points", err)) < 0))
+        return r;
 
     l->conf_a = 1;
     l->conf_c = 0;
@@ -71,24 +124,12 @@ static int read_heatmap(struct tf_landmarks *l, const char *value, struct tf_err
     return tf_meta_pairs(l->net.path, "tf.confidence", confidence, peak, 2, err);
 }
 
-static int read_coordinates(struct tf_landmarks *l, const char *value, struct tf_error *err)
+static int read_points_only(struct tf_landmarks *l, const char *value, struct tf_error *err)
 {
-    const struct tf_tensor_info *info;
     int r = tf_meta_pairs(l->net.path, "tf.decode", value, NULL, 0, err);
 
-    if (r < 0 || (r = tf_network_output(&l->net, NULL, 0, &info, &l->output, err)) < 0)
-        return r;
-    if (info->count != 2 * (size_t)l->points)
-        return tf_fail(err, -EINVAL, "%s: output %s has %zu values, %u points need %u", l->net.path,
-                       info->name, info->count, l->points, 2 * l->points);
-    /* [1, N, 2] and [1, 2N] are the same bytes in any layout that keeps a rank-4 output's channels last. */
-    if (info->rank > 3)
-        return tf_fail(err, -EINVAL, "%s: output %s is neither [1, %u] nor [1, %u, 2]", l->net.path,
-                       info->name, 2 * l->points, l->points);
-    l->heatmap = false;
-    l->scale = info->scale;
-    l->zero = info->zero_point;
-    return 0;
+    l->blend = 1;
+    return r < 0 ? r : read_coordinates(l, NULL, err);
 }
 
 int tf_landmarks_open(const char *path, int threads, const char *cpu, struct tf_landmarks **ret,
@@ -107,13 +148,12 @@ int tf_landmarks_open(const char *path, int threads, const char *cpu, struct tf_
         r = tf_fail(err, -EINVAL, "%s: metadata tf.crop: a landmark network needs square", path);
         goto fail;
     }
-    if ((r = read_points(l, err)) < 0 ||
-        (r = tf_meta_text(l->net.engine, path, "tf.decode", &value, err)) < 0)
+    if ((r = read_order(l, err)) < 0 || (r = tf_meta_text(l->net.engine, path, "tf.decode", &value, err)) < 0)
         goto fail;
     if (tf_meta_is(value, "heatmap"))
         r = read_heatmap(l, value, err);
     else if (tf_meta_is(value, "points"))
-        r = read_coordinates(l, value, err);
+        r = read_points_only(l, value, err);
     else
         r = tf_fail(err, -EINVAL, "%s: metadata tf.decode: '%s' is neither heatmap nor points", path, value);
     if (r < 0)
@@ -195,30 +235,41 @@ static void decode_map(const struct tf_landmarks *l, const uint8_t *map, uint32_
     *v = (sum_y / sum + 0.5f) / (float)h - 0.5f;
 }
 
+static void decode_coordinates(const struct tf_landmarks *l, const uint8_t *out, uint32_t k, float *u,
+                               float *v)
+{
+    *u = l->mean[2 * k] + (float)((int)out[2 * k] - l->points_zero) * l->points_scale - 0.5f;
+    *v = l->mean[2 * k + 1] + (float)((int)out[2 * k + 1] - l->points_zero) * l->points_scale - 0.5f;
+}
+
 void tf_landmarks_decode(struct tf_landmarks *l, const struct tf_window *window, struct tf_point *points)
 {
-    const uint8_t *out = tf_engine_output_u8(l->net.engine, l->output);
+    bool maps = l->blend < 1;
+    const uint8_t *heat = maps ? tf_engine_output_u8(l->net.engine, l->output) : NULL;
+    const uint8_t *direct = l->blend > 0 ? tf_engine_output_u8(l->net.engine, l->points_output) : NULL;
     float cells = (float)(l->map_w * l->map_h);
 
-    if (!l->heatmap) {
-        for (uint32_t k = 0; k < l->points; k++) {
-            float u = (float)((int)out[2 * k] - l->zero) * l->scale - 0.5f;
-            float v = (float)((int)out[2 * k + 1] - l->zero) * l->scale - 0.5f;
-
-            tf_window_to_picture(window, u, v, &points[k].x, &points[k].y);
-            points[k].confidence = 1;
-        }
-        return;
-    }
-    scan_maps(l, out);
+    if (maps)
+        scan_maps(l, heat);
     for (uint32_t k = 0; k < l->points; k++) {
-        float u, v, level = (float)((int)l->peak[k] - l->zero) * l->scale;
+        float u = 0, v = 0, x = 0, y = 0;
 
-        if (l->margin)
-            level = ((float)l->peak[k] - (float)l->sum[k] / cells) * l->scale;
-        decode_map(l, out, k, &u, &v);
+        if (maps)
+            decode_map(l, heat, k, &u, &v);
+        if (direct != NULL) {
+            decode_coordinates(l, direct, k, &x, &y);
+            u += l->blend * (x - u);
+            v += l->blend * (y - v);
+        }
         tf_window_to_picture(window, u, v, &points[k].x, &points[k].y);
-        points[k].confidence = 1.0f / (1.0f + expf(-(l->conf_a * level + l->conf_c)));
+        points[k].confidence = 1;
+        if (maps) {
+            float level = (float)((int)l->peak[k] - l->zero) * l->scale;
+
+            if (l->margin)
+                level = ((float)l->peak[k] - (float)l->sum[k] / cells) * l->scale;
+            points[k].confidence = 1.0f / (1.0f + expf(-(l->conf_a * level + l->conf_c)));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * A landmark network of any number of points: heat maps or coordinates to points of the picture
+ * A landmark network of any number of points: heat maps, coordinates or both to points of the picture
  * (docs/models.md, "Outputs").
  */
 #ifndef TF_INFERENCE_FACE_HEATMAP_H
@@ -17,14 +17,23 @@ struct tf_landmarks {
     struct tf_network net;
     char order[32];
     uint32_t points;
-    bool heatmap;    /* else coordinates */
-    uint32_t window; /* cells a side; 0 = the whole map */
-    bool margin;     /* confidence from the margin over the map's mean, else from the peak alone */
+    bool margin; /* confidence from the margin over the map's mean, else from the peak alone */
     float conf_a, conf_c;
-    size_t output; /* its index in the engine */
-    float scale;   /* of the output */
+    float blend; /* share of the coordinates: 0 has only maps, 1 only coordinates */
+
+    /* Coordinates: index of the output in the engine, its scale and zero point, and what its values are added
+     * to. */
+    size_t points_output;
+    float points_scale;
+    int32_t points_zero;
+    float mean[2 * TF_LANDMARKS_MAX];
+
+    /* Heat maps, likewise. */
+    size_t output;
+    float scale;
     int32_t zero;
     uint32_t map_w, map_h;
+    uint32_t window; /* cells a side; 0 = the whole map */
     /* exp(beta * scale * -d) for d steps below the peak; a logit's distance is a whole number of steps. */
     float weight[256];
     uint8_t peak[TF_LANDMARKS_MAX];

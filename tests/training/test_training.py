@@ -242,6 +242,27 @@ def heat_loss_is_its_own_gradient():
     check(off < 1e-4, f"gradients differ by {off:.2e} of the largest")
 
 
+def processes_share_a_batch():
+    """two processes end a step with the same gradient: the mean of theirs"""
+    import train
+    out = torch.zeros(2, 6).share_memory_()
+    team = train.Team(2, 6)
+    p = [torch.nn.Parameter(torch.zeros(4)), torch.nn.Parameter(torch.zeros(1, 2))]
+    team.start()
+    try:
+        for step in range(3):
+            for q in p:
+                q.grad = torch.full_like(q, float(team.rank + 10 * step))
+            team.share(p)
+        out[team.rank] = torch.cat([q.grad.flatten() for q in p])
+        team.barrier.wait(60)
+    finally:
+        if team.rank:
+            os._exit(0)
+    os.wait()
+    check((out == 20.5).all(), out)
+
+
 def reshaped_faces_carry_their_points():
     """a spot on each point of a thermal face lies on the new shape's point afterwards; shapes are fitted by a similarity"""
     import augment as A
@@ -332,7 +353,7 @@ def main():
     madeup.thermal6(DATA / "thermal6")
     tests = [reads_visible68, reads_thermal6, reads_kaggle, reads_tfl, reads_sftl54, reads_wflw, reads_charlotte, bad_data_is_named,
              missing_labels_are_masked, tiaug_keeps_its_ranges, heat_loss_is_its_own_gradient,
-             reshaped_faces_carry_their_points, own_network_with_weak_labels, quick_landmarks_end_to_end, pretext_then_landmarks,
+             processes_share_a_batch, reshaped_faces_carry_their_points, own_network_with_weak_labels, quick_landmarks_end_to_end, pretext_then_landmarks,
              quick_segmentation_end_to_end, nose_views_and_branches, residual_network_by_engine]
     print(f"1..{len(tests)}", flush=True)
     failed = 0

@@ -75,12 +75,44 @@ def save(name, nodes, initializers, side, outputs, metadata):
     onnx.save(model, str(HERE / name))
 
 
-def landmarks():
+def spot_maps():
     weight = np.zeros((68, 1, 2 * HALF + 1, 2 * HALF + 1), np.float32)
     for k, (x, y) in enumerate(template()):
         weight[k, 0, HALF - y, HALF - x] = 12
-    nodes, initializers = conv("heat", "image_f", weight, np.full(68, -6, np.float32), 1 / 255, 12 / 255, 128, "maps",
-                               pads=[HALF] * 4)
+    return lambda name: conv("heat", "image_f", weight, np.full(68, -6, np.float32), 1 / 255, 12 / 255, 128, name,
+                             pads=[HALF] * 4)
+
+
+def both():
+    """Maps as before, and coordinates that always put the face 0.125 of the window right of the window's centre."""
+    nodes, initializers = spot_maps()("heat")
+    shift = np.tile(np.array([0.125, 0], np.float32), 68)
+    q = helper.make_node
+    nodes += [
+        q("GlobalAveragePool", ["image_f"], ["pool_y"]),
+        q("QuantizeLinear", ["pool_y", "in_s", "in_z"], ["pool_q"]), q("DequantizeLinear", ["pool_q", "in_s", "in_z"], ["pool_f"]),
+        q("Flatten", ["pool_f"], ["flat_y"]),
+        q("QuantizeLinear", ["flat_y", "in_s", "in_z"], ["flat_q"]), q("DequantizeLinear", ["flat_q", "in_s", "in_z"], ["flat_f"]),
+        q("DequantizeLinear", ["dense_w", "dense_ws", "dense_wz"], ["dense_wf"], axis=0),
+        q("DequantizeLinear", ["dense_b", "dense_bs", "dense_wz32"], ["dense_bf"], axis=0),
+        q("Gemm", ["flat_f", "dense_wf", "dense_bf"], ["dense_y"], transB=1),
+        q("QuantizeLinear", ["dense_y", "dense_os", "dense_oz"], ["dense_q"]),
+        q("DequantizeLinear", ["dense_q", "dense_os", "dense_oz"], ["points"])]
+    bias_scale = np.float32(1) / np.float32(255) * np.float32(1e-3)
+    initializers += [
+        const("dense_w", np.zeros((136, 1), np.int8)), const("dense_ws", np.full(136, 1e-3, np.float32)),
+        const("dense_wz", np.zeros(136, np.int8)), const("dense_wz32", np.zeros(136, np.int32)),
+        const("dense_b", np.rint(shift / bias_scale).astype(np.int32)), const("dense_bs", np.full(136, bias_scale, np.float32)),
+        const("dense_os", np.float32(1 / 256)), const("dense_oz", np.uint8(100))]
+    mean = " ".join(f"{0.5 + x / SIDE:.4f},{0.5 + y / SIDE:.4f}" for x, y in template())
+    save("landmarks_both.onnx", nodes, initializers, SIDE, [("heat", [1, 68, SIDE, SIDE]), ("points", [1, 136])], {
+        "tf.task": "landmarks", "tf.points": "68", "tf.order": "ibug68", "tf.crop": "square scale=1.5",
+        "tf.normalise": "percentile lo=0 hi=100 min_span_c=10", "tf.decode": "heatmap beta=1 window=5 blend=0.25",
+        "tf.confidence": "peak a=1 c=-4", "tf.mean": mean})
+
+
+def landmarks():
+    nodes, initializers = spot_maps()("maps")
     save("landmarks_spot.onnx", nodes, initializers, SIDE, [("maps", [1, 68, SIDE, SIDE])], {
         "tf.task": "landmarks", "tf.points": "68", "tf.order": "ibug68", "tf.crop": "square scale=1.5",
         "tf.normalise": "percentile lo=0 hi=100 min_span_c=10", "tf.decode": "heatmap beta=1 window=5",
@@ -110,6 +142,7 @@ def segmentation():
 
 if __name__ == "__main__":
     landmarks()
+    both()
     finder("finder_spot.onnx", 1)
     finder("finder_wide.onnx", 3)
     segmentation()

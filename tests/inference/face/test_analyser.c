@@ -20,6 +20,7 @@
 
 #define SIDE 128
 #define LANDMARKS TF_TEST_MODELS "/landmarks_spot.onnx"
+#define BOTH TF_TEST_MODELS "/landmarks_both.onnx"
 #define FINDER TF_TEST_MODELS "/finder_spot.onnx"
 #define SEGMENTATION TF_TEST_MODELS "/segmentation_spot.onnx"
 #define MS 1000000ull
@@ -394,6 +395,26 @@ static void regions_are_measured(void **state)
     tf_analyser_destroy(a);
 }
 
+static void maps_and_coordinates_are_blended(void **state)
+{
+    struct tf_analyser_options options = {.landmarks = BOTH, .finder = FINDER};
+    struct tf_analyser *a = NULL;
+    struct tf_point points[TF_POINTS];
+    struct tf_frame f = scene(0, (const float[1][2]){{61, 57}}, 1);
+    struct tf_error err;
+
+    assert_int_equal(tf_analyser_create(&options, &a, &err), 0);
+    /* The window's centre is (60, 58) and its side 48, so the coordinates say 6 right of the centre: (66,
+     * 58). */
+    assert_int_equal(tf_analyser_landmarks(a, &f, (const float[4]){44, 42, 32, 32}, points), 0);
+    assert_float_equal(points[30].x, 0.75 * 61 + 0.25 * 66, 0.3);
+    assert_float_equal(points[30].y, 0.75 * (57 + 2) + 0.25 * (58 + 2), 0.3);
+    assert_float_equal(points[8].x, 0.75 * 61 + 0.25 * 66, 0.3);
+    assert_float_equal(points[8].y, 0.75 * (57 + 16) + 0.25 * (58 + 16), 0.3);
+    assert_true(points[30].confidence > 0.9f);
+    tf_analyser_destroy(a);
+}
+
 static void landmarks_of_a_known_box(void **state)
 {
     struct tf_analyser *a = open_tracking();
@@ -491,14 +512,15 @@ static void patched(const char *model, const char *from, const char *to, char pa
     close(fd);
 }
 
-static void expect_refusal(bool landmarks, const char *from, const char *to, const char *message)
+static void expect_refusal_of(const char *model, bool landmarks, const char *from, const char *to,
+                              const char *message)
 {
     struct tf_analyser_options options = {.landmarks = LANDMARKS, .finder = FINDER};
     struct tf_analyser *a = NULL;
     struct tf_error err = {0};
     char path[64];
 
-    patched(landmarks ? LANDMARKS : FINDER, from, to, path);
+    patched(model, from, to, path);
     if (landmarks)
         options.landmarks = path;
     else
@@ -510,6 +532,11 @@ static void expect_refusal(bool landmarks, const char *from, const char *to, con
     assert_non_null(strstr(err.text, path));
     if (strstr(err.text, message) == NULL)
         fail_msg("'%s' does not say '%s'", err.text, message);
+}
+
+static void expect_refusal(bool landmarks, const char *from, const char *to, const char *message)
+{
+    expect_refusal_of(landmarks ? LANDMARKS : FINDER, landmarks, from, to, message);
 }
 
 static void metadata_that_does_not_fit_is_named(void **state)
@@ -527,6 +554,13 @@ static void metadata_that_does_not_fit_is_named(void **state)
     expect_refusal(true, "window=5", "window=4", "window must be an odd whole number");
     expect_refusal(true, "heatmap beta", "hotmaps beta", "neither heatmap nor points");
     expect_refusal(true, "peak a=1", "peek a=1", "tf.confidence: 'peek a=1 c=-4'");
+    expect_refusal_of(BOTH, true, "blend=0.25", "blend=9.25", "blend=9.25 must be from 0.01 to 0.99");
+    expect_refusal_of(BOTH, true, " blend=0.25", "  window=05", "window is given twice");
+    expect_refusal_of(BOTH, true, "0.1667,0.3750 ", "0.1667;0.3750 ",
+                      "tf.mean: value 1 is not one of 136 numbers");
+    expect_refusal_of(BOTH, true, "0.1667,0.3750 ", "0.1667,9.3750 ", "tf.mean: value 2");
+    expect_refusal_of(BOTH, true, "0.1667,0.3750 ", "0.1667,0.nan0 ", "tf.mean: value 2");
+    expect_refusal_of(BOTH, true, " blend=0.25", "           ", "one output is needed, the network has 2");
     expect_refusal(false, "letterbox", "letterbix", "neither square nor letterbox");
     expect_refusal(false, "points68", "points86", "tf.box: 'points86' is not points68");
     expect_refusal(false, "stride=8", "stride=4", "does not cover the 64 x 64 input");
@@ -657,6 +691,7 @@ int main(void)
         cmocka_unit_test(the_filter_stands_beside_the_raw_points),
         cmocka_unit_test(regions_are_measured),
         cmocka_unit_test(landmarks_of_a_known_box),
+        cmocka_unit_test(maps_and_coordinates_are_blended),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(nothing_is_allocated_per_frame),
         cmocka_unit_test(unfit_frames_are_refused),
