@@ -7,6 +7,9 @@
 #include "cli/options.h"
 #include "inference/engine.h"
 
+/* Characters of a metadata value on the terminal; tf.mean has more than a thousand. */
+#define VALUE_SHOWN 160
+
 static const char *shape(const int64_t *dims, int rank, char text[96])
 {
     size_t n = 0;
@@ -42,7 +45,8 @@ static void print_text(const struct tf_engine *engine, const char *path)
            (double)stats.arena_bytes / 1024);
     printf("runs on   %s, %d thread%s\n", stats.cpu, stats.threads, stats.threads == 1 ? "" : "s");
     for (size_t i = 0; tf_engine_metadata_at(engine, i, &key, &value); i++)
-        printf("%s%s = %s\n", i ? "          " : "metadata  ", key, value);
+        printf("%s%s = %.*s%s\n", i ? "          " : "metadata  ", key, VALUE_SHOWN, value,
+               strlen(value) > VALUE_SHOWN ? "… (all of it: --json)" : "");
 
     printf("\n%4s  %-22s %-20s %-18s %10s  %s\n", "step", "operator", "kernel", "output", "MAC", "name");
     for (size_t i = 0; i < tf_engine_steps(engine); i++) {
