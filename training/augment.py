@@ -86,14 +86,14 @@ def box_window(boxes, scale=1.5, angle=None, mirror=None):
     return Window(centre, side, torch.zeros_like(side) if angle is None else angle, mirror)
 
 
-def jittered_window(boxes, scale=1.5, far=0.3):
-    """What a finder's box or a tracker's last points make of the window: most near the true one, a quarter far off."""
+def jittered_window(boxes, scale=1.5, far=0.3, near=1.0):
+    """What a finder's box or a tracker's last points make of the window: most near the true one, some far off; `near` scales the former."""
     b = len(boxes)
-    wide = (torch.rand(b) < far).float()
+    wide, near = (torch.rand(b) < far).float(), torch.as_tensor(near).expand(b)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     span = (boxes[:, 2:] - boxes[:, :2]).max(1).values
-    centre = centre + torch.randn(b, 2) * (span * (0.035 + 0.06 * wide))[:, None]
-    side = scale * span * torch.exp(torch.randn(b) * (0.07 + 0.08 * wide)).clamp(0.7, 1.5)
+    centre = centre + torch.randn(b, 2) * (span * torch.where(wide > 0, 0.095, 0.035 * near))[:, None]
+    side = scale * span * torch.exp(torch.randn(b) * torch.where(wide > 0, 0.15, 0.07 * near)).clamp(0.7, 1.5)
     angle = (torch.randn(b) * (9 + 12 * wide)).clamp(-45, 45) * math.pi / 180
     mirror = torch.where(torch.rand(b) < 0.5, -torch.ones(b), torch.ones(b))
     return Window(centre, side, angle, mirror)

@@ -55,6 +55,7 @@ def main():
     p.add_argument("--lr", default="8e-4")
     p.add_argument("--reshape", action="store_true", help="as for train.py")
     p.add_argument("--mild", action="store_true", help="as for train.py")
+    p.add_argument("--steady", action="store_true", help="as for train.py")
     p.add_argument("--look", default="0.4", help="as for train.py")
     p.add_argument("--empty", default="0.08", help="as for train.py")
     p.add_argument("--threads", default="2")
@@ -72,7 +73,7 @@ def main():
                 sys.exit(f"{model} is not there: name the checkpoint to start from with --init")
             subprocess.run([sys.executable, str(HERE / "train.py"), "landmarks68", "--init", args.init, "--epochs", args.epochs,
                             "--lr", args.lr, "--pseudo", *args.pseudo, "--fold", f"{i}/{args.folds}", "--threads", args.threads,
-                            "--out", str(folder), "--look", args.look, "--empty", args.empty, *["--reshape"][:args.reshape], *["--mild"][:args.mild]], check=True)
+                            "--out", str(folder), "--look", args.look, "--empty", args.empty, *["--reshape"][:args.reshape], *["--mild"][:args.mild], *["--steady"][:args.steady]], check=True)
             subprocess.run([sys.executable, str(HERE / "quantise.py"), "landmarks68", "--checkpoint", str(folder / "last.pt"),
                             "--threads", args.threads, "--output", str(model)], check=True)
         row = judge(args.thermoface, thermal, fold_recordings(thermal, f"{i}/{args.folds}"), model, args.finder)

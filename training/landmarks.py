@@ -15,11 +15,11 @@ USES = 8                     # of each batch: making one costs more than learnin
 KEEP = 60                    # batches waiting for another use
 
 
-def again(x, u):
-    """A batch (8 bit) for another use: mirrored or not, turned, moved and scaled a little, other contrast and noise."""
+def again(x, u, near):
+    """A batch (8 bit) for another use: mirrored or not, turned, moved and scaled a little (`near` [B] scales that), other contrast and noise."""
     b = len(x)
-    side = SIZE * torch.exp(torch.randn(b) * 0.05)
-    centre = (SIZE - 1) / 2 + torch.randn(b, 2) * 0.025 * SIZE
+    side = SIZE * torch.exp(torch.randn(b) * 0.05 * near)
+    centre = (SIZE - 1) / 2 + torch.randn(b, 2) * 0.025 * SIZE * near[:, None]
     win = A.Window(centre, side, torch.randn(b) * 0.1, torch.where(torch.rand(b) < 0.5, -1.0, 1.0))
     x, _ = win.sample(x.float() / 255, SIZE)
     x = A.gamma(x, 0.8, 1.25) + torch.randn_like(x) * A.uniform(b, 0, 0.02)
@@ -74,19 +74,19 @@ class Landmarks:
         for i in range(self.steps // USES):
             x, u, weight, face = self.batch(order[i * self.cfg.batch:(i + 1) * self.cfg.batch])
             yield x, u, weight, face
-            self.kept.append(((x * 255).to(torch.uint8), u, weight, face))
+            self.kept.append(((x * 255).to(torch.uint8), u, weight, face, self.near(len(x))))
             if len(self.kept) > KEEP:
                 self.kept.pop(0)
             for _ in range(USES - 1):
-                x, u, weight, face = random.choice(self.kept)
-                yield *again(x, u), weight, face
+                x, u, weight, face, near = random.choice(self.kept)
+                yield *again(x, u, near), weight, face
 
     def batch(self, index):
         """Gray faces: plain, with a thermal look, real thermal with pseudo-labels, and windows without a face."""
         b = len(index)
         g = torch.from_numpy(self.train.images[index.numpy()]).float()[:, None] / 255
         m = torch.from_numpy(self.train.masks[index.numpy()]).float()[:, None] / 255
-        win = A.jittered_window(self.boxes[index], SCALE, self.often(0.3))
+        win = A.jittered_window(self.boxes[index], SCALE, self.often(0.3), self.near(b)[:b])
         x, inside = win.sample(g, SIZE, 2)
         u = win.to_window(self.points[index])
         face = torch.ones(b)
@@ -121,6 +121,13 @@ class Landmarks:
         eye = (u[:, 36] - u[:, 45]).norm(dim=1).clamp(min=0.05)
         weight = weight * (0.32 / eye).clamp(0.6, 2.0)
         return A.to_u8(x), u, weight, face
+
+    def near(self, rows):
+        """How far windows may be off: as far as always, or (--steady) hardly for photographs, most of whose boxes are true in use."""
+        near = torch.ones(rows)
+        if self.cfg.steady:
+            near[int(self.cfg.batch * self.cfg.look):self.cfg.batch] = 0.3
+        return near
 
     def often(self, share):
         """How often the hard cases come: half as often in a run that ends a training (--mild)."""

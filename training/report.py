@@ -20,9 +20,10 @@ PARTS = {"jaw": range(0, 17), "brows": range(17, 27), "nose": range(27, 36), "ey
 
 
 @torch.no_grad()
-def visible(model, faces, pixels=None):
-    """Error of each point in percent of the outer eye corners' distance [N, 68]; `pixels`: longer side of the tight box."""
-    out = []
+def visible(model, faces, pixels=None, moved=0.0, readings=1):
+    """Error of each point in percent of the outer eye corners' distance [N, 68]; `pixels`: longer side of the tight box; `moved`: how far
+    that is from the true box, a share of its longer side; `readings`: each from the box of the last one's points, as a tracker does."""
+    out, rng = [], np.random.default_rng(5)
     for image, p in zip(faces.images, faces.points):
         box = tight_box(p)
         k = 1.0 if pixels is None else pixels / max(box[2] - box[0], box[3] - box[1])
@@ -32,7 +33,11 @@ def visible(model, faces, pixels=None):
             image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         q = torch.from_numpy((p + 0.5) * np.float32(min(k, 1)) - 0.5)[None]
         b = torch.cat([q.amin(1), q.amax(1)], 1)
-        r, _ = LM.predict(model, torch.from_numpy(image).float()[None, None], b)
+        a = rng.uniform(0, 2 * np.pi)
+        b = b + moved * (b[:, 2:] - b[:, :2]).max() * torch.tensor([np.cos(a), np.sin(a)] * 2, dtype=torch.float32)
+        for _ in range(readings):
+            r, _ = LM.predict(model, torch.from_numpy(image).float()[None, None], b)
+            b = torch.cat([r.amin(1), r.amax(1)], 1)
         out.append(100 * (r - q).norm(dim=2)[0] / (q[0, 36] - q[0, 45]).norm())
     return torch.stack(out).numpy()
 
@@ -62,6 +67,9 @@ def main():
         row(name, per[(yaw >= lo) & (yaw < hi)])
     for n in (24, 32, 48, 64, 96):
         row(f"{n} px", visible(model, faces, n).mean(1))
+    for moved in (0.03, 0.06, 0.1):
+        row(f"box off by {100 * moved:.0f} %", visible(model, faces, moved=moved).mean(1))
+        row("the same, read three times", visible(model, faces, moved=moved, readings=3).mean(1))
     print("\n| part | NME % |\n|---|---|")
     for name, index in PARTS.items():
         print(f"| {name} | {e[:, list(index)].mean():.2f} |")
