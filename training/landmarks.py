@@ -69,8 +69,11 @@ class Landmarks:
         return (mean + torch.stack([1 - mean[A.FLIP, 0], mean[A.FLIP, 1]], 1)) / 2
 
     def epoch(self):
-        """Every face once anew, and what was made before once more in between: USES steps for each new batch."""
-        order = torch.randperm(len(self.train))
+        """Every face once anew (HELEN's and AFW's, whose labels are clean, --clean times as often), and what was made before once more in
+        between: USES steps for each new batch."""
+        often = torch.ones(len(self.train))
+        often[torch.from_numpy(self.train.source != "ytf")] = self.cfg.clean
+        order = torch.multinomial(often, len(often), replacement=self.cfg.clean != 1)
         for i in range(self.steps // USES):
             x, u, weight, face = self.batch(order[i * self.cfg.batch:(i + 1) * self.cfg.batch])
             yield x, u, weight, face

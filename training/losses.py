@@ -35,7 +35,7 @@ def decode(heat, beta=1.2, window=7):
 
 
 # A point is this much of the coordinates and the rest of its map (`blend` of tf.decode).
-BLEND = 0.5
+BLEND = 0.3
 
 
 def read(net, x, window=7):

@@ -146,7 +146,7 @@ def apply(n, a):
 def landmarks68():
     """112 x 112 → 68 heat maps of 28 x 28, and the same points as coordinates: a small encoder to 7 x 7, a U path back, two dense layers.
 
-    Maps are exact where the picture shows an edge; dense layers know what a face looks like where it does not. A point is the mean of both.
+    Maps are exact where the picture shows an edge; dense layers know what a face looks like where it does not. A point is taken from both (losses.BLEND).
     """
     net = Net(112)
     x = net.conv("in", 16, 3, 2)                          # 56

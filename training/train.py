@@ -90,6 +90,7 @@ def arguments(argv=None):
     p.add_argument("--look", type=float, default=0.4, help="landmarks68: share of photographs that get a thermal look")
     p.add_argument("--mild", action="store_true", help="landmarks68: hard cases half as often, for the last epochs")
     p.add_argument("--steady", action="store_true", help="landmarks68: windows of photographs lie where their boxes say, most of them")
+    p.add_argument("--clean", type=float, default=1, help="landmarks68: how many times as often HELEN and AFW come as YouTube Faces")
     p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
     p.add_argument("--no-resume", action="store_true")
     cfg = p.parse_args(argv)
