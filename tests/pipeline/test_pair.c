@@ -85,7 +85,7 @@ static void pairs_are_what_they_say(void **state)
         .registration = &same, .use = TF_PAIR_USE_ALWAYS, .max_skew_ns = 2000000000, .wait_ns = 5000000};
     struct tf_status status;
     struct rig rig;
-    uint64_t with = 0, visible_faces = 0;
+    uint64_t with = 0, looked = 0, visible_faces = 0;
     int64_t last = 0;
     unsigned n;
 
@@ -98,6 +98,7 @@ static void pairs_are_what_they_say(void **state)
     for (unsigned i = 0; i < n; i++) {
         const struct tf_record *r = &rig.ours->heads[i];
 
+        looked += r->state != TF_STATE_SKIPPED;
         if (!r->pair.camera)
             continue;
         with++;
@@ -107,7 +108,10 @@ static void pairs_are_what_they_say(void **state)
         assert_int_equal(
             (int64_t)(rig.theirs->heads[r->pair.frame].t_mono_ns - r->t_mono_ns) / 1000 - r->pair.skew_us, 0);
     }
-    assert_true(with > n / 3);
+    /* A slow machine skips frames, and what is not looked at has no partner. */
+    if (with <= looked / 3)
+        fail_msg("%llu of %llu frames that were looked at have a partner, of %u in all",
+                 (unsigned long long)with, (unsigned long long)looked, n);
     assert_true(status.pair.paired && status.pair.calibrated);
     assert_string_equal(status.pair.partner, "webcam");
     assert_int_equal(status.pair.with, with);
