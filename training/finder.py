@@ -45,7 +45,7 @@ class Finder:
         if cfg.pseudo:
             z = np.load(cfg.pseudo[0])
             self.pseudo = {k: torch.from_numpy(z[k]) for k in ("frames", "points")}
-        self.steps = len(self.train) // cfg.batch
+        self.steps = len(self.train) // (cfg.batch * cfg.processes)
         self.kept = []
 
     def epoch(self):

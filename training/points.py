@@ -60,7 +60,7 @@ class Points:
         self.flip = None if flip is None else torch.from_numpy(flip)
         if self.mirror is False and cfg.mirror:
             print(f"{self.order}: its symmetry is not known, so nothing is mirrored")
-        self.steps = max(1, len(self.train) // cfg.batch)
+        self.steps = max(1, len(self.train) // (cfg.batch * cfg.processes))
         self.tiaug = tiaug.Settings(share=cfg.tiaug)
 
     def to_window(self, win, points):

@@ -167,7 +167,7 @@ def landmark_confidence(model, rec):
 
 
 def calibration(rec, net_name, count):
-    """Training batches as they come, of whose faces some have a thermal look, and real thermal frames."""
+    """Training batches as they come, some of them with a thermal look, and empty thermal windows."""
     import augment as A
     batches = []
     for i, b in enumerate(rec.epoch()):
@@ -295,7 +295,8 @@ def metadata(args, model, rec, report):
     report["confidence"] = {"a": a, "c": c, **info}
     print("confidence", report["confidence"])
     return {"tf.task": "landmarks", "tf.points": "68", "tf.order": "ibug68", "tf.crop": "square scale=1.5",
-            "tf.decode": f"heatmap beta=1.2 window=7 blend={L.BLEND}", "tf.mean": " ".join(f"{x:.5f},{y:.5f}" for x, y in model.mean), "tf.confidence": f"peak a={a:.4f} c={c:.4f}", **common}
+            "tf.decode": f"heatmap beta=1.2 window=7 blend={L.BLEND}", "tf.mean": " ".join(f"{x:.5f},{y:.5f}" for x, y in model.mean),
+            "tf.confidence": f"peak a={a:.4f} c={c:.4f}", **common}
 
 
 if __name__ == "__main__":

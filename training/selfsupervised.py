@@ -36,7 +36,7 @@ class Pretext:
         self.train, self.val = (~held).nonzero().flatten(), held.nonzero().flatten()
         if cfg.quick:
             self.train, self.val = self.train[:256], self.val[:64]
-        self.steps = max(1, len(self.train) // cfg.batch) * (1 if cfg.quick else 4)
+        self.steps = max(1, len(self.train) // (cfg.batch * cfg.processes)) * (1 if cfg.quick else 4)
         self.settings = tiaug.Settings(share=cfg.tiaug)
 
     def epoch(self):

@@ -101,6 +101,7 @@ static void pairs_are_what_they_say(void **state)
         looked += r->state != TF_STATE_SKIPPED;
         if (!r->pair.camera)
             continue;
+        assert_int_not_equal(r->state, TF_STATE_SKIPPED);
         with++;
         last = r->pair.skew_us;
         assert_string_equal(r->pair.camera, "webcam");
