@@ -16,6 +16,8 @@
 
 #define SOURCES_MAX 32
 #define COORDINATE_MAX 65536.0
+#define GOLDEN_ANGLE 2.39996322972865332 /* pi (3 - sqrt 5): directions of any number of rows spread evenly  \
+                                          */
 
 /* Groups of the 68 points, for people. */
 static const struct {
@@ -45,7 +47,8 @@ struct score {
 struct request {
     const char *csv, *images, *model;
     const char *cpu;
-    uint64_t threads;
+    uint64_t threads, readings;
+    double box_off; /* percent of the box's longer side */
     bool json, points;
 };
 
@@ -114,29 +117,64 @@ static void add(struct tally *t, const struct tally *one)
         t->group[g] += one->group[g];
 }
 
+static void tight_box(const float points[][2], uint32_t count, float box[4])
+{
+    float x0 = points[0][0], y0 = points[0][1], x1 = x0, y1 = y0;
+
+    for (uint32_t k = 1; k < count; k++) {
+        x0 = fminf(x0, points[k][0]);
+        x1 = fmaxf(x1, points[k][0]);
+        y0 = fminf(y0, points[k][1]);
+        y1 = fmaxf(y1, points[k][1]);
+    }
+    memcpy(box, (const float[4]){x0, y0, x1 - x0, y1 - y0}, 4 * sizeof(*box));
+}
+
+/* The network's points: from the true box, or from one that is off by --box-off; --readings after the first
+ * begin at the last one's points, as a tracker does. */
+static int read_points(struct score *s, const struct request *q, const float truth[68][2],
+                       struct tf_point points[TF_LANDMARKS_MAX])
+{
+    float box[4], seen[TF_LANDMARKS_MAX][2];
+    double off, angle = GOLDEN_ANGLE * s->all.images;
+    int r = 0;
+
+    tight_box(truth, 68, box);
+    off = q->box_off / 100 * (double)fmaxf(box[2], box[3]);
+    box[0] += (float)(off * cos(angle));
+    box[1] += (float)(off * sin(angle));
+    for (uint64_t i = 0; i < q->readings && r >= 0; i++) {
+        r = tf_landmarks_run(s->landmarks, &s->image.frame, box, points);
+        if (r < 0)
+            break;
+        for (uint32_t k = 0; k < s->order.points; k++) {
+            seen[k][0] = points[k].x;
+            seen[k][1] = points[k].y;
+        }
+        tight_box((const float(*)[2])seen, s->order.points, box);
+    }
+    return r;
+}
+
 /* One picture: box of the true points, the network's points, distances. */
-static int judge(struct score *s, const float truth[68][2], struct tally *one, struct tf_error *err)
+static int judge(struct score *s, const struct request *q, const float truth[68][2], struct tally *one,
+                 struct tf_error *err)
 {
     struct tf_point points[TF_LANDMARKS_MAX];
-    float target[TF_LANDMARKS_MAX][2], x0 = truth[0][0], y0 = truth[0][1], x1 = x0, y1 = y0;
+    float target[TF_LANDMARKS_MAX][2], box[4];
     double eyes = hypot((double)truth[45][0] - truth[36][0], (double)truth[45][1] - truth[36][1]);
     double per_input, sum = 0;
     int r;
 
-    for (int k = 1; k < 68; k++) {
-        x0 = fminf(x0, truth[k][0]);
-        x1 = fmaxf(x1, truth[k][0]);
-        y0 = fminf(y0, truth[k][1]);
-        y1 = fmaxf(y1, truth[k][1]);
-    }
     if (!(eyes > 0))
         return tf_fail(err, -EINVAL, "%s:%u: the outer eye corners (36, 45) are one point", s->csv.path,
                        s->csv.line);
-    r = tf_landmarks_run(s->landmarks, &s->image.frame, (const float[4]){x0, y0, x1 - x0, y1 - y0}, points);
+    r = read_points(s, q, truth, points);
     if (r < 0)
         return tf_fail(err, r, "%s:%u: the face's box lies outside the picture", s->csv.path, s->csv.line);
     tf_order_apply(&s->order, truth, target);
-    per_input = (double)s->info.width / (double)(s->info.crop_scale * fmaxf(x1 - x0, y1 - y0));
+    tight_box(truth, 68, box);
+    per_input = (double)s->info.width / (double)(s->info.crop_scale * fmaxf(box[2], box[3]));
     for (uint32_t k = 0; k < s->order.points; k++) {
         double dx = (double)points[k].x - target[k][0], dy = (double)points[k].y - target[k][1];
         double d = hypot(dx, dy);
@@ -188,7 +226,7 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
             r = -E2BIG;
             break;
         }
-        r = judge(s, truth, &one, err);
+        r = judge(s, q, truth, &one, err);
         if (r < 0)
             break;
         add(&s->all, &one);
@@ -202,9 +240,10 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
     return r;
 }
 
-static json_t *tally_json(const struct tally *t, const struct request *q, bool all)
+static json_t *tally_json(const struct score *s, const struct tally *t, const struct request *q, bool all)
 {
     double n = t->images;
+    json_t *parts;
     json_t *o = json_pack("{s:i,s:f,s:f}", "images", (int)t->images, "nme", t->nme / n, "fail10",
                           100.0 * t->over10 / n);
 
@@ -214,19 +253,25 @@ static json_t *tally_json(const struct tally *t, const struct request *q, bool a
         json_object_set_new(o, "mae", json_real(t->mae / n));
         json_object_set_new(o, "mse", json_real(t->mse / n));
     }
+    if (s->order.points == 68) {
+        parts = json_object();
+        for (int g = 0; g < GROUPS; g++)
+            json_object_set_new(parts, groups[g].name, json_real(t->group[g] / n));
+        json_object_set_new(o, "by_part", parts);
+    }
     return o;
 }
 
 static void print_json(const struct score *s, const struct request *q)
 {
-    json_t *o = tally_json(&s->all, q, true), *by = json_object();
+    json_t *o = tally_json(s, &s->all, q, true), *by = json_object();
 
     if (q->points) {
         json_object_set_new(o, "points", json_integer(s->order.points));
         json_object_set_new(o, "order", json_string(s->info.order));
     }
     for (int i = 0; i < s->sources; i++)
-        json_object_set_new(by, s->source[i].source, tally_json(&s->source[i], q, false));
+        json_object_set_new(by, s->source[i].source, tally_json(s, &s->source[i], q, false));
     json_object_set_new(o, "by_source", by);
     json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -275,6 +320,9 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     if (r == 0 && !q->points && s->order.points != 68)
         r = tf_fail(&err, -EINVAL, "%s: %u points; visible68 needs 68 ('thermoface eval points' takes any)",
                     q->model, s->info.points);
+    if (r == 0 && q->readings > 1 && s->order.points != 68)
+        r = tf_fail(&err, -EINVAL, "%s: --readings needs 68 points: the box of %u others is not the face's",
+                    q->model, s->info.points);
     if (r == 0)
         r = open_labels(s, q, &err);
     if (r == 0)
@@ -296,7 +344,7 @@ out:
 static int command(int argc, char **argv, bool points)
 {
     const char *models = NULL, *arguments[TF_ARGUMENTS_MAX];
-    struct request q = {.threads = 1, .points = points};
+    struct request q = {.threads = 1, .readings = 1, .points = points};
     char path[4096];
     int status;
     const struct tf_option options[] = {
@@ -306,6 +354,10 @@ static int command(int argc, char **argv, bool points)
         {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
         {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
+        {"box-off", TF_OPTION_NUMBER, &q.box_off, "PERCENT",
+         "move each box by this share of its longer side, in a direction of its own (0)", 0, 100},
+        {"readings", TF_OPTION_UINT, &q.readings, "N",
+         "read N times, each from the box of the last one's points, as a tracker does (1)", 1, 16},
         {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
         {0},
     };

@@ -6,6 +6,8 @@ The geometry and the tone are those of docs/models.md, so that a network sees he
 
 import math
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -268,6 +270,36 @@ def glasses(t, q, xx, yy, eye_r, eye_l, h, step, p):
     bar = step(v4(d) * uniform(b, 0.5, 1.2) - lx.abs()) * step(ry * uniform(b, 0.12, 0.35) - ly.abs())
     lens = torch.maximum(lens, bar) * on
     return t + lens * (cold - t)
+
+
+def cloth_masks(x, q, p):
+    """Cloth from the nose's bridge over mouth and chin on some of the faces, of any level, darker or lighter where breath passes.
+
+    x [B, 1, S, S] in any unit, q [B, 68, 2] points in pixels of x.
+    """
+    b, size = len(x), x.shape[-1]
+    rows = ((torch.rand(b) < p) & torch.isfinite(q).flatten(1).all(1)).nonzero().flatten()
+    if not len(rows):
+        return x
+    y, q = x[rows], q[rows]
+    mouth = q[:, 48:60].mean(1, True)
+    jaw = mouth + (q[:, 1:16] - mouth) * uniform(len(rows), 0.95, 1.12, (1, 1))
+    share = torch.rand(len(rows), 1, 1)
+    top = q[:, 27:28] + (q[:, 30:31] - q[:, 27:28]) * (0.1 + 0.8 * share)
+    drawn = np.zeros((len(rows), size, size), np.uint8)
+    for canvas, outline in zip(drawn, torch.cat([jaw, top], 1).numpy()):
+        cv2.fillPoly(canvas, [np.rint(outline.clip(-size, 2 * size) * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    mask = F.avg_pool2d(torch.from_numpy(drawn)[:, None].float() / 255, 3, 1, 1)
+    ax = torch.arange(size, dtype=torch.float32)
+    h = (q[:, 27] - q[:, 8]).norm(dim=1).clamp(min=1)[:, None, None, None]
+    breath = blob(ax[None, None, None, :], ax[None, None, :, None], (q[:, 33] + q[:, 51]) / 2, uniform(len(rows), 0.08, 0.25) * h)
+    lo, hi = y.amin((2, 3), True), y.amax((2, 3), True)
+    n = len(rows)
+    cloth = (uniform(n, 0, 1) + smooth_noise(n, 5, size) * uniform(n, 0, 0.08) + smooth_noise(n, 20, size) * uniform(n, 0, 0.04)
+             + breath * uniform(n, -0.3, 0.3))
+    x = x.clone()
+    x[rows] = y + mask * (lo + (hi - lo) * cloth - y)
+    return x
 
 
 def skin_patches(x, q, p=0.7):

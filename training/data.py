@@ -30,6 +30,11 @@ FLIP68 = np.array(
      54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
      64, 63, 62, 61, 60, 67, 66, 65])
 
+# How far right of the picture visible68's labels lie, in pixels of a crop: a network that has seen as many mirrored faces as plain ones
+# reads the two alike, and its points lie this far left of the labels (registration.py measures it; the pupils say the same). So a
+# mirrored picture cannot simply take mirrored labels.
+LABELS_RIGHT = {"helen": 1.0, "ytf": 1.7}
+
 # The six points that thermal6 annotates, as means over iBUG points (data README).
 SIX = [list(range(36, 42)), list(range(42, 48)), [30], [48], [54], [8]]
 SIX_NAMES = ["eye_r", "eye_l", "nose", "mouth_r", "mouth_l", "chin"]
@@ -88,6 +93,11 @@ def visible68(split, root=None, limit=None):
     CACHE.mkdir(parents=True, exist_ok=True)
     np.savez(cache, images=images, masks=masks, points=points, source=faces.source)
     return faces
+
+
+def labels_right(source):
+    """LABELS_RIGHT of each row [N] float32; 0 for what is not measured."""
+    return np.array([LABELS_RIGHT.get(s, 0.0) for s in source], np.float32)
 
 
 def tight_box(points):

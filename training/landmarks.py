@@ -8,11 +8,12 @@ import torch.nn.functional as F
 
 import augment as A
 import losses as L
-from data import Thermal6, tight_box, visible68
+from data import Thermal6, labels_right, tight_box, visible68
 
 SIZE, SCALE = 112, 1.5
 USES = 8                     # of each batch: making one costs more than learning from it
 KEEP = 60                    # batches waiting for another use
+MASKS = 0.08                 # of the faces wear one
 
 
 def again(x, u, near):
@@ -56,6 +57,7 @@ class Landmarks:
         self.thermal = Thermal6()
         self.points = torch.from_numpy(self.train.points)
         self.boxes = torch.from_numpy(tight_box(self.train.points))
+        self.right = torch.from_numpy(labels_right(self.train.source))
         self.empty = torch.from_numpy(self.thermal.negative_frames().astype(np.int32)).float()
         self.held_out = fold_recordings(self.thermal, cfg.fold) if cfg.fold else None
         self.pseudo = [load_labels(*spec.split(":"), without=self.held_out or []) for spec in cfg.pseudo or []]
@@ -75,26 +77,33 @@ class Landmarks:
         often[torch.from_numpy(self.train.source != "ytf")] = self.cfg.clean
         order = torch.multinomial(often, len(often), replacement=self.cfg.clean != 1)
         for i in range(self.steps // USES):
-            x, u, weight, face = self.batch(order[i * self.cfg.batch:(i + 1) * self.cfg.batch])
-            yield x, u, weight, face
-            self.kept.append(((x * 255).to(torch.uint8), u, weight, face, self.near(len(x))))
+            x, u, weight, face, right = self.batch(order[i * self.cfg.batch:(i + 1) * self.cfg.batch])
+            yield x, u + right, weight, face
+            self.kept.append(((x * 255).to(torch.uint8), u, weight, face, right, self.near(len(x))))
             if len(self.kept) > KEEP:
                 self.kept.pop(0)
             for _ in range(USES - 1):
-                x, u, weight, face, near = random.choice(self.kept)
-                yield *again(x, u, near), weight, face
+                x, u, weight, face, right, near = random.choice(self.kept)
+                x, u = again(x, u, near)
+                yield x, u + right, weight, face
 
     def batch(self, index):
-        """Gray faces: plain, with a thermal look, real thermal with pseudo-labels, and windows without a face."""
+        """Gray faces: plain, with a thermal look, real thermal with pseudo-labels, and windows without a face.
+
+        Points are where the picture has them; `right` [B, 1, 2] is how far from there the labels lie: a photograph's points are learnt as
+        labelled, mirrored or not, thermal ones as they are."""
         b = len(index)
         g = torch.from_numpy(self.train.images[index.numpy()]).float()[:, None] / 255
         m = torch.from_numpy(self.train.masks[index.numpy()]).float()[:, None] / 255
         win = A.jittered_window(self.boxes[index], SCALE, self.often(0.3), self.near(b)[:b])
         x, inside = win.sample(g, SIZE, 2)
-        u = win.to_window(self.points[index])
+        right = torch.stack([self.right[index], torch.zeros(b)], 1)[:, None]
+        u = win.to_window(self.points[index] - right)
+        right = right / win.side[:, None, None]
         face = torch.ones(b)
 
         k = int(b * self.cfg.look)
+        right[:k] = 0
         mask, _ = win.sample(m, SIZE)
         t, _ = A.thermal_look(x[:k], mask[:k], u[:k] * SIZE)
         t = A.low_resolution(t, 26, 0.85, 0.035, 0.012)
@@ -102,7 +111,7 @@ class Landmarks:
         flip = A.chance(k, 0.06)
         t = t * (1 - flip) + (1 - t) * flip
         v = A.low_resolution(A.gamma(x[k:]), 28, self.often(0.5), 0.035, 0.006)
-        x = torch.cat([t, v])
+        x = A.cloth_masks(torch.cat([t, v]), u * SIZE, MASKS)
         # A thermal picture seldom ends where the photograph did.
         full = (torch.rand(b, 1, 1, 1) < 0.7).float()
         full[k:] = 0
@@ -118,12 +127,12 @@ class Landmarks:
             xs, ins, us, ws = self.thermal_batch(labels, b)
             p = len(xs)
             x, inside, u = torch.cat([x, xs]), torch.cat([inside, ins]), torch.cat([u, us])
-            face, weight = torch.cat([face, torch.ones(p)]), torch.cat([weight, ws])
+            face, weight, right = torch.cat([face, torch.ones(p)]), torch.cat([weight, ws]), torch.cat([right, torch.zeros(p, 1, 2)])
         x = A.occlude(x, self.often(0.15))
         x = A.percentile_tone(x, A.cut_border(inside))
         eye = (u[:, 36] - u[:, 45]).norm(dim=1).clamp(min=0.05)
         weight = weight * (0.32 / eye).clamp(0.6, 2.0)
-        return A.to_u8(x), u, weight, face
+        return A.to_u8(x), u, weight, face, right
 
     def near(self, rows):
         """How far windows may be off: as far as always, or (--steady) hardly for photographs, most of whose boxes are true in use."""
@@ -172,6 +181,7 @@ class Landmarks:
             tall = (q[:, 27] - q[:, 8]).norm(dim=1)[:, None, None, None]
             x = A.glasses(x, q, ax[None, None, None, :], ax[None, None, :, None], q[:, 36:42].mean(1), q[:, 42:48].mean(1),
                           tall, lambda d: torch.sigmoid(d / (0.02 * tall)), 0.3)
+        x = A.cloth_masks(x, q, MASKS)
         return x, inside, q / SIZE, labels["weight"][pick]
 
     def other_people(self, x, q):

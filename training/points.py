@@ -12,7 +12,7 @@ import adapters
 import augment as A
 import orders
 import tiaug
-from data import Thermal6
+from data import Thermal6, labels_right
 
 SIZE, SCALE = 96, 1.3        # crop = tight box of the 68 points x 1.3
 
@@ -34,14 +34,15 @@ class Source:
             images, points, boxes = (np.stack(s.images), s.points, s.boxes) if s.name == "visible68" else s.crops()
             p68 = points if s.order == "ibug68" else np.full((len(points), 68, 2), np.nan, np.float32)
             keep = orders.in_view(p68, view) if view else np.ones(len(points), bool)
-            parts.append([a[keep] for a in (images, orders.convert(points, s.order, order), p68, boxes)])
-        images, points, p68, boxes = [np.concatenate(x) for x in zip(*parts)]
+            right = labels_right(s.subject if s.name == "visible68" else [""] * len(points))
+            parts.append([a[keep] for a in (images, orders.convert(points, s.order, order), p68, boxes, right)])
+        images, points, p68, boxes, right = [np.concatenate(x) for x in zip(*parts)]
         self.images = images
         if split == "train":
             # Training samples once where the program takes the mean of 2 x 2: softened before, the two look alike.
             self.images = np.stack([cv2.GaussianBlur(i, (0, 0), 0.5) for i in images])
             self.masks = adapters.masks(p68)
-        self.points, self.p68, self.boxes = map(torch.from_numpy, (points, p68, boxes))
+        self.points, self.p68, self.boxes, self.right = map(torch.from_numpy, (points, p68, boxes, right))
         self.shape = np.isfinite(p68).all((1, 2))
 
     def __len__(self):
@@ -82,13 +83,17 @@ class Points:
         g = torch.from_numpy(s.images[n]).float()[:, None] / 255
         win = tiaug.window(s.boxes[index], SCALE, self.tiaug, self.mirror)
         x, inside = win.sample(g, SIZE)
-        u = self.to_window(win, s.points[index])
+        # Points where the picture has them; photographs learn them as labelled, mirrored or not (data.LABELS_RIGHT).
+        right = torch.stack([s.right[index], torch.zeros(b)], 1)[:, None]
+        u = self.to_window(win, s.points[index] - right)
+        lead = right / win.side[:, None, None]
         if cfg.thermal or cfg.tiaug:
             face = win.sample(torch.from_numpy(s.masks[n]).float()[:, None] / 255, SIZE)[0]
         k = int(b * cfg.thermal)
         if k:
             k = torch.from_numpy(s.shape[n[:k]]).nonzero().flatten()
-            q = win.to_window(s.p68[index]) * SIZE
+            lead[k] = 0
+            q = win.to_window(s.p68[index] - right) * SIZE
             t, _ = A.thermal_look(x[k], face[k], q[k])
             x = x.clone()
             x[k] = A.low_resolution(t, 24, 0.85, 0.035, 0.012)
@@ -100,7 +105,7 @@ class Points:
         x = A.to_u8(A.percentile_tone(x, inside))
         if cfg.clahe:
             x = clahe(x, cfg.clahe, cfg.tiles)
-        return x, u, torch.ones(b), torch.ones(b)
+        return x, u + lead, torch.ones(b), torch.ones(b)
 
     def loss(self, net, batch):
         """Mean distance per coordinate in pixels, quadratic below one; what has no label is left out."""

@@ -91,7 +91,7 @@ def arguments(argv=None):
     p.add_argument("--mild", action="store_true", help="landmarks68: hard cases half as often, for the last epochs")
     p.add_argument("--steady", action="store_true", help="landmarks68: windows of photographs lie where their boxes say, most of them")
     p.add_argument("--clean", type=float, default=1, help="landmarks68: how many times as often HELEN and AFW come as YouTube Faces")
-    p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions")
+    p.add_argument("--fp32", action="store_true", help="no bfloat16 in the convolutions (as it is where the processor has none)")
     p.add_argument("--no-resume", action="store_true")
     cfg = p.parse_args(argv)
     defaults = DEFAULTS[cfg.recipe] if cfg.recipe in DEFAULTS else described(cfg.recipe)
@@ -102,10 +102,20 @@ def arguments(argv=None):
     if cfg.quick:
         cfg.epochs = min(cfg.epochs, 3)
         cfg.out = cfg.out or str(OUT / f"quick-{cfg.recipe}")
+    cfg.fp32 = cfg.fp32 or not has_bfloat16()
     cfg.processes = max(1, cfg.processes)
     cfg.batch = max(1, cfg.batch // cfg.processes)
     cfg.out = Path(cfg.out or OUT / cfg.recipe)
     return cfg
+
+
+def has_bfloat16():
+    """Whether this processor multiplies bfloat16; one that does not took eleven times as long for it as for float."""
+    try:
+        words = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
 
 
 def seed_all(seed):

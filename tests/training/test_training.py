@@ -281,6 +281,77 @@ def reshaped_faces_carry_their_points():
     check((fitted - q).abs().max() < 1e-3 and left.max() < 1e-3, left)
 
 
+def beside_dots(rec, points, batches):
+    """Pictures of one bright dot; labels lie an eighth of the face right of it. How far right they are in `batches` of the recipe, which
+    gives pictures and places [B, 2], in sides of the window."""
+    right = (rec.train.boxes if hasattr(rec.train, "boxes") else rec.boxes).numpy()
+    right = 0.125 * (right[:, 2:] - right[:, :2]).max(1)
+    for image, (px, py), r in zip(rec.train.images, points, right):
+        y, x = np.mgrid[:image.shape[0], :image.shape[1]]
+        image[:] = 20 + 230 * np.exp(-((x - px + r) ** 2 + (y - py) ** 2) / (2 * 5.0 ** 2))
+    (rec.right if hasattr(rec, "right") else rec.train.right)[:] = torch.from_numpy(right)
+    out = []
+    for x, v in batches():
+        size = x.shape[-1]
+        for picture, q in zip(x[:, 0].numpy(), v.numpy() * size - 0.5):
+            row, column = np.argwhere(picture > picture.max() - 0.02).mean(0)
+            if picture.max() > 0.9 and abs(row - q[1]) < 6:
+                out.append((q[0] - column) / size)
+    return np.array(out)
+
+
+def labels_stay_right_when_mirrored():
+    """labels that lie right of the picture are learnt there in mirrored windows, too; of a thermal look, where the picture is"""
+    import train
+    from landmarks import Landmarks
+    from points import Points
+    def cfg(*more):
+        return train.arguments([*more, "--quick", "--batch", "16"])
+    rec = Landmarks(cfg("landmarks68", "--look", "0", "--empty", "0", "--mild", "--steady"))
+    off = {1.5: beside_dots(rec, rec.train.points[:, 30].copy(), lambda: ((x, u[:, 30]) for x, u, _, _ in rec.epoch()))}
+    rec.cfg.look = 1.0
+    check((rec.batch(torch.arange(16))[4] == 0).all(), "a thermal look was learnt as labelled")
+    rec = Points(cfg("b-resnet18"))
+    off[1.3] = beside_dots(rec, rec.train.p68[:, 30].numpy().copy(), lambda: ((x, u[:, 10]) for x, u, _, _ in rec.epoch()))
+    for scale, d in off.items():
+        spread = np.quantile(d, [0.1, 0.5, 0.9]) * scale
+        check(len(d) > 20 and abs(spread[1] - 0.125) < 0.02 and spread[0] > 0.07 and spread[2] < 0.18, f"{len(d)}: {spread}")
+
+
+def masks_cover_mouths():
+    """a cloth mask hides mouth and chin and leaves eyes and brows"""
+    import augment as A
+    rng = np.random.default_rng(5)
+    q = torch.from_numpy(np.stack([madeup.points(rng, 112, 112, 34) for _ in range(8)])).float()
+    ax = torch.arange(112, dtype=torch.float32)
+    x = 5 + (ax[None, None, None, :] % 7 + ax[None, None, :, None] % 5).expand(8, 1, 112, 112).clone()
+    check(torch.equal(A.cloth_masks(x, q, 0.0), x), "nobody was to wear one")
+    y = A.cloth_masks(x, q, 1.0)
+    check(torch.isfinite(y).all() and y.min() > 3 and y.max() < 17, (y.min(), y.max()))
+    at = lambda picture, k: picture[torch.arange(8), 0, q[:, k, 1].round().long(), q[:, k, 0].round().long()]
+    for k in (48, 51, 57, 62):
+        check((at(y, k) != at(x, k)).all(), f"point {k} is seen")
+    for k in (17, 19, 24, 26, 36, 37, 44, 45):
+        check(torch.equal(at(y, k), at(x, k)), f"point {k} is hidden")
+
+
+def report_and_registration():
+    """the model card's tables by the C engine, and how far labels lie beside the picture"""
+    import report
+    import registration
+    model = HOME / "out" / "quick-landmarks68" / "landmarks68.onnx"
+    for module, more, rows in ((report, ["--thermoface", THERMOFACE, "--split", "val", "--limit", "6"],
+                                ("| all | 6 |", "| face of 24 px | 6 |", "| mask painted on | 6 |", "| glasses painted on | 6 |",
+                                 "| box off by 10 %, read three times | 6 |", "| jaw |")),
+                               (registration, ["--splits", "val", "--limit", "6"], ("| val | helen | 3 |", "| val | ytf | 3 |"))):
+        text = io.StringIO()
+        sys.argv = [module.__file__, "--model", str(model), *more]
+        with contextlib.redirect_stdout(text):
+            module.main()
+        for row in rows:
+            check(row in text.getvalue(), f"no '{row}' in {text.getvalue()}")
+
+
 def own_network_with_weak_labels():
     """the shipped recipe, with labelled thermal faces in other shapes, to int8, and the same score from the C engine"""
     rng = np.random.default_rng(12)
@@ -353,7 +424,8 @@ def main():
     madeup.thermal6(DATA / "thermal6")
     tests = [reads_visible68, reads_thermal6, reads_kaggle, reads_tfl, reads_sftl54, reads_wflw, reads_charlotte, bad_data_is_named,
              missing_labels_are_masked, tiaug_keeps_its_ranges, heat_loss_is_its_own_gradient,
-             processes_share_a_batch, reshaped_faces_carry_their_points, own_network_with_weak_labels, quick_landmarks_end_to_end, pretext_then_landmarks,
+             processes_share_a_batch, reshaped_faces_carry_their_points, labels_stay_right_when_mirrored, masks_cover_mouths,
+             own_network_with_weak_labels, report_and_registration, quick_landmarks_end_to_end, pretext_then_landmarks,
              quick_segmentation_end_to_end, nose_views_and_branches, residual_network_by_engine]
     print(f"1..{len(tests)}", flush=True)
     failed = 0

@@ -194,6 +194,60 @@ static void points_also_counts_pixels(void **state)
     json_decref(o);
 }
 
+static double nme_of(const char *options)
+{
+    char args[512];
+
+    snprintf(args, sizeof(args),
+             "visible68 one.csv --images . --model " TF_TEST_MODELS "/landmarks_both.onnx --json %s",
+             options);
+    json_t *o = run_json(args);
+    double nme = number(o, "nme");
+
+    json_decref(o);
+    return nme;
+}
+
+/* A quarter of this network's reading lies an eighth of the window (6 pixels) right of the window's centre,
+ * wherever the face is. */
+static void boxes_move_and_readings_repeat(void **state)
+{
+    FILE *f = create("one.csv");
+    char output[4096];
+
+    header(f);
+    row(f, "a.pgm", "one", 60, 62, 0);
+    fclose(f);
+    assert_float_equal(nme_of(""), 100 * 6 * 0.25 / 24, 1.5);
+    /* The first face's box goes right: by 8 of its 32 pixels. */
+    assert_float_equal(nme_of("--box-off 25"), 100 * (6 + 8) * 0.25 / 24, 1.5);
+    /* The second reading's box lies round the first one's points, which were 3.5 pixels off. */
+    assert_float_equal(nme_of("--box-off 25 --readings 2"), 100 * (6 + 3.5) * 0.25 / 24, 1.5);
+    assert_float_equal(nme_of("--box-off 25 --readings 9"), 100 * 6 * 0.25 / 0.75 / 24, 1.5);
+    assert_int_equal(run(output, sizeof(output), "visible68 one.csv --images . --readings 0"), 2);
+    assert_int_equal(run(output, sizeof(output), "visible68 one.csv --images . --box-off -1"), 2);
+}
+
+static void parts_are_scored(void **state)
+{
+    json_t *o =
+        run_json("visible68 labels.csv --images . --model " TF_TEST_MODELS "/landmarks_spot.onnx --json");
+    json_t *two = json_object_get(json_object_get(o, "by_source"), "two");
+    const char *name;
+    json_t *value;
+    double sum = 0, count[] = {17, 10, 9, 12, 20};
+    int k = 0;
+
+    assert_int_equal(json_object_size(json_object_get(o, "by_part")), 5);
+    json_object_foreach(json_object_get(o, "by_part"), name, value) sum +=
+        json_number_value(value) * count[k++] / 68;
+    assert_float_equal(sum, number(o, "nme"), 1e-3);
+    /* Its labels are off as a whole. */
+    json_object_foreach(json_object_get(two, "by_part"), name, value)
+        assert_float_equal(json_number_value(value), 100 * 4 / 24.0, 5);
+    json_decref(o);
+}
+
 static void segmentation_is_scored_by_class(void **state)
 {
     json_t *o = run_json("segmentation labels.csv --images . --model " TF_TEST_MODELS
@@ -407,6 +461,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(visible68_measures_what_it_says),
         cmocka_unit_test(points_also_counts_pixels),
+        cmocka_unit_test(boxes_move_and_readings_repeat),
+        cmocka_unit_test(parts_are_scored),
         cmocka_unit_test(segmentation_is_scored_by_class),
         cmocka_unit_test(vectors_finds_a_single_step),
         cmocka_unit_test(thermal6_plays_and_judges),
