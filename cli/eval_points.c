@@ -16,9 +16,8 @@
 
 #define SOURCES_MAX 32
 #define COORDINATE_MAX 65536.0
-#define GOLDEN_ANGLE                                                                                         \
-    2.39996322972865332 /* pi (3 - sqrt 5): directions of any number of rows spread evenly                   \
-                         */
+/* pi (3 - sqrt 5): directions of any number of rows spread evenly. */
+#define GOLDEN_ANGLE 2.39996322972865332
 
 /* Groups of the 68 points, for people. */
 static const struct {
