@@ -57,6 +57,7 @@ def main():
     p.add_argument("--mild", action="store_true", help="as for train.py")
     p.add_argument("--steady", action="store_true", help="as for train.py")
     p.add_argument("--look", default="0.4", help="as for train.py")
+    p.add_argument("--clean", default="1", help="as for train.py")
     p.add_argument("--empty", default="0.08", help="as for train.py")
     p.add_argument("--threads", default="2")
     p.add_argument("--out", default=str(OUT / "crossval"))
@@ -73,7 +74,8 @@ def main():
                 sys.exit(f"{model} is not there: name the checkpoint to start from with --init")
             subprocess.run([sys.executable, str(HERE / "train.py"), "landmarks68", "--init", args.init, "--epochs", args.epochs,
                             "--lr", args.lr, "--pseudo", *args.pseudo, "--fold", f"{i}/{args.folds}", "--threads", args.threads,
-                            "--out", str(folder), "--look", args.look, "--empty", args.empty, *["--reshape"][:args.reshape], *["--mild"][:args.mild], *["--steady"][:args.steady]], check=True)
+                            "--out", str(folder), "--look", args.look, "--empty", args.empty, "--clean", args.clean,
+                            *[f"--{k}" for k in ("reshape", "mild", "steady") if getattr(args, k)]], check=True)
             subprocess.run([sys.executable, str(HERE / "quantise.py"), "landmarks68", "--checkpoint", str(folder / "last.pt"),
                             "--threads", args.threads, "--output", str(model)], check=True)
         row = judge(args.thermoface, thermal, fold_recordings(thermal, f"{i}/{args.folds}"), model, args.finder)

@@ -239,6 +239,7 @@ def main():
     meta = metadata(args, model, rec, report)
     root = Path(__file__).resolve().parent.parent
     out = Path(args.output) if args.output else (cfg.out if args.quick or system else root / "models") / f"{args.recipe}.onnx"
+    out.parent.mkdir(parents=True, exist_ok=True)
     import export
     export.write(model, out, meta)
     torch.save({"state": model.state_dict(), "range": model.range}, checkpoint.parent / "int8.pt")
