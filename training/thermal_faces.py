@@ -11,6 +11,7 @@ Frames within five of one that dev.csv annotates are left out, so that these sta
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -24,8 +25,10 @@ NEAR = 5
 def played(thermoface, models, path, folder):
     """{frame: [(id, score, points [68, 2])]}"""
     out = Path(folder) / "faces.ndjson"
-    subprocess.run([thermoface, "run", str(path), "--format", "lepton3-y16", "--rotate", "90", "--models", str(models),
-                    "--ndjson", str(out)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    done = subprocess.run([thermoface, "run", str(path), "--format", "lepton3-y16", "--rotate", "90", "--models", str(models),
+                           "--ndjson", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
     lines = out.read_text().splitlines()
     out.unlink()                                   # the command never writes over a file
     rows = {}
