@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,4 +76,20 @@ void tf_order_apply(const struct tf_order *order, const float from[68][2], float
             to[k][1] += from[order->point[k].from[i]][1] / (float)order->point[k].terms;
         }
     }
+}
+
+void tf_truth_box(const float truth[68][2], float box[4])
+{
+    float x0 = truth[0][0], y0 = truth[0][1], x1 = x0, y1 = y0;
+
+    for (int k = 1; k < 68; k++) {
+        x0 = fminf(x0, truth[k][0]);
+        x1 = fmaxf(x1, truth[k][0]);
+        y0 = fminf(y0, truth[k][1]);
+        y1 = fmaxf(y1, truth[k][1]);
+    }
+    box[0] = x0;
+    box[1] = y0;
+    box[2] = x1 - x0;
+    box[3] = y1 - y0;
 }

@@ -26,5 +26,7 @@ int tf_order_read(const char *path, const char *name, const char *list, uint32_t
                   struct tf_error *err);
 /* The order's points from 68 true ones. */
 void tf_order_apply(const struct tf_order *order, const float from[68][2], float (*to)[2]);
+/* The tight box of the 68 true points: left, top, width, height. */
+void tf_truth_box(const float truth[68][2], float box[4]);
 
 #endif

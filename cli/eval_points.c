@@ -12,6 +12,7 @@
 #include "cli/eval_orders.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "inference/face/tracker.h"
 #include "inference/landmarks.h"
 
 #define SOURCES_MAX 32
@@ -117,41 +118,23 @@ static void add(struct tally *t, const struct tally *one)
         t->group[g] += one->group[g];
 }
 
-static void tight_box(const float points[][2], uint32_t count, float box[4])
-{
-    float x0 = points[0][0], y0 = points[0][1], x1 = x0, y1 = y0;
-
-    for (uint32_t k = 1; k < count; k++) {
-        x0 = fminf(x0, points[k][0]);
-        x1 = fmaxf(x1, points[k][0]);
-        y0 = fminf(y0, points[k][1]);
-        y1 = fmaxf(y1, points[k][1]);
-    }
-    memcpy(box, (const float[4]){x0, y0, x1 - x0, y1 - y0}, 4 * sizeof(*box));
-}
-
 /* The network's points: from the true box, or from one that is off by --box-off; --readings after the first
  * begin at the last one's points, as a tracker does. */
 static int read_points(struct score *s, const struct request *q, const float truth[68][2],
                        struct tf_point points[TF_LANDMARKS_MAX])
 {
-    float box[4], seen[TF_LANDMARKS_MAX][2];
     double off, angle = GOLDEN_ANGLE * s->all.images;
+    float box[4];
     int r = 0;
 
-    tight_box(truth, 68, box);
+    tf_truth_box(truth, box);
     off = q->box_off / 100 * (double)fmaxf(box[2], box[3]);
     box[0] += (float)(off * cos(angle));
     box[1] += (float)(off * sin(angle));
     for (uint64_t i = 0; i < q->readings && r >= 0; i++) {
         r = tf_landmarks_run(s->landmarks, &s->image.frame, box, points);
-        if (r < 0)
-            break;
-        for (uint32_t k = 0; k < s->order.points; k++) {
-            seen[k][0] = points[k].x;
-            seen[k][1] = points[k].y;
-        }
-        tight_box((const float(*)[2])seen, s->order.points, box);
+        if (r >= 0)
+            tf_points_box(points, (int)s->order.points, box);
     }
     return r;
 }
@@ -173,7 +156,7 @@ static int judge(struct score *s, const struct request *q, const float truth[68]
     if (r < 0)
         return tf_fail(err, r, "%s:%u: the face's box lies outside the picture", s->csv.path, s->csv.line);
     tf_order_apply(&s->order, truth, target);
-    tight_box(truth, 68, box);
+    tf_truth_box(truth, box);
     per_input = (double)s->info.width / (double)(s->info.crop_scale * fmaxf(box[2], box[3]));
     for (uint32_t k = 0; k < s->order.points; k++) {
         double dx = (double)points[k].x - target[k][0], dy = (double)points[k].y - target[k][1];

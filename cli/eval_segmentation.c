@@ -9,6 +9,7 @@
 #include "cli/eval.h"
 #include "cli/eval_csv.h"
 #include "cli/eval_image.h"
+#include "cli/eval_orders.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "inference/segment.h"
@@ -155,17 +156,11 @@ static int open_all(struct eval *e, const struct request *q, struct tf_error *er
 
 static int judge(struct eval *e, const float points[68][2], struct tf_error *err)
 {
-    float x0 = points[0][0], y0 = points[0][1], x1 = x0, y1 = y0;
     struct regions regions;
+    float box[4];
     int r;
 
-    for (int k = 1; k < 68; k++) {
-        x0 = fminf(x0, points[k][0]);
-        x1 = fmaxf(x1, points[k][0]);
-        y0 = fminf(y0, points[k][1]);
-        y1 = fmaxf(y1, points[k][1]);
-    }
-    const float box[4] = {x0, y0, x1 - x0, y1 - y0};
+    tf_truth_box(points, box);
     r = tf_segmenter_run(e->segmenter, &e->image.frame, box, e->labels);
     if (r < 0)
         return tf_fail(err, r, "%s:%u: the face's box is empty or outside the picture", e->csv.path,

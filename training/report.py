@@ -27,7 +27,7 @@ import orders
 from data import HERE, shared, tight_box, visible68
 
 SIZES = (24, 32, 48, 64, 96)
-# Turn of the head: the bridge's place between the ears, 0.5 when frontal.
+# Least and greatest orders.yaw.
 TURNS = (("frontal", 0, 0.08), ("quarter turned", 0.08, 0.2), ("far turned", 0.2, 1))
 
 
@@ -119,8 +119,7 @@ def pictures(judge, faces, args):
     whole = line("all", every)
     for s in sorted(set(faces.source)):
         line(s, faces.source == s)
-    side = np.linalg.norm(faces.points[:, 27] - faces.points[:, 0], axis=1)
-    turn = np.abs(side / (side + np.linalg.norm(faces.points[:, 27] - faces.points[:, 16], axis=1)) - 0.5)
+    turn = orders.yaw(faces.points)
     for name, lo, hi in TURNS:
         line(name, (turn >= lo) & (turn < hi))
     for n in SIZES:

@@ -110,7 +110,7 @@ def arguments(argv=None):
 
 
 def has_bfloat16():
-    """Whether this processor multiplies bfloat16; one that does not took eleven times as long for it as for float."""
+    """Whether this processor multiplies bfloat16; one that does not is many times slower with it than with float."""
     try:
         words = Path("/proc/cpuinfo").read_text().split()
     except OSError:

@@ -343,7 +343,7 @@ def report_and_registration():
     for module, more, rows in ((report, ["--thermoface", THERMOFACE, "--split", "val", "--limit", "6"],
                                 ("| all | 6 |", "| face of 24 px | 6 |", "| mask painted on | 6 |", "| glasses painted on | 6 |",
                                  "| box off by 10 %, read three times | 6 |", "| jaw |")),
-                               (registration, ["--splits", "val", "--limit", "6"], ("| val | helen | 3 |", "| val | ytf | 3 |"))):
+                               (registration, ["--splits", "val", "--limit", "6"], ("| val | helen | 3 |", "| val | ytf | 3 |", "| val | all | 6 |"))):
         text = io.StringIO()
         sys.argv = [module.__file__, "--model", str(model), *more]
         with contextlib.redirect_stdout(text):
