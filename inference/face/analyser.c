@@ -31,9 +31,11 @@
 
 /* From here on the landmarks need no second opinion. */
 #define SURE 0.9f
-/* The second pass from a start may be that much less confident: its window is the one that following goes on
- * with. */
+/* A second reading may be that much less confident: its window is the one that following goes on with. */
 #define AGAIN_SLACK 0.05f
+/* A followed face that moved, or grew, by that share of its box since the last frame is read once more, in
+ * the window of the points so found: docs/landmarks.md has the figures. */
+#define MOVED 0.08f
 /* A followed face changes over to another start's points when they are that much more confident. */
 #define CHANGE_GAIN 0.02f
 
@@ -240,6 +242,32 @@ static void update(struct tf_track *t, const struct tf_point points[TF_POINTS], 
     t->confidence = confidence;
 }
 
+static bool moved(const struct tf_window *from, const struct tf_window *to, float scale)
+{
+    float side = to->span_x / scale;
+
+    return hypotf(to->cx - from->cx, to->cy - from->cy) > MOVED * side ||
+           fabsf(to->span_x - from->span_x) > MOVED * from->span_x;
+}
+
+/* Reads points once more in their own window, which is where a followed face is looked at, and takes what is
+ * found there unless it is less sure. */
+static int read_again(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
+                      const struct tf_window *own, struct tf_point points[TF_POINTS], float *confidence)
+{
+    struct tf_point again[TF_POINTS];
+    float second;
+    int r = run_landmarks(a, view, frame, own, again);
+
+    if (r < 0)
+        return r == -EINVAL ? 0 : r;
+    if (accept(a, view, again, &second) && second >= *confidence - AGAIN_SLACK) {
+        memcpy(points, again, sizeof(again));
+        *confidence = second;
+    }
+    return 0;
+}
+
 /* Every face in view from where it was. Returns whether one was lost. */
 static int follow(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame, bool *lost)
 {
@@ -258,6 +286,14 @@ static int follow(struct tf_analyser *a, const struct tf_view *view, const struc
         if (r < 0 && r != -EINVAL)
             return r;
         if (r == 0 && accept(a, view, points, &confidence)) {
+            struct tf_window own = tf_track_window(points, a->landmarks->net.crop_scale);
+            /* It lies off the middle of the window, or fills it otherwise than the network is used to. A face
+             * that sits still costs nothing more. */
+            if (moved(&window, &own, a->landmarks->net.crop_scale)) {
+                r = read_again(a, view, frame, &own, points, &confidence);
+                if (r < 0)
+                    return r;
+            }
             tf_points_box(points, TF_POINTS, box);
             if (tf_track_can_move(t->box, box, frame->t_mono_ns - t->seen_ns)) {
                 update(t, points, confidence);
@@ -281,8 +317,6 @@ static int landmarks_from_start(struct tf_analyser *a, const struct tf_view *vie
 {
     const float box[4] = {found[0], found[1] + start->down * found[3], found[2], found[3]};
     struct tf_window window = tf_window_square(box, a->landmarks->net.crop_scale * start->scale, 0);
-    struct tf_point again[TF_POINTS];
-    float second;
     int r = run_landmarks(a, view, frame, &window, points);
 
     if (r < 0)
@@ -291,14 +325,8 @@ static int landmarks_from_start(struct tf_analyser *a, const struct tf_view *vie
     if (!tf_points_plausible(points, view->width, view->height))
         return 0;
     window = tf_track_window(points, a->landmarks->net.crop_scale);
-    r = run_landmarks(a, view, frame, &window, again);
-    if (r < 0)
-        return r == -EINVAL ? 0 : r;
-    if (accept(a, view, again, &second) && second >= *confidence - AGAIN_SLACK) {
-        memcpy(points, again, sizeof(again));
-        *confidence = second;
-    }
-    return 1;
+    r = read_again(a, view, frame, &window, points, confidence);
+    return r < 0 ? r : 1;
 }
 
 /*

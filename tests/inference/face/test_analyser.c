@@ -172,6 +172,22 @@ static void a_moving_face_keeps_its_id(void **state)
     tf_analyser_destroy(a);
 }
 
+/* Twelve pixels in one frame: part of the face lies outside the window in which it was looked for. */
+static void a_face_that_jumped_is_read_where_it_is(void **state)
+{
+    struct tf_analyser *a = open_tracking();
+    struct tf_faces faces;
+
+    process(a, scene(0, (const float[1][2]){{50, 60}}, 1), &faces);
+    assert_int_equal(faces.count, 1);
+    process(a, scene(33, (const float[1][2]){{62, 60}}, 1), &faces);
+    assert_int_equal(faces.count, 1);
+    assert_int_equal(faces.faces[0].id, 1);
+    assert_face_at(&faces.faces[0], 62, 60);
+    tf_analyser_destroy(a);
+    (void)state;
+}
+
 static void a_second_face_is_noticed_and_gets_its_own_id(void **state)
 {
     struct tf_analyser *a = open_tracking();
@@ -679,6 +695,7 @@ int main(void)
         cmocka_unit_test(a_face_is_found_wherever_it_is),
         cmocka_unit_test(every_rotation_reports_upright_points),
         cmocka_unit_test(a_moving_face_keeps_its_id),
+        cmocka_unit_test(a_face_that_jumped_is_read_where_it_is),
         cmocka_unit_test(a_second_face_is_noticed_and_gets_its_own_id),
         cmocka_unit_test(a_face_that_comes_back_soon_is_the_same),
         cmocka_unit_test(flagged_frames_are_not_looked_at),
