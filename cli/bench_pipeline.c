@@ -10,7 +10,8 @@
 #include "pipeline/pipeline.h"
 
 struct bench {
-    const char *source, *format, *video, *models, *cpu;
+    const char *source, *format, *video, *models, *cpu, *mirror;
+    enum tf_mirror mirror_mode; /* of mirror */
     uint16_t size[2], rotate;
     double fps;
     uint64_t seconds, threads;
@@ -78,6 +79,7 @@ static int run(const struct tf_usage *usage, const struct bench *b)
                    .loop = true},
         .analyser = {.models = tf_models_folder(b->models),
                      .threads = (int)b->threads,
+                     .mirror = b->mirror_mode,
                      .cpu = b->cpu,
                      .filter = true,
                      .track = true},
@@ -137,6 +139,8 @@ int tf_cmd_bench_pipeline(int argc, char **argv)
          "also draw, encode and write the annotated video (replaced)"},
         {"models", TF_OPTION_TEXT, &b.models, "DIR",
          "folder of the networks (TF_MODELS, else the shipped ones)"},
+        {"mirror", TF_OPTION_TEXT, &b.mirror, "WHEN",
+         "read each face twice, as it is and mirrored: auto (up to 33 frames/s), no or yes"},
         {"threads", TF_OPTION_UINT, &b.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &b.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
         {"json", TF_OPTION_FLAG, &b.json, NULL, "print one JSON object"},
@@ -152,5 +156,9 @@ int tf_cmd_bench_pipeline(int argc, char **argv)
     const char *arguments[TF_ARGUMENTS_MAX];
     int status;
 
-    return tf_options_parse(&usage, argc, argv, arguments, &status) ? run(&usage, &b) : status;
+    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+        return status;
+    if (b.mirror != NULL && !tf_mirror_parse(b.mirror, &b.mirror_mode))
+        return tf_usage_error(&usage, "--mirror is '%s'; it can be auto, no or yes", b.mirror);
+    return run(&usage, &b);
 }

@@ -50,7 +50,7 @@ struct request {
     const char *cpu;
     uint64_t threads, readings;
     double box_off; /* percent of the box's longer side */
-    bool json, points;
+    bool json, points, mirror;
 };
 
 static int open_labels(struct score *s, const struct request *q, struct tf_error *err)
@@ -306,6 +306,9 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     if (r == 0 && q->readings > 1 && s->order.points != 68)
         r = tf_fail(&err, -EINVAL, "%s: --readings needs 68 points: the box of %u others is not the face's",
                     q->model, s->info.points);
+    if (r == 0 && (r = tf_landmarks_set_mirror(s->landmarks, q->mirror)) < 0)
+        tf_fail(&err, r, "%s: %s", q->model,
+                r == -ENOTSUP ? "--mirror needs 68 points in the order ibug68" : "out of memory");
     if (r == 0)
         r = open_labels(s, q, &err);
     if (r == 0)
@@ -341,6 +344,8 @@ static int command(int argc, char **argv, bool points)
          "move each box by this share of its longer side, in a direction of its own (0)", 0, 100},
         {"readings", TF_OPTION_UINT, &q.readings, "N",
          "read N times, each from the box of the last one's points, as a tracker does (1)", 1, 16},
+        {"mirror", TF_OPTION_FLAG, &q.mirror, NULL,
+         "read each face twice, as it is and mirrored, and take the mean"},
         {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
         {0},
     };

@@ -50,6 +50,7 @@ struct eval {
 
 struct request {
     const char *csv, *recordings, *negative, *models, *cpu;
+    enum tf_mirror mirror;
     uint64_t threads;
     bool json;
 };
@@ -406,6 +407,7 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     struct tf_analyser_options options = {.models = q->models,
                                           .threads = (int)q->threads,
                                           .cpu = q->cpu,
+                                          .mirror = q->mirror,
                                           .track = true,
                                           .faces_max = TF_FACES_MAX};
     struct eval *e = calloc(1, sizeof(*e));
@@ -438,7 +440,7 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
 
 int tf_eval_thermal6(int argc, char **argv)
 {
-    const char *models = NULL, *arguments[TF_ARGUMENTS_MAX];
+    const char *models = NULL, *mirror = NULL, *arguments[TF_ARGUMENTS_MAX];
     struct request q = {.threads = 1};
     int status;
     const struct tf_option options[] = {
@@ -447,6 +449,8 @@ int tf_eval_thermal6(int argc, char **argv)
         {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
         {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
+        {"mirror", TF_OPTION_TEXT, &mirror, "WHEN",
+         "read each face twice, as it is and mirrored: auto (up to 33 frames/s), no or yes"},
         {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
         {0},
     };
@@ -469,6 +473,8 @@ int tf_eval_thermal6(int argc, char **argv)
     if (q.recordings == NULL)
         return tf_usage_error(
             &usage, "--recordings DIR is needed: the folder with the recordings that the CSV names");
+    if (mirror != NULL && !tf_mirror_parse(mirror, &q.mirror))
+        return tf_usage_error(&usage, "--mirror is '%s'; it can be auto, no or yes", mirror);
     q.models = tf_models_folder(models);
     return evaluate(&usage, &q);
 }

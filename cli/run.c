@@ -110,6 +110,7 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
                      .cpu = r->cpu,
                      .faces_max = (uint32_t)r->faces,
                      .filter = !r->no_filter,
+                     .mirror = r->mirror_mode,
                      .track = true},
         .analyse = true,
         .black_body_c = (float)r->black_body_c,
@@ -217,6 +218,8 @@ int tf_cmd_run(int argc, char **argv)
         {"limit", TF_OPTION_UINT, &r.limit, "N", "stop after N frames", 1, 1e15},
         {"camera", TF_OPTION_TEXT, &r.camera, "NAME", "camera's name in the records (thermal)"},
         {"faces", TF_OPTION_UINT, &r.faces, "N", "most faces in a frame (4)", 1, TF_FACES_MAX},
+        {"mirror", TF_OPTION_TEXT, &r.mirror, "WHEN",
+         "read each face twice, as it is and mirrored: auto (up to 33 frames/s), no or yes"},
         {"no-filter", TF_OPTION_FLAG, &r.no_filter, NULL, "leave out points_filtered"},
         {"models", TF_OPTION_TEXT, &r.models, "DIR",
          "folder of the networks (TF_MODELS, else the shipped ones)"},
@@ -267,6 +270,8 @@ int tf_cmd_run(int argc, char **argv)
     status = read_black_body(&usage, &r);
     if (status)
         return status;
+    if (r.mirror && !tf_mirror_parse(r.mirror, &r.mirror_mode))
+        return tf_usage_error(&usage, "--mirror is '%s'; it can be auto, no or yes", r.mirror);
     if (r.archive)
         return tf_run_archive(&usage, &r, arguments, count);
     if (count == 1 && !r.output && !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {

@@ -7,16 +7,18 @@
 #include <stdint.h>
 
 #include "cli/options.h"
+#include "inference/face.h"
 
 struct tf_run {
     const char *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu,
         *output, *segmentation;
-    const char *black_body;
+    const char *black_body, *mirror;
     uint16_t rotate;
     uint64_t limit, threads, faces, jobs;
     double scale, offset, black_body_c, physio_rate;
     bool overwrite, no_filter, region_masks, no_video, quiet, archive;
-    uint16_t rectangle[4]; /* of black_body */
+    uint16_t rectangle[4];      /* of black_body */
+    enum tf_mirror mirror_mode; /* of mirror */
 };
 
 /* A recording of a session: "STEM_frames.csv" and its video. */

@@ -235,6 +235,7 @@ static void common_options(const struct tf_run *r, struct job *j)
                      .region_masks = r->region_masks,
                      .faces_max = (uint32_t)r->faces,
                      .filter = !r->no_filter,
+                     .mirror = r->mirror_mode,
                      .track = true},
         .analyse = true,
         .pictures = !r->no_video,
@@ -333,6 +334,9 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     o->filter_beta = (float)number(a, "FilterBeta", 0);
     o->score_min = (float)number(a, "ScoreMin", 0);
     o->find_every = (uint32_t)number(a, "FindEvery", 0);
+    /* A session from before there was a choice was read once. */
+    if (r->mirror == NULL && !tf_mirror_parse(text(a, "Mirror"), &o->mirror))
+        o->mirror = TF_MIRROR_NO;
     body = json_object_get(d, "BlackBody");
     rectangle = json_object_get(body, "Rectangle");
     if (!r->black_body && json_array_size(rectangle) == 4) {

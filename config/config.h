@@ -95,6 +95,7 @@ struct tf_config_inference {
     float filter_min_cutoff, filter_beta; /* 0 = the filter's own default */
     float score;                          /* 0 = default */
     uint32_t find_every;                  /* 0 = default */
+    int mirror;                           /* as enum tf_mirror */
 };
 
 struct tf_config_range {

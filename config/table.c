@@ -9,6 +9,8 @@ static const char *const rotations[] = {"0", "90", "180", "270", NULL};
 static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
                                    "neon",    "dotprod", "i8mm",    NULL};
 
+/* As enum tf_mirror. */
+static const char *const mirrors[] = {"auto", "no", "yes", NULL};
 static const char *const uses[] = {"better", "always", "never", NULL};
 static const char *const pair_pictures[] = {"none", "side-by-side", "picture-in-picture", NULL};
 static const char *const codecs[] = {"auto", "ffv1", "ffvhuff", NULL};
@@ -179,6 +181,10 @@ const struct tf_key tf_keys[] = {
      .help = "A face whose score falls below is lost. 0: the network's own threshold."},
     {INFERENCE, "find-every", TF_VALUE_UINT, AT(inference, find_every), "0", 0, 1000, .unit = "frames",
      .help = "With a face in view, how often to look for further ones. 0: the tracker's own default."},
+    {INFERENCE, "mirror", TF_VALUE_CHOICE, AT(inference, mirror), "auto", .choices = mirrors,
+     .help = "Read each face twice, as it is and mirrored, and take the mean of its points: truer, for twice "
+             "the work. "
+             "auto: where a camera gives at most 33 frames a second."},
 
     {OVERLAY, "palette", TF_VALUE_WORD, AT(overlay, palette), "iron", .live = true,
      .help = "Colours of the thermal picture: iron, white-hot, black-hot, viridis and others."},

@@ -200,6 +200,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .track = true,
                 .score_min = inference->score,
                 .find_every = inference->find_every,
+                .mirror = (enum tf_mirror)inference->mirror,
             },
         .analyse = camera->analyse,
         .black_body_c = camera->black_body_temperature,

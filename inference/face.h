@@ -132,6 +132,17 @@ struct tf_faces {
     struct tf_face faces[TF_FACES_MAX];
 };
 
+/* Whether each face is read twice, as it is and mirrored, and the means of both are its points. */
+enum tf_mirror {
+    TF_MIRROR_AUTO, /* on cameras of up to 33 frames/s, and on single pictures */
+    TF_MIRROR_NO,
+    TF_MIRROR_YES,
+};
+
+/* "auto", "no" or "yes". Parsing: false, and *ret as it was, where `text` is none of them. */
+const char *tf_mirror_name(enum tf_mirror mirror);
+bool tf_mirror_parse(const char *text, enum tf_mirror *ret);
+
 struct tf_analyser_options {
     const char *models;                   /* folder with landmarks68.onnx and finder.onnx */
     const char *landmarks, *finder;       /* files instead, or NULL */
@@ -142,8 +153,9 @@ struct tf_analyser_options {
     uint32_t faces_max;                   /* 0 = 4; at most TF_FACES_MAX */
     bool filter;                          /* one-euro filter: fills points_filtered */
     float filter_min_cutoff, filter_beta; /* 0 = defaults (docs/landmarks.md) */
-    bool track;                           /* false: the finder runs on every frame (single pictures) */
-    float score_min;                      /* a face below it is lost; 0 = default */
+    enum tf_mirror mirror;
+    bool track;          /* false: the finder runs on every frame (single pictures) */
+    float score_min;     /* a face below it is lost; 0 = default */
     uint32_t find_every; /* with faces in view, frames between looks for new ones; 0 = default */
 };
 

@@ -5,6 +5,7 @@
 #ifndef TF_INFERENCE_LANDMARKS_H
 #define TF_INFERENCE_LANDMARKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -28,6 +29,12 @@ int tf_landmarks_open(const char *path, int threads, const char *cpu, struct tf_
                       struct tf_error *err);
 void tf_landmarks_close(struct tf_landmarks *landmarks);
 struct tf_landmarks_info tf_landmarks_info(const struct tf_landmarks *landmarks);
+
+/*
+ * On: every face is read twice, as it is and mirrored, and the points and confidences are the means of both.
+ * Doubles the work. -ENOTSUP: the network's order is not ibug68, whose mirrored order is known; -ENOMEM.
+ */
+int tf_landmarks_set_mirror(struct tf_landmarks *landmarks, bool on);
 
 /*
  * The points of the face whose tight box is x, y, w, h, in the network's order; `points` holds info.points of

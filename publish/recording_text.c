@@ -52,6 +52,7 @@ static json_t *analysis(const struct tf_recording_options *o)
     set_number(d, "FilterBeta", decimal(a->options.filter_beta));
     set_number(d, "ScoreMin", decimal(a->options.score_min));
     json_object_set_new(d, "FindEvery", json_integer(a->options.find_every));
+    json_object_set_new(d, "Mirror", json_string(tf_mirror_name(a->options.mirror)));
     return d;
 }
 

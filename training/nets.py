@@ -207,8 +207,12 @@ class Ema:
     def update(self, net):
         self.steps += 1
         d = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        mean, now = [], []
         for k, v in net.state_dict().items():
             if v.is_floating_point():
-                self.state[k].mul_(d).add_(v.float(), alpha=1 - d)
+                mean.append(self.state[k])
+                now.append(v.float())
             else:
                 self.state[k].copy_(v)
+        torch._foreach_mul_(mean, d)
+        torch._foreach_add_(mean, now, alpha=1 - d)

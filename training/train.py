@@ -242,7 +242,7 @@ def main():
     contact_sheet(rec, cfg.out / "sheet.png")
     decay = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
-    opt = torch.optim.AdamW([{"params": decay, "weight_decay": cfg.decay}, {"params": rest, "weight_decay": 0}], lr=cfg.lr)
+    opt = torch.optim.AdamW([{"params": decay, "weight_decay": cfg.decay}, {"params": rest, "weight_decay": 0}], lr=cfg.lr, foreach=True)
     ema = nets.Ema(net, cfg.ema)
     log, first, step = [], 0, 0
     last = cfg.out / "last.pt"

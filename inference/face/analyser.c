@@ -16,6 +16,11 @@
 #define SCORE_MIN_DEFAULT 0.5f
 #define PICTURE_MIN 32
 
+/* TF_MIRROR_AUTO: faces are read twice where frames come at least so far apart, and once where they come
+ * nearer; in between it stays as it is. */
+#define MIRROR_ON_NS 30000000ull
+#define MIRROR_OFF_NS 25000000ull
+
 /* The finder looks for new faces, and looks after the known ones, that often. */
 #define FIND_EVERY_NS 100000000ull
 #define SLACK_NS 5000000ull /* a frame that comes a moment early still counts */
@@ -34,8 +39,8 @@
 /* A second reading may be that much less confident: its window is the one that following goes on with. */
 #define AGAIN_SLACK 0.05f
 /* A followed face that moved, or grew, by that share of its box since the last frame is read once more, in
- * the window of the points so found: docs/landmarks.md has the figures. */
-#define MOVED 0.08f
+ * the window of the points so found: at a quarter its edge leaves the window. */
+#define MOVED 0.2f
 /* A followed face changes over to another start's points when they are that much more confident. */
 #define CHANGE_GAIN 0.02f
 
@@ -66,9 +71,34 @@ struct tf_analyser {
     uint64_t thorough_ns; /* and of the last that tried more than one start */
     bool thorough;        /* this look does */
     uint32_t tries;       /* new faces tried in this look */
-    uint64_t last_ns;     /* capture time of the last frame looked at */
+    uint64_t last_ns;     /* capture time of the last frame looked at; 0 = none */
+    uint64_t interval_ns; /* between frames, as a running mean; 0 = not known yet */
     struct tf_analyser_times times;
 };
+
+static const char *const mirror_names[] = {
+    [TF_MIRROR_AUTO] = "auto", [TF_MIRROR_NO] = "no", [TF_MIRROR_YES] = "yes"};
+
+const char *tf_mirror_name(enum tf_mirror mirror)
+{
+    return mirror_names[mirror];
+}
+
+bool tf_mirror_parse(const char *text, enum tf_mirror *ret)
+{
+    for (int i = 0; i <= TF_MIRROR_YES; i++) {
+        if (strcmp(text, mirror_names[i]) == 0) {
+            *ret = (enum tf_mirror)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool mirror_at_first(const struct tf_analyser_options *o)
+{
+    return o->mirror == TF_MIRROR_YES || (o->mirror == TF_MIRROR_AUTO && !o->track);
+}
 
 static int model_path(const char *given, const char *models, const char *name, char *path, size_t size,
                       struct tf_error *err)
@@ -88,6 +118,8 @@ static int check_options(const struct tf_analyser_options *o, struct tf_error *e
     if (o->faces_max > TF_FACES_MAX)
         return tf_fail(err, -EINVAL, "faces_max is %u; at most %d faces are followed", o->faces_max,
                        TF_FACES_MAX);
+    if ((unsigned)o->mirror > TF_MIRROR_YES)
+        return tf_fail(err, -EINVAL, "mirror is %u; it must be one of enum tf_mirror", (unsigned)o->mirror);
     if (o->region_masks && o->segmentation == NULL)
         return tf_fail(err, -EINVAL, "region masks need a segmentation network");
     if (!(o->score_min >= 0 && o->score_min < 1))
@@ -163,6 +195,13 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
                     a->landmarks->points, a->landmarks->order);
         goto fail;
     }
+    if (options->mirror != TF_MIRROR_NO)
+        r = tf_network_keep_mirrored(&a->landmarks->net);
+    if (r < 0) {
+        tf_fail(err, r, "out of memory");
+        goto fail;
+    }
+    a->landmarks->mirror = mirror_at_first(options);
     r = model_path(options->finder, options->models, "finder.onnx", path, sizeof(path), err);
     if (r == 0)
         r = tf_finder_open(path, options->threads, options->cpu, &a->finder, err);
@@ -196,6 +235,8 @@ void tf_analyser_reset(struct tf_analyser *analyser)
 {
     memset(analyser->tracks, 0, sizeof(analyser->tracks));
     analyser->look_ns = analyser->thorough_ns = analyser->last_ns = 0;
+    analyser->interval_ns = 0;
+    analyser->landmarks->mirror = mirror_at_first(&analyser->options);
     analyser->since_look = analyser->next_start = 0;
 }
 
@@ -564,6 +605,22 @@ static void report_all(struct tf_analyser *a, const struct tf_frame *frame, stru
         report(a, frame, order[i], &ret->faces[ret->count++]);
 }
 
+/* Reading twice takes time that a quick camera may not leave. It follows from capture times alone, so that a
+ * recording gives what its camera gave. */
+static void choose_mirror(struct tf_analyser *a, uint64_t now_ns)
+{
+    uint64_t since = now_ns - a->last_ns;
+
+    if (a->options.mirror != TF_MIRROR_AUTO || !a->options.track || a->last_ns == 0)
+        return;
+    since = since < 1000000000ull ? since : 1000000000ull;
+    a->interval_ns = a->interval_ns == 0 ? since : (7 * a->interval_ns + since) / 8;
+    if (a->interval_ns >= MIRROR_ON_NS)
+        a->landmarks->mirror = true;
+    else if (a->interval_ns < MIRROR_OFF_NS)
+        a->landmarks->mirror = false;
+}
+
 int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *frame, struct tf_faces *ret)
 {
     struct tf_view view;
@@ -579,6 +636,7 @@ int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *fra
     }
     if (!analyser->options.track || frame->t_mono_ns < analyser->last_ns)
         tf_analyser_reset(analyser);
+    choose_mirror(analyser, frame->t_mono_ns);
     analyser->last_ns = frame->t_mono_ns;
     analyser->since_look++;
     r = follow(analyser, &view, frame, &lost);

@@ -273,6 +273,41 @@ void tf_landmarks_decode(struct tf_landmarks *l, const struct tf_window *window,
     }
 }
 
+/* iBUG-68: which point of the mirrored face is this one. */
+static const uint8_t mirrored68[TF_POINTS] = {
+    16, 15, 14, 13, 12, 11, 10, 9,  8,  7,  6,  5,  4,  3,  2,  1,  0,  26, 25, 24, 23, 22, 21,
+    20, 19, 18, 17, 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65};
+
+int tf_landmarks_set_mirror(struct tf_landmarks *landmarks, bool on)
+{
+    if (on && (landmarks->points != TF_POINTS || strcmp(landmarks->order, "ibug68") != 0))
+        return -ENOTSUP;
+    int r = on ? tf_network_keep_mirrored(&landmarks->net) : 0;
+    if (r == 0)
+        landmarks->mirror = on;
+    return r;
+}
+
+static int read_mirrored(struct tf_landmarks *l, const struct tf_window *window, struct tf_point *points)
+{
+    struct tf_window mirrored = *window;
+    int r = tf_network_run_mirrored(&l->net);
+
+    if (r < 0)
+        return r;
+    mirrored.span_x = -window->span_x;
+    tf_landmarks_decode(l, &mirrored, l->second);
+    for (uint32_t k = 0; k < l->points; k++) {
+        const struct tf_point *other = &l->second[mirrored68[k]];
+
+        points[k].x = (points[k].x + other->x) * 0.5f;
+        points[k].y = (points[k].y + other->y) * 0.5f;
+        points[k].confidence = (points[k].confidence + other->confidence) * 0.5f;
+    }
+    return 0;
+}
+
 int tf_landmarks_run_window(struct tf_landmarks *landmarks, const struct tf_view *view,
                             const struct tf_radiometry *radiometry, const struct tf_window *window,
                             struct tf_point *points)
@@ -282,7 +317,7 @@ int tf_landmarks_run_window(struct tf_landmarks *landmarks, const struct tf_view
     if (r < 0)
         return r;
     tf_landmarks_decode(landmarks, window, points);
-    return 0;
+    return landmarks->mirror ? read_mirrored(landmarks, window, points) : 0;
 }
 
 int tf_landmarks_run(struct tf_landmarks *landmarks, const struct tf_frame *frame, const float box[4],

@@ -36,6 +36,8 @@ struct tf_landmarks {
     uint32_t window; /* cells a side; 0 = the whole map */
     /* exp(beta * scale * -d) for d steps below the peak; a logit's distance is a whole number of steps. */
     float weight[256];
+    bool mirror; /* read twice */
+    struct tf_point second[TF_POINTS];
     uint8_t peak[TF_LANDMARKS_MAX];
     uint32_t sum[TF_LANDMARKS_MAX];
 };

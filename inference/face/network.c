@@ -157,8 +157,17 @@ void tf_network_close(struct tf_network *network)
     free(network->values);
     free(network->scratch);
     free(network->tables);
+    free(network->mirrored);
     free(network->path);
     memset(network, 0, sizeof(*network));
+}
+
+static void mirror(uint8_t *to, const uint8_t *from, uint32_t width, uint32_t height)
+{
+    for (uint32_t y = 0; y < height; y++, to += width, from += width) {
+        for (uint32_t x = 0; x < width; x++)
+            to[x] = from[width - 1 - x];
+    }
 }
 
 int tf_network_run(struct tf_network *network, const struct tf_view *view,
@@ -177,10 +186,30 @@ int tf_network_run(struct tf_network *network, const struct tf_view *view,
     if (network->tables != NULL)
         tf_clahe(network->input, network->width, network->height, network->tone.clahe,
                  (uint32_t)network->tone.tiles, network->tables);
+    if (network->mirrored != NULL)
+        mirror(network->mirrored, network->input, network->width, network->height);
     sampled = tf_now_ns();
     r = tf_engine_run_u8(network->engine);
     network->sample_ns = sampled - start;
     network->run_ns = tf_now_ns() - sampled;
+    return r;
+}
+
+int tf_network_keep_mirrored(struct tf_network *network)
+{
+    if (network->mirrored == NULL)
+        network->mirrored = calloc(network->height, network->width);
+    return network->mirrored == NULL ? -ENOMEM : 0;
+}
+
+int tf_network_run_mirrored(struct tf_network *network)
+{
+    uint64_t start = tf_now_ns();
+
+    /* The engine may have used its input's memory for something else. */
+    memcpy(network->input, network->mirrored, (size_t)network->width * network->height);
+    int r = tf_engine_run_u8(network->engine);
+    network->run_ns += tf_now_ns() - start;
     return r;
 }
 

@@ -31,6 +31,7 @@ struct tf_network {
     struct tf_sampler *sampler;
     float *values, *scratch;    /* width * height */
     uint8_t *tables;            /* of CLAHE, where the tone has it */
+    uint8_t *mirrored;          /* width * height once asked for: the last input's mirror image */
     uint64_t sample_ns, run_ns; /* of the last call */
 };
 
@@ -47,6 +48,11 @@ void tf_network_close(struct tf_network *network);
  * picture. */
 int tf_network_run(struct tf_network *network, const struct tf_view *view,
                    const struct tf_radiometry *radiometry, const struct tf_window *window);
+
+/* From here on tf_network_run keeps what tf_network_run_mirrored needs. -ENOMEM. */
+int tf_network_keep_mirrored(struct tf_network *network);
+/* Runs the network on the mirror image of its last input: the right side is then the left one. */
+int tf_network_run_mirrored(struct tf_network *network);
 
 /*
  * An output by rank and name (NULL: the only one): its info, and its u8 values, channels last. -EINVAL,

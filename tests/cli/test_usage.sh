@@ -39,6 +39,8 @@ bad 2 'from 1 to 16' "too many threads" run a.mkv --threads 17
 bad 2 'is empty' "empty option" run a.mkv --csv ''
 bad 2 'number from' "scale that is not a number" run a.mkv --scale nan
 bad 2 'thermoface or openface' "unknown CSV profile" run a.mkv --csv "$folder/a.csv" --csv-profile excel
+bad 2 "--mirror is 'maybe'; it can be auto, no or yes" "unknown time to read twice" run a.mkv --mirror maybe
+bad 2 "--mirror is 'maybe'; it can be auto, no or yes" "unknown time to read twice, bench" bench pipeline --mirror maybe
 bad 2 'needs --csv' "CSV profile without CSV" run a.mkv --csv-profile openface
 bad 2 'two outputs' "one file for two outputs" run a.mkv --csv "$folder/a" --ndjson "$folder/a"
 bad 2 'standard output' "both record streams to standard output" run a.mkv --csv - --ndjson -

@@ -110,7 +110,7 @@ static void every_key_is_read(void **state)
         "[inference]\n"
         "models=/m\nlandmarks=/l.onnx\nfinder=/f.onnx\nsegmentation=/"
         "s.onnx\nregion-masks=yes\nthreads=16\ncpu=generic\nfaces=8\nfilter=no\n"
-        "filter-min-cutoff=1.5\nfilter-beta=.25\nscore=0.5\nfind-every=30\n"
+        "filter-min-cutoff=1.5\nfilter-beta=.25\nscore=0.5\nfind-every=30\nmirror=yes\n"
         "[overlay]\n"
         "palette=white-hot\nrange=-5..38.5\nlines=720\npoints=no\nboxes=no\nregions=no\nscale-bar=no\n"
         "banner=no\nclock=no\nfiltered=no\n"
@@ -152,6 +152,7 @@ static void every_key_is_read(void **state)
     assert_true(c->inference.filter_beta == .25f);
     assert_true(c->inference.score == .5f);
     assert_int_equal(c->inference.find_every, 30);
+    assert_int_equal(c->inference.mirror, 2);
     assert_string_equal(c->overlay.palette, "white-hot");
     assert_true(c->overlay.range.fixed);
     assert_true(c->overlay.range.min == -5.f && c->overlay.range.max == 38.5f);

@@ -413,7 +413,7 @@ static void regions_are_measured(void **state)
 
 static void maps_and_coordinates_are_blended(void **state)
 {
-    struct tf_analyser_options options = {.landmarks = BOTH, .finder = FINDER};
+    struct tf_analyser_options options = {.landmarks = BOTH, .finder = FINDER, .mirror = TF_MIRROR_NO};
     struct tf_analyser *a = NULL;
     struct tf_point points[TF_POINTS];
     struct tf_frame f = scene(0, (const float[1][2]){{61, 57}}, 1);

@@ -228,6 +228,33 @@ static void boxes_move_and_readings_repeat(void **state)
     assert_int_equal(run(output, sizeof(output), "visible68 one.csv --images . --box-off -1"), 2);
 }
 
+static void faces_are_read_twice_if_asked(void **state)
+{
+    static const char both[] = " --images . --model " TF_TEST_MODELS "/landmarks_both.onnx";
+    char output[4096], args[512];
+    FILE *f = create("one.csv");
+
+    header(f);
+    row(f, "a.pgm", "one", 60, 62, 0);
+    fclose(f);
+    /* The coordinates of this network, a quarter of its points, lie an eighth of the window (6 pixels) right
+     * of its middle: mirrored as much to the left. */
+    snprintf(args, sizeof(args), "visible68 one.csv%s --json", both);
+    json_t *once = run_json(args);
+    snprintf(args, sizeof(args), "visible68 one.csv%s --mirror --json", both);
+    json_t *twice = run_json(args);
+    assert_true(number(once, "nme") > number(twice, "nme") + 100 * 0.5 / 24);
+    json_decref(once);
+    json_decref(twice);
+    snprintf(args, sizeof(args), "points one.csv --images . --mirror --model %s/systems/b-simple.onnx",
+             TF_TEST_SHIPPED);
+    assert_int_equal(run(output, sizeof(output), args), 1);
+    assert_non_null(strstr(output, "--mirror needs 68 points in the order ibug68"));
+    assert_int_equal(run(output, sizeof(output), "thermal6 one.csv --recordings . --mirror sometimes"), 2);
+    assert_non_null(strstr(output, "--mirror is 'sometimes'; it can be auto, no or yes"));
+    (void)state;
+}
+
 static void parts_are_scored(void **state)
 {
     json_t *o =
@@ -462,6 +489,7 @@ int main(void)
         cmocka_unit_test(visible68_measures_what_it_says),
         cmocka_unit_test(points_also_counts_pixels),
         cmocka_unit_test(boxes_move_and_readings_repeat),
+        cmocka_unit_test(faces_are_read_twice_if_asked),
         cmocka_unit_test(parts_are_scored),
         cmocka_unit_test(segmentation_is_scored_by_class),
         cmocka_unit_test(vectors_finds_a_single_step),
