@@ -49,7 +49,7 @@ def judge(program, thermal, recs, model, finder):
 def main():
     p = argparse.ArgumentParser(description="Cross-validate the weak labels through the C engine.")
     p.add_argument("--folds", type=int, default=3)
-    p.add_argument("--init", help="checkpoint that has seen no hand-placed thermal point")
+    p.add_argument("--init", help="checkpoint that has seen no hand-placed thermal point, or, with {fold} in it, each fold's own from before")
     p.add_argument("--pseudo", nargs="*", default=[])
     p.add_argument("--epochs", default="3")
     p.add_argument("--lr", default="8e-4")
@@ -72,7 +72,7 @@ def main():
         if not model.exists():
             if not args.init:
                 sys.exit(f"{model} is not there: name the checkpoint to start from with --init")
-            subprocess.run([sys.executable, str(HERE / "train.py"), "landmarks68", "--init", args.init, "--epochs", args.epochs,
+            subprocess.run([sys.executable, str(HERE / "train.py"), "landmarks68", "--init", args.init.replace("{fold}", str(i)), "--epochs", args.epochs,
                             "--lr", args.lr, "--pseudo", *args.pseudo, "--fold", f"{i}/{args.folds}", "--threads", args.threads,
                             "--out", str(folder), "--look", args.look, "--empty", args.empty, "--clean", args.clean,
                             *[f"--{k}" for k in ("reshape", "mild", "steady") if getattr(args, k)]], check=True)

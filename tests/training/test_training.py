@@ -363,6 +363,32 @@ def own_network_with_weak_labels():
     check(c["images"] == 16 and abs(c["nme"] - s["int8"]["nme"]) < 0.2, (c, s["int8"]))
 
 
+def folds_are_judged_apart():
+    """crossval.py gives each fold's file its own recordings' faces, and the mean over all; a fold without a file needs --init"""
+    import crossval
+    models = Path(crossval.HERE).parent / "models"
+    folds = HOME / "folds"
+    for i in range(2):
+        (folds / f"fold{i}").mkdir(parents=True)
+        (folds / f"fold{i}" / "landmarks68.onnx").symlink_to(models / "landmarks68.onnx")
+    text = io.StringIO()
+    sys.argv = [crossval.__file__, "--folds", "2", "--out", str(folds), "--thermoface", THERMOFACE]
+    with contextlib.redirect_stdout(text):
+        crossval.main()
+    *rows, mean = [json.loads(line[line.index("{"):]) for line in text.getvalue().splitlines()]
+    check(len(rows) == 2 and [r["faces"] for r in rows] == [1, 1] and mean["faces"] == 2, text.getvalue())
+    for k in ("found", "nme", "fail15", "false_per_1000"):
+        check(abs(mean[k] - (rows[0][k] + rows[1][k]) / 2) < 0.001, (k, text.getvalue()))
+    check(mean["found"] == 100, mean)
+    sys.argv[2] = "3"
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            crossval.main()
+        check(False, "a missing fold was not noticed")
+    except SystemExit as e:
+        check("--init" in str(e), e)
+
+
 def quick_landmarks_end_to_end():
     """15 points with CLAHE: data, training, int8, ONNX, and the same score from the C engine"""
     _, log, s, model = trained("b-simple", "--quick", "--batch", "8")
@@ -425,7 +451,7 @@ def main():
     tests = [reads_visible68, reads_thermal6, reads_kaggle, reads_tfl, reads_sftl54, reads_wflw, reads_charlotte, bad_data_is_named,
              missing_labels_are_masked, tiaug_keeps_its_ranges, heat_loss_is_its_own_gradient,
              processes_share_a_batch, reshaped_faces_carry_their_points, labels_stay_right_when_mirrored, masks_cover_mouths,
-             own_network_with_weak_labels, report_and_registration, quick_landmarks_end_to_end, pretext_then_landmarks,
+             own_network_with_weak_labels, folds_are_judged_apart, report_and_registration, quick_landmarks_end_to_end, pretext_then_landmarks,
              quick_segmentation_end_to_end, nose_views_and_branches, residual_network_by_engine]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
