@@ -613,7 +613,9 @@ static void choose_mirror(struct tf_analyser *a, uint64_t now_ns)
 
     if (a->options.mirror != TF_MIRROR_AUTO || !a->options.track || a->last_ns == 0)
         return;
-    since = since < 1000000000ull ? since : 1000000000ull;
+    /* A gap, of lost frames or a closed shutter, is no change of pace. */
+    if (a->interval_ns > 0 && since > 2 * a->interval_ns)
+        since = 2 * a->interval_ns;
     a->interval_ns = a->interval_ns == 0 ? since : (7 * a->interval_ns + since) / 8;
     if (a->interval_ns >= MIRROR_ON_NS)
         a->landmarks->mirror = true;
