@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/mirror.h"
 #include "cli/options.h"
 #include "pipeline/pipeline.h"
 
@@ -139,8 +140,7 @@ int tf_cmd_bench_pipeline(int argc, char **argv)
          "also draw, encode and write the annotated video (replaced)"},
         {"models", TF_OPTION_TEXT, &b.models, "DIR",
          "folder of the networks (TF_MODELS, else the shipped ones)"},
-        {"mirror", TF_OPTION_TEXT, &b.mirror, "WHEN",
-         "read each face twice, as it is and mirrored: auto (up to 33 frames/s), no or yes"},
+        {"mirror", TF_OPTION_TEXT, &b.mirror, "WHEN", TF_MIRROR_HELP},
         {"threads", TF_OPTION_UINT, &b.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &b.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
         {"json", TF_OPTION_FLAG, &b.json, NULL, "print one JSON object"},
@@ -158,7 +158,6 @@ int tf_cmd_bench_pipeline(int argc, char **argv)
 
     if (!tf_options_parse(&usage, argc, argv, arguments, &status))
         return status;
-    if (b.mirror != NULL && !tf_mirror_parse(b.mirror, &b.mirror_mode))
-        return tf_usage_error(&usage, "--mirror is '%s'; it can be auto, no or yes", b.mirror);
-    return run(&usage, &b);
+    status = tf_read_mirror(&usage, b.mirror, &b.mirror_mode);
+    return status ? status : run(&usage, &b);
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/eval.h"
 #include "cli/eval_csv.h"
+#include "cli/mirror.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "inference/face.h"
@@ -449,8 +450,7 @@ int tf_eval_thermal6(int argc, char **argv)
         {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
         {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
         {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"mirror", TF_OPTION_TEXT, &mirror, "WHEN",
-         "read each face twice, as it is and mirrored: auto (up to 33 frames/s), no or yes"},
+        {"mirror", TF_OPTION_TEXT, &mirror, "WHEN", TF_MIRROR_HELP},
         {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
         {0},
     };
@@ -473,8 +473,9 @@ int tf_eval_thermal6(int argc, char **argv)
     if (q.recordings == NULL)
         return tf_usage_error(
             &usage, "--recordings DIR is needed: the folder with the recordings that the CSV names");
-    if (mirror != NULL && !tf_mirror_parse(mirror, &q.mirror))
-        return tf_usage_error(&usage, "--mirror is '%s'; it can be auto, no or yes", mirror);
+    status = tf_read_mirror(&usage, mirror, &q.mirror);
+    if (status)
+        return status;
     q.models = tf_models_folder(models);
     return evaluate(&usage, &q);
 }

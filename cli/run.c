@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/mirror.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run.h"
@@ -218,8 +219,7 @@ int tf_cmd_run(int argc, char **argv)
         {"limit", TF_OPTION_UINT, &r.limit, "N", "stop after N frames", 1, 1e15},
         {"camera", TF_OPTION_TEXT, &r.camera, "NAME", "camera's name in the records (thermal)"},
         {"faces", TF_OPTION_UINT, &r.faces, "N", "most faces in a frame (4)", 1, TF_FACES_MAX},
-        {"mirror", TF_OPTION_TEXT, &r.mirror, "WHEN",
-         "read each face twice, as it is and mirrored: auto (up to 33 frames/s), no or yes"},
+        {"mirror", TF_OPTION_TEXT, &r.mirror, "WHEN", TF_MIRROR_HELP},
         {"no-filter", TF_OPTION_FLAG, &r.no_filter, NULL, "leave out points_filtered"},
         {"models", TF_OPTION_TEXT, &r.models, "DIR",
          "folder of the networks (TF_MODELS, else the shipped ones)"},
@@ -270,8 +270,9 @@ int tf_cmd_run(int argc, char **argv)
     status = read_black_body(&usage, &r);
     if (status)
         return status;
-    if (r.mirror && !tf_mirror_parse(r.mirror, &r.mirror_mode))
-        return tf_usage_error(&usage, "--mirror is '%s'; it can be auto, no or yes", r.mirror);
+    status = tf_read_mirror(&usage, r.mirror, &r.mirror_mode);
+    if (status)
+        return status;
     if (r.archive)
         return tf_run_archive(&usage, &r, arguments, count);
     if (count == 1 && !r.output && !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {

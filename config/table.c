@@ -182,9 +182,10 @@ const struct tf_key tf_keys[] = {
     {INFERENCE, "find-every", TF_VALUE_UINT, AT(inference, find_every), "0", 0, 1000, .unit = "frames",
      .help = "With a face in view, how often to look for further ones. 0: the tracker's own default."},
     {INFERENCE, "mirror", TF_VALUE_CHOICE, AT(inference, mirror), "auto", .choices = mirrors,
-     .help = "Read each face twice, as it is and mirrored, and take the mean of its points: truer, for twice "
-             "the work. "
-             "auto: where a camera gives at most 33 frames a second."},
+     .help =
+         "Read each face twice, as it is and mirrored, and take the mean of its points: quieter, for twice "
+         "the work. "
+         "auto: where a camera gives at most 33 frames a second."},
 
     {OVERLAY, "palette", TF_VALUE_WORD, AT(overlay, palette), "iron", .live = true,
      .help = "Colours of the thermal picture: iron, white-hot, black-hot, viridis and others."},
