@@ -12,7 +12,7 @@
 #include "pipeline/pair_picture.h"
 #include "pipeline/pipeline.h"
 #include "publish/http.h"
-#include "publish/rtsp.h"
+#include "publish/rtsp/rtsp.h"
 #include "publish/session.h"
 
 /* A camera that has not delivered a frame so long after the start is reported absent; the service is ready

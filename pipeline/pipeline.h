@@ -23,7 +23,7 @@
 #include "pipeline/exchange.h"
 #include "publish/encoder.h"
 #include "publish/recording.h"
-#include "publish/rtsp.h"
+#include "publish/rtsp/rtsp.h"
 #include "publish/sink.h"
 #include "publish/status.h"
 

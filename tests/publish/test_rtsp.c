@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "clients.h"
 #include "pattern.h"
-#include "publish/rtsp.h"
+#include "publish/rtsp/rtsp.h"
 
 /*
  * For builds with the address sanitizer. GLib's start keeps one table that it later replaces without freeing

@@ -1,4 +1,4 @@
-/* What rtsp.c and rtsp_mount.c share; not for other rooms. */
+/* What the files of publish/rtsp share; not for other rooms. */
 #ifndef TF_PUBLISH_RTSP_SERVER_H
 #define TF_PUBLISH_RTSP_SERVER_H
 
@@ -8,7 +8,7 @@
 #include <gst/app/gstappsrc.h>
 #include <gst/rtsp-server/rtsp-server.h>
 
-#include "publish/rtsp.h"
+#include "publish/rtsp/rtsp.h"
 
 #define TF_RTSP_MOUNTS_MAX 64
 #define TF_RTSP_NAME_MAX 63
@@ -54,7 +54,7 @@ struct tf_rtsp {
 struct tf_rtsp *tf_rtsp_ref(struct tf_rtsp *rtsp);
 void tf_rtsp_unref(struct tf_rtsp *rtsp);
 
-/* rtsp_mount.c */
+/* mount.c */
 int tf_rtsp_mount_create(struct tf_rtsp *rtsp, const char *name, struct tf_rtsp_mount **ret,
                          struct tf_error *err);
 /* No new media from now on. */

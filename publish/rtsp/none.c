@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "publish/rtsp.h"
+#include "publish/rtsp/rtsp.h"
 
 int tf_rtsp_create(const struct tf_rtsp_options *options, struct tf_rtsp **ret, struct tf_error *err)
 {

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "publish/http.h"
-#include "publish/rtsp_server.h"
+#include "publish/rtsp/server.h"
 
 #define CLIENTS_MAX_DEFAULT 16
 /* A session without a word (RTCP or RTSP) for so long is over; players are told and keep it alive. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "publish/rtsp_server.h"
+#include "publish/rtsp/server.h"
 
 /*
  * Pictures that may wait for the network before we drop: half a second at 60 frames/s. Beyond it everything
