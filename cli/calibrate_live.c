@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "cli/calibrate.h"
 #include "cli/commands.h"
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 #define LINE_MAX_BYTES (1u << 20)
 

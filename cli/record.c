@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 #define ANSWER_MAX (256u << 10)
 

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 /* A record of 8 faces is some 40 kB; a line beyond this is not from thermofaced. */
 #define LINE_MAX_BYTES (1u << 20)

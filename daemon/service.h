@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "pipeline/pair_picture.h"
 #include "pipeline/pipeline.h"
-#include "publish/http.h"
+#include "publish/http/http.h"
 #include "publish/rtsp/rtsp.h"
 #include "publish/session.h"
 

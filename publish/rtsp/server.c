@@ -6,7 +6,7 @@
 #include <gio/gio.h>
 
 #include "base/clock.h"
-#include "publish/http.h"
+#include "publish/http/http.h"
 #include "publish/rtsp/server.h"
 
 #define CLIENTS_MAX_DEFAULT 16

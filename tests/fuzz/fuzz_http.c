@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 static int status(void *context, struct tf_status *statuses, int max)
 {

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 #define SECOND 1000000000ull
 

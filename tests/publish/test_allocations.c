@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "publish/http.h"
+#include "publish/http/http.h"
 #include "records.h"
 
 #define RECORDS 1000

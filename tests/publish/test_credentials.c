@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 static char path[64];
 

@@ -1,4 +1,4 @@
-#include "publish/http_stream.h"
+#include "publish/http/stream.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "publish/http.h"
+#include "publish/http/http.h"
 
 #define FILE_MAX 1024
 

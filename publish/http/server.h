@@ -1,4 +1,4 @@
-/* The HTTP server's inside, shared by its two files: http.c (server and thread) and http_routes.c (requests).
+/* The HTTP server's inside, shared by its two files: server.c (server and thread) and routes.c (requests).
  */
 #ifndef TF_PUBLISH_HTTP_SERVER_H
 #define TF_PUBLISH_HTTP_SERVER_H
@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "publish/http.h"
-#include "publish/http_stream.h"
+#include "publish/http/http.h"
+#include "publish/http/stream.h"
 
 #define TF_HTTP_CAMERAS_MAX 16
 
@@ -43,13 +43,13 @@ struct tf_http {
     char nonce_seed[32];                            /* libmicrohttpd keeps the pointer */
 };
 
-/* http.c */
+/* server.c */
 /* Finds a camera's stream or adds one; NULL when memory or places run out. */
 struct tf_stream *tf_http_stream(struct tf_http *http, const char *camera);
 /* Fills http->statuses; returns how many cameras there are. From the server's thread. */
 int tf_http_ask_status(struct tf_http *http);
 
-/* http_routes.c; from the server's thread */
+/* routes.c; from the server's thread */
 enum MHD_Result tf_http_handle(void *context, struct MHD_Connection *connection, const char *url,
                                const char *method, const char *version, const char *upload,
                                size_t *upload_size, void **request);

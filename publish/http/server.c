@@ -1,6 +1,6 @@
 /*
  * The HTTP server. One thread of ours polls libmicrohttpd's epoll descriptor and an eventfd; everything that
- * touches libmicrohttpd happens there. Who makes records only writes into a camera's ring (http_stream.c) and
+ * touches libmicrohttpd happens there. Who makes records only writes into a camera's ring (stream.c) and
  * rings that bell.
  */
 #include <arpa/inet.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "publish/http_server.h"
+#include "publish/http/server.h"
 
 #define REQUEST_MEMORY (32 * 1024) /* a request's line and headers; also the largest piece of a stream */
 #define IDLE_TIMEOUT_S 30          /* a connection that neither asks nor takes what it asked for is closed */

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "publish/http_server.h"
-#include "publish/http_texts.h"
+#include "publish/http/server.h"
+#include "publish/http/texts.h"
 #include "publish/text_out.h"
 
 #define REALM "thermoface"

@@ -1,4 +1,4 @@
-#include "publish/http_texts.h"
+#include "publish/http/texts.h"
 
 #include <config.h>
 #include <inttypes.h>
