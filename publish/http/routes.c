@@ -97,6 +97,22 @@ static bool peer_closed(struct MHD_Connection *connection)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
+/* Each camera in turn gives what fits: none can keep another's records back. */
+static size_t read_readers(struct tf_http_client *client, char *buffer, size_t max)
+{
+    size_t n = 0;
+
+    for (int tried = 0; tried < client->count; tried++) {
+        struct tf_stream_reader *reader = client->readers[client->turn];
+
+        n += tf_stream_reader_read(reader, buffer + n, max - n);
+        if (tf_stream_reader_within(reader) || n == max)
+            break;
+        client->turn = (client->turn + 1) % client->count;
+    }
+    return n;
+}
+
 static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_t max)
 {
     struct tf_http_client *client = context;
@@ -104,7 +120,7 @@ static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_
 
     if (atomic_load(&client->http->stopping))
         return MHD_CONTENT_READER_END_OF_STREAM;
-    n = tf_stream_reader_read(client->reader, buffer, max);
+    n = read_readers(client, buffer, max);
     if (n)
         return (ssize_t)n;
     if (peer_closed(client->connection))
@@ -112,6 +128,13 @@ static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_
     client->suspended = true;
     MHD_suspend_connection(client->connection);
     return 0;
+}
+
+static void free_client(struct tf_http_client *client)
+{
+    for (int i = 0; i < client->count; i++)
+        tf_stream_reader_destroy(client->readers[i]);
+    free(client);
 }
 
 static void close_stream(void *context)
@@ -123,21 +146,28 @@ static void close_stream(void *context)
             *at = client->next;
             break;
         }
-    tf_stream_reader_destroy(client->reader);
-    free(client);
+    free_client(client);
 }
 
+/* The records of `count` cameras over one connection; each line names its camera. */
 static enum MHD_Result open_stream(struct tf_http *http, struct MHD_Connection *connection,
-                                   const char *camera)
+                                   const char *const *cameras, int count)
 {
-    struct tf_stream *stream = tf_http_stream(http, camera);
-    struct tf_http_client *client = stream ? calloc(1, sizeof(*client)) : NULL;
+    struct tf_http_client *client = calloc(1, sizeof(*client));
     struct MHD_Response *response;
 
-    if (!client || tf_stream_reader_create(stream, &client->reader) < 0) {
-        free(client);
-        return answer_error(connection, 500, "no memory");
+    while (client && client->count < count) {
+        struct tf_stream *stream = tf_http_stream(http, cameras[client->count]);
+
+        if (!stream || tf_stream_reader_create(stream, &client->readers[client->count]) < 0) {
+            free_client(client);
+            client = NULL;
+        } else {
+            client->count++;
+        }
     }
+    if (!client)
+        return answer_error(connection, 500, "no memory");
     client->http = http;
     client->connection = connection;
     client->next = http->clients;
@@ -149,10 +179,18 @@ static enum MHD_Result open_stream(struct tf_http *http, struct MHD_Connection *
     return queue(connection, 200, "application/x-ndjson", response);
 }
 
+static bool client_ready(const struct tf_http_client *client)
+{
+    for (int i = 0; i < client->count; i++)
+        if (tf_stream_reader_ready(client->readers[i]))
+            return true;
+    return false;
+}
+
 void tf_http_resume_clients(struct tf_http *http, bool all)
 {
     for (struct tf_http_client *c = http->clients; c; c = c->next)
-        if (c->suspended && (all || tf_stream_reader_ready(c->reader))) {
+        if (c->suspended && (all || client_ready(c))) {
             c->suspended = false;
             MHD_resume_connection(c->connection);
         }
@@ -199,9 +237,19 @@ static const char *which_camera(struct tf_http *http, struct MHD_Connection *con
 static enum MHD_Result get_landmarks(struct tf_http *http, struct MHD_Connection *connection)
 {
     enum MHD_Result result = MHD_NO;
-    const char *camera = which_camera(http, connection, &result);
+    const char *cameras[TF_HTTP_CAMERAS_MAX];
+    int count;
 
-    return camera ? open_stream(http, connection, camera) : result;
+    if (MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "camera")) {
+        cameras[0] = which_camera(http, connection, &result);
+        return cameras[0] ? open_stream(http, connection, cameras, 1) : result;
+    }
+    count = tf_http_ask_status(http);
+    if (!count)
+        return answer_error(connection, 503, "there is no camera yet");
+    for (int i = 0; i < count; i++)
+        cameras[i] = http->statuses[i].camera;
+    return open_stream(http, connection, cameras, count);
 }
 
 static enum MHD_Result get_snapshot(struct tf_http *http, struct MHD_Connection *connection)
@@ -260,15 +308,17 @@ static enum MHD_Result get_health(struct tf_http *http, struct MHD_Connection *c
 
 static enum MHD_Result get_index(struct tf_http *http, struct MHD_Connection *connection)
 {
-    return answer(connection, 200, "text/plain; charset=utf-8",
-                  "/landmarks?camera=NAME     one JSON object a line for each captured frame, live\n"
-                  "/state                     cameras, counters, rates (JSON)\n"
-                  "/metrics                   the same for Prometheus\n"
-                  "/healthz                   200 when all is well, else 503 and why\n"
-                  "/snapshot.png?camera=NAME  the latest annotated picture (?pair=NAME: of both cameras)\n"
-                  "/record                    the session that is recorded (JSON)\n"
-                  "POST /record/start, /record/stop, /mark: see docs/recording.md\n"
-                  "POST /camera/NAME/ffc      moves the camera's shutter: see docs/cameras.md\n");
+    return answer(
+        connection, 200, "text/plain; charset=utf-8",
+        "/landmarks                 one JSON object a line for each captured frame of every camera\n"
+        "/landmarks?camera=NAME     the same of one camera\n"
+        "/state                     cameras, counters, rates (JSON)\n"
+        "/metrics                   the same for Prometheus\n"
+        "/healthz                   200 when all is well, else 503 and why\n"
+        "/snapshot.png?camera=NAME  the latest annotated picture (?pair=NAME: of both cameras)\n"
+        "/record                    the session that is recorded (JSON)\n"
+        "POST /record/start, /record/stop, /mark: see docs/recording.md\n"
+        "POST /camera/NAME/ffc      moves the camera's shutter: see docs/cameras.md\n");
 }
 
 /* --- /record and /mark --- */

@@ -16,7 +16,8 @@
 struct tf_http_client {
     struct tf_http *http;
     struct tf_http_client *next;
-    struct tf_stream_reader *reader;
+    struct tf_stream_reader *readers[TF_HTTP_CAMERAS_MAX]; /* of one camera, or of all */
+    int count, turn;                                       /* turn: whose records come next */
     struct MHD_Connection *connection;
     bool suspended;
 };

@@ -235,3 +235,8 @@ bool tf_stream_reader_ready(const struct tf_stream_reader *r)
     pthread_mutex_unlock(&s->lock);
     return ready;
 }
+
+bool tf_stream_reader_within(const struct tf_stream_reader *r)
+{
+    return r->rest_at < r->rest_size;
+}

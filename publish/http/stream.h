@@ -36,5 +36,7 @@ void tf_stream_reader_destroy(struct tf_stream_reader *reader);
 /* At most `max` bytes of what comes next, as many whole records as fit; 0: nothing yet. */
 size_t tf_stream_reader_read(struct tf_stream_reader *reader, char *buffer, size_t max);
 bool tf_stream_reader_ready(const struct tf_stream_reader *reader);
+/* In the middle of a record: who reads several streams into one stays with this one until it is whole. */
+bool tf_stream_reader_within(const struct tf_stream_reader *reader);
 
 #endif

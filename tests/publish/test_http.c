@@ -164,12 +164,12 @@ static void wrong_requests_get_clear_answers(void **state)
     assert_non_null(strstr(r.body, "thermal"));
     free(r.body);
     world.cameras = 2;
-    r = ask(http, "/landmarks");
+    r = ask(http, "/snapshot.png");
     assert_int_equal(r.status, 400);
     assert_non_null(strstr(r.body, "visible"));
     free(r.body);
     world.cameras = 0;
-    assert_int_equal(ask_status_of(http, "/landmarks", &(struct request){0}), 400);
+    assert_int_equal(ask_status_of(http, "/landmarks", &(struct request){0}), 503);
     r = ask_as(http, "/state", &(struct request){.method = "POST", .body = "x=1"});
     assert_int_equal(r.status, 405);
     assert_string_equal(r.allow, "GET, HEAD");

@@ -184,6 +184,44 @@ static void cameras_do_not_mix(void **state)
     stop(http);
 }
 
+/* Without a name: every camera's records, whole lines, each camera's in order, however they are cut into
+ * reads. */
+static void all_cameras_over_one_connection(void **state)
+{
+    struct tf_http *http = start((struct tf_http_options){0});
+    uint64_t next_thermal = 0, next_visible = 0;
+    struct lines l;
+    int fd;
+
+    world.cameras = 2;
+    fd = open_socket(http, 4096); /* a small buffer: reads end within records */
+    say(fd, "GET /landmarks HTTP/1.0\r\nHost: localhost\r\n\r\n", 46);
+    l = read_head(fd);
+    await_clients(http, "thermal", 1);
+    await_clients(http, "visible", 1);
+    for (uint64_t i = 0; i < 200; i++) {
+        send_record(http, "thermal", i, i % 5);
+        if (i % 2)
+            send_record(http, "visible", i / 2, 4);
+    }
+    while (next_thermal < 200 || next_visible < 100) {
+        char *line = next_line(&l);
+        bool thermal;
+
+        assert_non_null(line);
+        thermal = strncmp(line, "{\"camera\":\"thermal\"", 19) == 0;
+        if (!thermal)
+            assert_memory_equal(line, "{\"camera\":\"visible\"", 19);
+        assert_int_equal(frame_of(line), thermal ? next_thermal++ : next_visible++);
+    }
+    assert_int_equal(tf_http_dropped(http, "thermal") + tf_http_dropped(http, "visible"), 0);
+    free(l.text);
+    close(fd);
+    await_clients(http, "thermal", 0);
+    await_clients(http, "visible", 0);
+    stop(http);
+}
+
 static void a_slow_client_loses_whole_records_and_slows_nobody(void **state)
 {
     struct tf_http *http = start((struct tf_http_options){.queue_bytes = 256 << 10});
@@ -320,6 +358,7 @@ int main(void)
         cmocka_unit_test(requests_in_a_row),
         cmocka_unit_test(a_record_is_the_same_for_file_and_stream),
         cmocka_unit_test(cameras_do_not_mix),
+        cmocka_unit_test(all_cameras_over_one_connection),
         cmocka_unit_test(a_slow_client_loses_whole_records_and_slows_nobody),
         cmocka_unit_test(many_clients_at_once),
         cmocka_unit_test(stopping_takes_less_than_a_second),
