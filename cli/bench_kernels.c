@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "inference/kernels/bench.h"
 
 static void print_text(const struct tf_kernel_bench *b, bool missing)
@@ -34,23 +33,17 @@ int tf_cmd_bench_kernels(int argc, char **argv)
 {
     uint64_t ms = 50;
     bool json = false;
-    const struct tf_option options[] = {
-        {"ms", TF_OPTION_UINT, &ms, "N", "time for each kernel and shape (50)", 1, 10000},
-        {"json", TF_OPTION_FLAG, &json, NULL, "print one JSON object"},
+    const struct tf_bind bind[] = {
+        {"ms", &ms},
+        {"json", &json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "bench kernels",
-        .arguments = "",
-        .summary =
-            "Measures every kernel of the engine alone, at each instruction-set level this machine has.",
-        .options = options,
-    };
+    const struct tf_usage *usage = tf_command("bench kernels");
     const char *arguments[TF_ARGUMENTS_MAX];
     json_t *list, *all;
     int status, result = 0;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     tf_catch_interrupt();
     list = json_array();
@@ -58,14 +51,14 @@ int tf_cmd_bench_kernels(int argc, char **argv)
         struct tf_kernel_bench b = {0};
         int r = tf_kernel_bench_run(i, ms * 1000000, &b);
         if (r && r != -ENOTSUP)
-            result = tf_command_error(&usage, "%s: %s", b.kernel ? b.kernel : "kernel", strerror(-r));
+            result = tf_command_error(usage, "%s: %s", b.kernel ? b.kernel : "kernel", strerror(-r));
         else if (!json)
             print_text(&b, r != 0);
         else if (!r && add_json(list, &b))
-            result = tf_command_error(&usage, "out of memory");
+            result = tf_command_error(usage, "out of memory");
     }
     if (!result && tf_interrupted())
-        result = tf_command_error(&usage, "stopped before the end");
+        result = tf_command_error(usage, "stopped before the end");
     all = json_pack("{s:o}", "kernels", list);
     if (!result && json) {
         result = all && !json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) ? 0 : TF_EXIT_FAILURE;

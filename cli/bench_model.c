@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "inference/engine.h"
 #include "inference/kernels/bench.h"
 
@@ -199,28 +198,11 @@ int tf_cmd_bench_model(int argc, char **argv)
     const char *cpu = NULL, *input = NULL;
     uint64_t threads = 1, runs = 200, layers = 0;
     bool json = false;
-    const struct tf_option options[] = {
-        {"threads", TF_OPTION_UINT, &threads, "N", "threads of the engine (1)", 1, 16},
-        {"runs", TF_OPTION_UINT, &runs, "N", "timed runs, after a tenth as many to warm up (200)", 1,
-         1000000},
-        {"cpu", TF_OPTION_TEXT, &cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"input", TF_OPTION_TEXT, &input, "F32",
-         "the first input, as raw float32 (a fixed pattern of bytes)"},
-        {"layers", TF_OPTION_UINT, &layers, "N", "print the N layers that cost most first", 1, 1000},
-        {"json", TF_OPTION_FLAG, &json, NULL, "print one JSON object"},
-        {0},
+    const struct tf_bind bind[] = {
+        {"threads", &threads}, {"runs", &runs}, {"cpu", &cpu}, {"input", &input},
+        {"layers", &layers},   {"json", &json}, {0},
     };
-    const struct tf_usage usage = {
-        .command = "bench model",
-        .arguments = "FILE",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary =
-            "Measures one run of a network: median, fastest, speed, and share of what the processor can do.",
-        .options = options,
-        .notes = "The peak is measured now, by a loop of the level's multiply-add instruction alone, times "
-                 "the threads.",
-    };
+    const struct tf_usage *usage = tf_command("bench model");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_engine_options engine_options = {0};
     struct tf_engine *engine = NULL;
@@ -228,20 +210,20 @@ int tf_cmd_bench_model(int argc, char **argv)
     double *ms;
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     if (json && layers)
-        return tf_usage_error(&usage, "--layers prints lines, --json one object: choose one");
+        return tf_usage_error(usage, "--layers prints lines, --json one object: choose one");
     engine_options.threads = (int)threads;
     engine_options.cpu = cpu;
     if (tf_engine_open(arguments[0], &engine_options, &engine, &err))
-        return tf_command_error(&usage, "%s", err.text);
+        return tf_command_error(usage, "%s", err.text);
     tf_catch_interrupt();
     ms = calloc(runs, sizeof(*ms));
     if (!ms) {
-        status = tf_command_error(&usage, "no memory for %llu timings", (unsigned long long)runs);
+        status = tf_command_error(usage, "no memory for %llu timings", (unsigned long long)runs);
     } else if (measure(engine, input, runs, layers, ms)) {
-        status = tf_command_error(&usage, "%s: %s", arguments[0],
+        status = tf_command_error(usage, "%s: %s", arguments[0],
                                   tf_interrupted() ? "stopped before the end"
                                   : input          ? "the run failed, or --input holds less than one input"
                                                    : "the run failed");

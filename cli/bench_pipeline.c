@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/mirror.h"
-#include "cli/options.h"
 #include "pipeline/pipeline.h"
 
 struct bench {
@@ -128,36 +126,28 @@ fail:
 int tf_cmd_bench_pipeline(int argc, char **argv)
 {
     struct bench b = {.source = "synthetic", .seconds = 10, .threads = 1};
-    const struct tf_option options[] = {
-        {"source", TF_OPTION_TEXT, &b.source, "SOURCE",
-         "synthetic (default) or a video file, played at its own speed"},
-        {"format", TF_OPTION_TEXT, &b.format, "ROW", "row of the camera-format table"},
-        {"rotate", TF_OPTION_ROTATE, &b.rotate, "DEGREES", "clockwise turn that makes the picture upright"},
-        {"size", TF_OPTION_SIZE, b.size, "WxH", "size of the synthetic picture", 32, TF_FRAME_DIM_MAX},
-        {"fps", TF_OPTION_NUMBER, &b.fps, "N", "frame rate of the synthetic camera", 0.1, 1000},
-        {"seconds", TF_OPTION_UINT, &b.seconds, "N", "length of the run (10)", 1, 86400},
-        {"video", TF_OPTION_TEXT, &b.video, "FILE",
-         "also draw, encode and write the annotated video (replaced)"},
-        {"models", TF_OPTION_TEXT, &b.models, "DIR",
-         "folder of the networks (TF_MODELS, else the shipped ones)"},
-        {"mirror", TF_OPTION_TEXT, &b.mirror, "WHEN", TF_MIRROR_HELP},
-        {"threads", TF_OPTION_UINT, &b.threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &b.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"json", TF_OPTION_FLAG, &b.json, NULL, "print one JSON object"},
+    const struct tf_bind bind[] = {
+        {"source", &b.source},
+        {"format", &b.format},
+        {"rotate", &b.rotate},
+        {"size", b.size},
+        {"fps", &b.fps},
+        {"seconds", &b.seconds},
+        {"video", &b.video},
+        {"models", &b.models},
+        {"mirror", &b.mirror},
+        {"threads", &b.threads},
+        {"cpu", &b.cpu},
+        {"json", &b.json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "bench pipeline",
-        .arguments = "",
-        .summary =
-            "Runs the pipeline by the clock and prints CPU per frame by stage and latency to the record.",
-        .options = options,
-    };
+    const struct tf_usage *usage = tf_command("bench pipeline");
     const char *arguments[TF_ARGUMENTS_MAX];
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
-    status = tf_read_mirror(&usage, b.mirror, &b.mirror_mode);
-    return status ? status : run(&usage, &b);
+    if (b.mirror)
+        tf_mirror_parse(b.mirror, &b.mirror_mode);
+    return run(usage, &b);
 }

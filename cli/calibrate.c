@@ -9,7 +9,6 @@
 
 #include "cli/commands.h"
 #include "cli/eval_csv.h"
-#include "cli/options.h"
 
 /* By hand, a pixel or two is good. */
 #define THRESHOLD_HAND_PX 3.0
@@ -64,12 +63,8 @@ static bool common(const struct tf_usage *usage, const struct calibrate *c, stru
     *status = TF_EXIT_OK;
     if (!c->output)
         *status = tf_usage_error(usage, "--output FILE is missing");
-    else if (c->model && strcmp(c->model, "affine") == 0)
-        fit->model = TF_REGISTRATION_AFFINE;
-    else if (c->model && strcmp(c->model, "homography") == 0)
-        fit->model = TF_REGISTRATION_HOMOGRAPHY;
     else if (c->model)
-        *status = tf_usage_error(usage, "--model %s: must be affine or homography", c->model);
+        fit->model = strcmp(c->model, "affine") == 0 ? TF_REGISTRATION_AFFINE : TF_REGISTRATION_HOMOGRAPHY;
     return *status == TF_EXIT_OK;
 }
 
@@ -116,34 +111,20 @@ static int read_points(const char *path, struct tf_match **ret, size_t *count, s
     return 0;
 }
 
-static int cmd_points(int argc, char **argv)
+int tf_cmd_calibrate_points(int argc, char **argv)
 {
     struct calibrate c = {.threshold = THRESHOLD_HAND_PX};
-    const struct tf_option options[] = {
-        {"thermal-size", TF_OPTION_SIZE, c.thermal_size, "WxH", "the thermal camera's upright picture", 8,
-         4096},
-        {"visible-size", TF_OPTION_SIZE, c.visible_size, "WxH", "the visible camera's upright picture", 8,
-         4096},
-        {"output", TF_OPTION_TEXT, &c.output, "FILE", "the calibration to write"},
-        {"overwrite", TF_OPTION_FLAG, &c.overwrite, NULL, "replace the file if it exists"},
-        {"model", TF_OPTION_TEXT, &c.model, "NAME",
-         "homography (default; six points or more) or affine (four)"},
-        {"threshold", TF_OPTION_NUMBER, &c.threshold, "PX",
-         "a point further off is wrong, thermal pixels (3)", 0.01, 1000},
-        {"json", TF_OPTION_FLAG, &c.json, NULL, "one object on one line"},
+    const struct tf_bind bind[] = {
+        {"thermal-size", c.thermal_size},
+        {"visible-size", c.visible_size},
+        {"output", &c.output},
+        {"overwrite", &c.overwrite},
+        {"model", &c.model},
+        {"threshold", &c.threshold},
+        {"json", &c.json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "calibrate points",
-        .arguments = "CSV",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary = "Registers two cameras from points that were matched by hand.",
-        .options = options,
-        .notes = "CSV has a header with xt,yt,xv,yv: pixels of the upright thermal and visible pictures; (0, "
-                 "0) is\n"
-                 "the centre of the upper left pixel. See docs/pairs.md.",
-    };
+    const struct tf_usage *usage = tf_command("calibrate points");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_match *matches = NULL;
     struct tf_registration g;
@@ -152,11 +133,11 @@ static int cmd_points(int argc, char **argv)
     size_t count = 0;
     int status, r;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status) ||
-        !common(&usage, &c, &fit, TF_REGISTRATION_HOMOGRAPHY, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status) ||
+        !common(usage, &c, &fit, TF_REGISTRATION_HOMOGRAPHY, &status))
         return status;
     if (!c.thermal_size[0] || !c.visible_size[0])
-        return tf_usage_error(&usage, "--thermal-size and --visible-size are needed");
+        return tf_usage_error(usage, "--thermal-size and --visible-size are needed");
     fit.thermal_width = c.thermal_size[0];
     fit.thermal_height = c.thermal_size[1];
     fit.visible_width = c.visible_size[0];
@@ -165,7 +146,7 @@ static int cmd_points(int argc, char **argv)
     if (r == 0)
         r = tf_registration_fit(matches, count, &fit, &g, &err);
     free(matches);
-    return r < 0 ? tf_command_error(&usage, "%s", err.text) : finish(&usage, &c, &g, 0);
+    return r < 0 ? tf_command_error(usage, "%s", err.text) : finish(usage, &c, &g, 0);
 }
 
 /* From what both cameras saw to the file. */
@@ -210,54 +191,37 @@ static int see(struct tf_sightings *s, const struct tf_sightings_video *video, c
     return tf_sightings_read_records(s, video->url, err);
 }
 
-static int cmd_faces(int argc, char **argv)
+int tf_cmd_calibrate_faces(int argc, char **argv)
 {
     struct calibrate c = {.max_skew_ms = MAX_SKEW_MS, .thermal.threads = 1};
-    const struct tf_option options[] = {
-        {"output", TF_OPTION_TEXT, &c.output, "FILE", "the calibration to write"},
-        {"overwrite", TF_OPTION_FLAG, &c.overwrite, NULL, "replace the file if it exists"},
-        {"model", TF_OPTION_TEXT, &c.model, "NAME", "affine (default) or homography"},
-        {"max-skew", TF_OPTION_NUMBER, &c.max_skew_ms, "MS",
-         "frames of one moment are at most so far apart (25)", 0, 1000},
-        {"shift", TF_OPTION_NUMBER, &c.shift, "S", "seconds to add to the visible camera's times (0)", -1e6,
-         1e6},
-        {"threshold", TF_OPTION_NUMBER, &c.threshold, "PX",
-         "a point further off is wrong, thermal pixels (0.15 eye distances)", 0.01, 1000},
-        {"thermal-size", TF_OPTION_SIZE, c.thermal_size, "WxH", "of records: the upright picture", 8, 4096},
-        {"visible-size", TF_OPTION_SIZE, c.visible_size, "WxH", "of records: the upright picture", 8, 4096},
-        {"thermal-format", TF_OPTION_TEXT, &c.thermal.format, "ROW",
-         "of a video: row of the camera-format table"},
-        {"visible-format", TF_OPTION_TEXT, &c.visible.format, "ROW",
-         "of a video: row of the camera-format table"},
-        {"thermal-rotate", TF_OPTION_ROTATE, &c.thermal.rotate, "DEGREES", "of a video: clockwise turn"},
-        {"visible-rotate", TF_OPTION_ROTATE, &c.visible.rotate, "DEGREES", "of a video: clockwise turn"},
-        {"models", TF_OPTION_TEXT, &c.thermal.models, "DIR",
-         "folder of the networks (TF_MODELS, else the shipped ones)"},
-        {"threads", TF_OPTION_UINT, &c.thermal.threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &c.thermal.cpu, "LEVEL",
-         "cap the instruction set (TF_CPU, else the best there is)"},
-        {"json", TF_OPTION_FLAG, &c.json, NULL, "one object on one line"},
+    const struct tf_bind bind[] = {
+        {"output", &c.output},
+        {"overwrite", &c.overwrite},
+        {"model", &c.model},
+        {"max-skew", &c.max_skew_ms},
+        {"shift", &c.shift},
+        {"threshold", &c.threshold},
+        {"thermal-size", c.thermal_size},
+        {"visible-size", c.visible_size},
+        {"thermal-format", &c.thermal.format},
+        {"visible-format", &c.visible.format},
+        {"thermal-rotate", &c.thermal.rotate},
+        {"visible-rotate", &c.visible.rotate},
+        {"models", &c.thermal.models},
+        {"threads", &c.thermal.threads},
+        {"cpu", &c.thermal.cpu},
+        {"json", &c.json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "calibrate faces",
-        .arguments = "THERMAL VISIBLE",
-        .arguments_min = 2,
-        .arguments_max = 2,
-        .summary = "Registers two cameras from a face that both recorded at the same time.",
-        .options = options,
-        .notes = "THERMAL and VISIBLE are records (*.ndjson; a session's or saved from /landmarks) or "
-                 "videos. One\n"
-                 "person moves slowly about the place where people will sit. See docs/pairs.md.",
-    };
+    const struct tf_usage *usage = tf_command("calibrate faces");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_sightings thermal = {0}, visible = {0};
     struct tf_fit_options fit;
     struct tf_error err = {0};
     int status, r;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status) ||
-        !common(&usage, &c, &fit, TF_REGISTRATION_AFFINE, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status) ||
+        !common(usage, &c, &fit, TF_REGISTRATION_AFFINE, &status))
         return status;
     c.thermal.url = arguments[0];
     c.visible.url = arguments[1];
@@ -265,9 +229,9 @@ static int cmd_faces(int argc, char **argv)
     c.visible.threads = c.thermal.threads;
     c.visible.cpu = c.thermal.cpu;
     if (is_records(c.thermal.url) != is_records(c.visible.url))
-        return tf_usage_error(&usage, "two files of records or two videos are needed: their clocks differ");
+        return tf_usage_error(usage, "two files of records or two videos are needed: their clocks differ");
     if (is_records(c.thermal.url) && (!c.thermal_size[0] || !c.visible_size[0]))
-        return tf_usage_error(&usage,
+        return tf_usage_error(usage,
                               "records do not tell the pictures' sizes: --thermal-size and --visible-size");
     tf_catch_interrupt();
     r = see(&thermal, &c.thermal, c.thermal_size, &err);
@@ -275,87 +239,48 @@ static int cmd_faces(int argc, char **argv)
         r = see(&visible, &c.visible, c.visible_size, &err);
     for (size_t i = 0; i < visible.count; i++)
         visible.at[i].t_ns += (int64_t)(c.shift * 1e9);
-    status = r < 0 ? tf_command_error(&usage, "%s", *err.text ? err.text : strerror(-r))
-                   : from_sightings(&usage, &c, &fit, &thermal, &visible);
+    status = r < 0 ? tf_command_error(usage, "%s", *err.text ? err.text : strerror(-r))
+                   : from_sightings(usage, &c, &fit, &thermal, &visible);
     tf_sightings_free(&thermal);
     tf_sightings_free(&visible);
     return status;
 }
 
-static int cmd_live(int argc, char **argv)
+int tf_cmd_calibrate_live(int argc, char **argv)
 {
     struct calibrate c = {.max_skew_ms = MAX_SKEW_MS,
                           .live = {.url = "http://127.0.0.1:8080", .seconds = 30}};
-    const struct tf_option options[] = {
-        {"thermal", TF_OPTION_TEXT, &c.live.cameras[0], "NAME", "the thermal camera"},
-        {"visible", TF_OPTION_TEXT, &c.live.cameras[1], "NAME", "the visible camera"},
-        {"seconds", TF_OPTION_UINT, &c.live.seconds, "N", "how long to look (30)", 1, 3600},
-        {"url", TF_OPTION_TEXT, &c.live.url, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"},
-        {"credentials", TF_OPTION_TEXT, &c.live.credentials, "FILE",
-         "user:password on the file's first line"},
-        {"output", TF_OPTION_TEXT, &c.output, "FILE", "the calibration to write"},
-        {"overwrite", TF_OPTION_FLAG, &c.overwrite, NULL, "replace the file if it exists"},
-        {"model", TF_OPTION_TEXT, &c.model, "NAME", "affine (default) or homography"},
-        {"max-skew", TF_OPTION_NUMBER, &c.max_skew_ms, "MS",
-         "frames of one moment are at most so far apart (25)", 0, 1000},
-        {"threshold", TF_OPTION_NUMBER, &c.threshold, "PX",
-         "a point further off is wrong, thermal pixels (0.15 eye distances)", 0.01, 1000},
-        {"json", TF_OPTION_FLAG, &c.json, NULL, "one object on one line"},
+    const struct tf_bind bind[] = {
+        {"thermal", &c.live.cameras[0]},
+        {"visible", &c.live.cameras[1]},
+        {"seconds", &c.live.seconds},
+        {"url", &c.live.url},
+        {"credentials", &c.live.credentials},
+        {"output", &c.output},
+        {"overwrite", &c.overwrite},
+        {"model", &c.model},
+        {"max-skew", &c.max_skew_ms},
+        {"threshold", &c.threshold},
+        {"json", &c.json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "calibrate live",
-        .arguments = "",
-        .summary = "Registers two cameras from a face that both see now, through a running thermofaced.",
-        .options = options,
-        .notes = "One person moves slowly about the place where people will sit. See docs/pairs.md.",
-    };
+    const struct tf_usage *usage = tf_command("calibrate live");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_sightings sightings[2] = {{0}};
     struct tf_fit_options fit;
     struct tf_error err = {0};
     int status, r;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status) ||
-        !common(&usage, &c, &fit, TF_REGISTRATION_AFFINE, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status) ||
+        !common(usage, &c, &fit, TF_REGISTRATION_AFFINE, &status))
         return status;
     if (!c.live.cameras[0] || !c.live.cameras[1])
-        return tf_usage_error(&usage, "--thermal NAME and --visible NAME are needed");
+        return tf_usage_error(usage, "--thermal NAME and --visible NAME are needed");
     tf_catch_interrupt();
     r = tf_sightings_watch_live(sightings, &c.live, &err);
-    status = r < 0 ? tf_command_error(&usage, "%s", err.text)
-                   : from_sightings(&usage, &c, &fit, &sightings[0], &sightings[1]);
+    status = r < 0 ? tf_command_error(usage, "%s", err.text)
+                   : from_sightings(usage, &c, &fit, &sightings[0], &sightings[1]);
     tf_sightings_free(&sightings[0]);
     tf_sightings_free(&sightings[1]);
-    return status;
-}
-
-int tf_cmd_calibrate(int argc, char **argv)
-{
-    static const struct tf_option none[] = {{0}};
-    const struct tf_usage usage = {
-        .command = "calibrate",
-        .arguments = "points | faces | live",
-        .summary = "Finds where the visible camera's pixels lie in the thermal camera's picture.",
-        .options = none,
-        .notes =
-            "  calibrate points CSV           from points matched by hand\n"
-            "  calibrate faces THERMAL VISIBLE  from recordings or records of a face that both saw\n"
-            "  calibrate live                 from a face that both cameras of a running thermofaced see\n"
-            "'thermoface calibrate points --help' explains one of them.",
-    };
-    const char *arguments[TF_ARGUMENTS_MAX];
-    int status;
-
-    if (argc > 1 && strcmp(argv[1], "points") == 0)
-        return cmd_points(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "faces") == 0)
-        return cmd_faces(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "live") == 0)
-        return cmd_live(argc - 1, argv + 1);
-    if (argc > 1 && argv[1][0] != '-')
-        return tf_usage_error(&usage, "'%s' is not a way to calibrate: points, faces or live", argv[1]);
-    if (tf_options_parse(&usage, argc, argv, arguments, &status))
-        return tf_usage_error(&usage, "points, faces or live is missing");
     return status;
 }

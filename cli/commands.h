@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "cli/table.h"
 
 int tf_cmd_devices(int argc, char **argv);
 int tf_cmd_watch(int argc, char **argv);
@@ -14,9 +15,10 @@ int tf_cmd_record(int argc, char **argv);
 int tf_cmd_mark(int argc, char **argv);
 int tf_cmd_verify(int argc, char **argv);
 int tf_cmd_plot(int argc, char **argv);
-int tf_cmd_calibrate(int argc, char **argv);
+int tf_cmd_calibrate_points(int argc, char **argv);
+int tf_cmd_calibrate_faces(int argc, char **argv);
+int tf_cmd_calibrate_live(int argc, char **argv);
 int tf_cmd_run(int argc, char **argv);
-int tf_cmd_bench(int argc, char **argv);
 int tf_cmd_model(int argc, char **argv);
 
 int tf_cmd_bench_model(int argc, char **argv);

@@ -5,7 +5,6 @@
 
 #include "capture/source.h"
 #include "cli/commands.h"
-#include "cli/options.h"
 
 #define DEVICES_MAX 64
 
@@ -46,23 +45,17 @@ static void print_rows(void)
 int tf_cmd_devices(int argc, char **argv)
 {
     bool formats = false;
-    const struct tf_option options[] = {
-        {"formats", TF_OPTION_FLAG, &formats, NULL, "list the rows of the camera-format table instead"},
+    const struct tf_bind bind[] = {
+        {"formats", &formats},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "devices",
-        .arguments = "",
-        .summary = "Lists the cameras of this machine, what they offer, their controls, and which row of the "
-                   "camera-format table fits.",
-        .options = options,
-    };
+    const struct tf_usage *usage = tf_command("devices");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_device *devices;
     struct tf_error err = {0};
     int status, n;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     if (formats) {
         print_rows();
@@ -70,10 +63,10 @@ int tf_cmd_devices(int argc, char **argv)
     }
     devices = calloc(DEVICES_MAX, sizeof(*devices));
     if (!devices)
-        return tf_command_error(&usage, "out of memory");
+        return tf_command_error(usage, "out of memory");
     n = tf_devices_list(devices, DEVICES_MAX, &err);
     if (n < 0) {
-        status = tf_command_error(&usage, "%s", *err.text ? err.text : strerror(-n));
+        status = tf_command_error(usage, "%s", *err.text ? err.text : strerror(-n));
     } else {
         for (int i = 0; i < n; i++)
             print_device(&devices[i]);

@@ -10,7 +10,6 @@
 #include "cli/eval_csv.h"
 #include "cli/eval_image.h"
 #include "cli/eval_orders.h"
-#include "cli/options.h"
 #include "cli/progress.h"
 #include "inference/face/tracker.h"
 #include "inference/landmarks.h"
@@ -333,50 +332,29 @@ static int command(int argc, char **argv, bool points)
     struct request q = {.threads = 1, .readings = 1, .points = points};
     char path[4096];
     int status;
-    const struct tf_option options[] = {
-        {"images", TF_OPTION_TEXT, &q.images, "DIR", "folder of the pictures that the CSV names"},
-        {"model", TF_OPTION_TEXT, &q.model, "FILE",
-         points ? "the landmark network" : "the landmark network (landmarks68.onnx of --models)"},
-        {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
-        {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"box-off", TF_OPTION_NUMBER, &q.box_off, "PERCENT",
-         "move each box by this share of its longer side, in a direction of its own (0)", 0, 100},
-        {"readings", TF_OPTION_UINT, &q.readings, "N",
-         "read N times, each from the box of the last one's points, as a tracker does (1)", 1, 16},
-        {"mirror", TF_OPTION_FLAG, &q.mirror, NULL,
-         "read each face twice, as it is and mirrored, and take the mean"},
-        {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
-        {0},
+    const struct tf_bind bind[] = {
+        {"images", &q.images},     {"model", &q.model},
+        {"models", &models},       {"threads", &q.threads},
+        {"cpu", &q.cpu},           {"box-off", &q.box_off},
+        {"readings", &q.readings}, {"mirror", &q.mirror},
+        {"json", &q.json},         {0},
     };
-    const struct tf_usage usage = {
-        .command = points ? "eval points" : "eval visible68",
-        .arguments = "CSV",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary = points ? "Scores a landmark network of any order on pictures with 68 true points."
-                          : "Scores a 68-point network on pictures with 68 true points.",
-        .options = options,
-        .notes = "Each face's crop comes from the tight box of its true points. NME is the mean distance "
-                 "over the outer\n"
-                 "eye corners' distance (36, 45), in percent.",
-    };
+    const struct tf_usage *usage = tf_command(points ? "eval points" : "eval visible68");
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
     if (q.images == NULL)
-        return tf_usage_error(&usage,
-                              "--images DIR is needed: the folder of the pictures that the CSV names");
+        return tf_usage_error(usage, "--images DIR is needed: the folder of the pictures that the CSV names");
     if (q.model == NULL && points)
-        return tf_usage_error(&usage, "--model FILE is needed");
+        return tf_usage_error(usage, "--model FILE is needed");
     if (q.model == NULL) {
         if ((size_t)snprintf(path, sizeof(path), "%s/landmarks68.onnx", tf_models_folder(models)) >=
             sizeof(path))
-            return tf_command_error(&usage, "the path of the models folder is too long");
+            return tf_command_error(usage, "the path of the models folder is too long");
         q.model = path;
     }
-    return evaluate(&usage, &q);
+    return evaluate(usage, &q);
 }
 
 int tf_eval_visible68(int argc, char **argv)

@@ -10,7 +10,6 @@
 #include "cli/eval_csv.h"
 #include "cli/eval_image.h"
 #include "cli/eval_orders.h"
-#include "cli/options.h"
 #include "cli/progress.h"
 #include "inference/segment.h"
 
@@ -260,34 +259,25 @@ int tf_eval_segmentation(int argc, char **argv)
     struct tf_error err = {0};
     struct eval *e;
     int status, r;
-    const struct tf_option options[] = {
-        {"images", TF_OPTION_TEXT, &q.images, "DIR", "folder of the pictures that the CSV names"},
-        {"model", TF_OPTION_TEXT, &q.model, "FILE", "the segmentation network"},
-        {"models", TF_OPTION_TEXT, &models, "DIR", "accepted like everywhere; --model is a path of its own"},
-        {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
+    const struct tf_bind bind[] = {
+        {"images", &q.images},
+        {"model", &q.model},
+        {"models", &models},
+        {"threads", &q.threads},
+        {"cpu", &q.cpu},
+        {"json", &q.json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "eval segmentation",
-        .arguments = "CSV",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary =
-            "Scores a segmentation network on pictures with 68 true points: mean intersection over union.",
-        .options = options,
-        .notes = "The true regions (background, skin, brows, eyes, nose, mouth) are drawn from the points.",
-    };
+    const struct tf_usage *usage = tf_command("eval segmentation");
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
     if (q.images == NULL || q.model == NULL)
-        return tf_usage_error(&usage, "--images DIR and --model FILE are both needed");
+        return tf_usage_error(usage, "--images DIR and --model FILE are both needed");
     e = calloc(1, sizeof(*e));
     if (e == NULL)
-        return tf_command_error(&usage, "out of memory");
+        return tf_command_error(usage, "out of memory");
     tf_catch_interrupt();
     r = open_all(e, &q, &err);
     if (r == 0) {
@@ -303,7 +293,7 @@ int tf_eval_segmentation(int argc, char **argv)
     if (r == 0 && e->images == 0)
         r = tf_fail(&err, -EINVAL, "%s: no rows below the header", q.csv);
     if (r < 0)
-        tf_command_error(&usage, "%s", err.text);
+        tf_command_error(usage, "%s", err.text);
     else
         print(e, q.json);
     tf_csv_close(&e->csv);

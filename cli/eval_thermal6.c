@@ -9,8 +9,6 @@
 #include "cli/commands.h"
 #include "cli/eval.h"
 #include "cli/eval_csv.h"
-#include "cli/mirror.h"
-#include "cli/options.h"
 #include "cli/progress.h"
 #include "inference/face.h"
 
@@ -444,38 +442,26 @@ int tf_eval_thermal6(int argc, char **argv)
     const char *models = NULL, *mirror = NULL, *arguments[TF_ARGUMENTS_MAX];
     struct request q = {.threads = 1};
     int status;
-    const struct tf_option options[] = {
-        {"recordings", TF_OPTION_TEXT, &q.recordings, "DIR", "folder of the recordings (REC.mkv)"},
-        {"negative", TF_OPTION_TEXT, &q.negative, "CSV", "stretches with nobody in view: counts false faces"},
-        {"models", TF_OPTION_TEXT, &models, "DIR", "folder of the networks"},
-        {"threads", TF_OPTION_UINT, &q.threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &q.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"mirror", TF_OPTION_TEXT, &mirror, "WHEN", TF_MIRROR_HELP},
-        {"json", TF_OPTION_FLAG, &q.json, NULL, "print one JSON object"},
+    const struct tf_bind bind[] = {
+        {"recordings", &q.recordings},
+        {"negative", &q.negative},
+        {"models", &models},
+        {"threads", &q.threads},
+        {"cpu", &q.cpu},
+        {"mirror", &mirror},
+        {"json", &q.json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "eval thermal6",
-        .arguments = "CSV",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary =
-            "Plays recordings as a camera would, tracker on, and judges the frames whose faces are labelled.",
-        .options = options,
-        .notes = "The recordings are read as --format lepton3-y16 --rotate 90. A face counts as found when a "
-                 "reported nose\n"
-                 "lies within one eye distance of the true one.",
-    };
+    const struct tf_usage *usage = tf_command("eval thermal6");
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
     if (q.recordings == NULL)
         return tf_usage_error(
-            &usage, "--recordings DIR is needed: the folder with the recordings that the CSV names");
-    status = tf_read_mirror(&usage, mirror, &q.mirror);
-    if (status)
-        return status;
+            usage, "--recordings DIR is needed: the folder with the recordings that the CSV names");
+    if (mirror)
+        tf_mirror_parse(mirror, &q.mirror);
     q.models = tf_models_folder(models);
-    return evaluate(&usage, &q);
+    return evaluate(usage, &q);
 }

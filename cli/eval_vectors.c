@@ -9,7 +9,6 @@
 
 #include "cli/commands.h"
 #include "cli/eval.h"
-#include "cli/options.h"
 #include "inference/engine.h"
 
 /* Floats of one vector file: 1 GiB. */
@@ -130,27 +129,16 @@ int tf_eval_vectors(int argc, char **argv)
                *arguments[TF_ARGUMENTS_MAX];
     uint64_t threads = 1;
     bool json = false;
-    const struct tf_option options[] = {
-        {"input", TF_OPTION_TEXT, &input_path, "F32",
-         "samples, one after the other: 32-bit floats, little endian"},
-        {"expect", TF_OPTION_TEXT, &expect_path, "F32", "the outputs that they must give"},
-        {"models", TF_OPTION_TEXT, &models, "DIR", "accepted like everywhere; MODEL is a path of its own"},
-        {"threads", TF_OPTION_UINT, &threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"json", TF_OPTION_FLAG, &json, NULL, "print one JSON object"},
+    const struct tf_bind bind[] = {
+        {"input", &input_path},
+        {"expect", &expect_path},
+        {"models", &models},
+        {"threads", &threads},
+        {"cpu", &cpu},
+        {"json", &json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "eval vectors",
-        .arguments = "MODEL",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary = "Runs a model on recorded inputs and counts the quantised outputs that differ from "
-                   "recorded ones.",
-        .options = options,
-        .notes = "max_abs is in steps of the output's scale (for an output that is not quantised, in its own "
-                 "unit).",
-    };
+    const struct tf_usage *usage = tf_command("eval vectors");
     struct tf_engine_options engine_options = {0};
     struct tf_engine *engine = NULL;
     float *input = NULL, *expect = NULL;
@@ -159,10 +147,10 @@ int tf_eval_vectors(int argc, char **argv)
     struct tf_error err = {0};
     int status, r;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     if (input_path == NULL || expect_path == NULL)
-        return tf_usage_error(&usage, "--input F32 and --expect F32 are both needed");
+        return tf_usage_error(usage, "--input F32 and --expect F32 are both needed");
     engine_options.threads = (int)threads;
     engine_options.cpu = cpu;
     r = tf_engine_open(arguments[0], &engine_options, &engine, &err);
@@ -173,7 +161,7 @@ int tf_eval_vectors(int argc, char **argv)
     if (r == 0)
         r = run(engine, input_path, expect_path, input, input_count, expect, expect_count, &res, &err);
     if (r < 0) {
-        tf_command_error(&usage, "%s", err.text);
+        tf_command_error(usage, "%s", err.text);
     } else if (json) {
         json_t *o =
             json_pack("{s:I,s:I,s:f}", "samples", (json_int_t)res.samples, "differences",

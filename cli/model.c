@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "inference/engine.h"
 
 /* Characters of a metadata value on the terminal; tf.mean has more than a thousand. */
@@ -104,37 +103,29 @@ int tf_cmd_model(int argc, char **argv)
     const char *cpu = NULL;
     uint64_t threads = 1;
     bool json = false;
-    const struct tf_option options[] = {
-        {"threads", TF_OPTION_UINT, &threads, "N", "plan for N threads (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"json", TF_OPTION_FLAG, &json, NULL, "print one JSON object"},
+    const struct tf_bind bind[] = {
+        {"threads", &threads},
+        {"cpu", &cpu},
+        {"json", &json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "model",
-        .arguments = "FILE",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary =
-            "Describes an ONNX model: inputs, outputs, work, memory, metadata, and each step as it will run.",
-        .options = options,
-    };
+    const struct tf_usage *usage = tf_command("model");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_engine_options engine_options = {0};
     struct tf_engine *engine;
     struct tf_error err = {0};
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     engine_options.threads = (int)threads;
     engine_options.cpu = cpu;
     if (tf_engine_open(arguments[0], &engine_options, &engine, &err))
-        return tf_command_error(&usage, "%s", err.text);
+        return tf_command_error(usage, "%s", err.text);
     if (!json)
         print_text(engine, arguments[0]);
     else if (print_json(engine, arguments[0]))
-        status = tf_command_error(&usage, "%s: names in it are not UTF-8, so there is no JSON of them",
+        status = tf_command_error(usage, "%s: names in it are not UTF-8, so there is no JSON of them",
                                   arguments[0]);
     else
         status = TF_EXIT_OK;

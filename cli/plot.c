@@ -234,49 +234,31 @@ int tf_cmd_plot(int argc, char **argv)
 {
     struct plot p = {.regions = "nose_tip,forehead,cheek_right,cheek_left,chin,perinasal",
                      .size = {1200, 800}};
-    const struct tf_option options[] = {
-        {"output", TF_OPTION_TEXT, &p.output, "FILE", "the picture, .png or .svg (NAME_plot.png here)"},
-        {"regions", TF_OPTION_TEXT, &p.regions, "LIST",
-         "names with commas, or all (nose_tip,forehead and others)"},
-        {"recording", TF_OPTION_TEXT, &p.recording, "PART",
-         "of several recordings those whose name has this part"},
-        {"size", TF_OPTION_SIZE, p.size, "WxH", "of the picture in pixels (1200x800)", 300, 10000},
-        {"overwrite", TF_OPTION_FLAG, &p.overwrite, NULL, "replace a picture that exists"},
-        {0},
+    const struct tf_bind bind[] = {
+        {"output", &p.output}, {"regions", &p.regions},     {"recording", &p.recording},
+        {"size", p.size},      {"overwrite", &p.overwrite}, {0},
     };
-    const struct tf_usage usage = {
-        .command = "plot",
-        .arguments = "SESSION",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary =
-            "Draws the regions' temperatures, breathing rate and marks of recorded sessions over time.",
-        .options = options,
-        .notes = "SESSION is a folder with recordings (docs/recording.md). A gap in a line: no valid value. "
-                 "Gray: the\n"
-                 "shutter was closed or temperatures settled after it. For example:\n"
-                 "  thermoface plot study/sub-07 --output sub-07.svg",
-    };
+    const struct tf_usage *usage = tf_command("plot");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_recorded *found = NULL;
     bool wanted[TF_REGIONS] = {0};
     int status, n, chosen = 0, result = TF_EXIT_OK;
 
-    p.usage = &usage;
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    p.usage = usage;
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     status = choose(&p, wanted);
     if (status)
         return status;
     n = tf_find_recordings(arguments[0], &found);
     if (n < 0)
-        return tf_command_error(&usage, "%s: %s", arguments[0], strerror(-n));
+        return tf_command_error(usage, "%s: %s", arguments[0], strerror(-n));
     for (int i = 0; i < n; i++)
         chosen += !p.recording || strstr(found[i].stem, p.recording);
     if (!chosen)
-        result = tf_command_error(&usage, "%s: no such recording is in it", arguments[0]);
+        result = tf_command_error(usage, "%s: no such recording is in it", arguments[0]);
     else if (p.output && chosen > 1)
-        result = tf_command_error(&usage,
+        result = tf_command_error(usage,
                                   "%s: %d recordings are in it: choose one with --recording, or leave out "
                                   "--output",
                                   arguments[0], chosen);

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "publish/http/http.h"
 
 #define ANSWER_MAX (256u << 10)
@@ -207,55 +206,44 @@ int tf_cmd_record(int argc, char **argv)
     struct server server = {.url = "http://127.0.0.1:8080"};
     struct start s = {.emissivity = NAN, .distance = NAN, .reflected = NAN, .room = NAN, .humidity = NAN};
     bool json = false, is_start, is_stop;
-    const struct tf_option options[] = {
-        {"subject", TF_OPTION_TEXT, &s.subject, "LABEL", "start: who; letters and digits, 07 say"},
-        {"session", TF_OPTION_TEXT, &s.session, "LABEL", "start: which visit"},
-        {"task", TF_OPTION_TEXT, &s.task, "LABEL", "start: what is done, stroop say"},
-        {"note", TF_OPTION_TEXT, &s.note, "TEXT", "start: kept with the recording"},
-        {"emissivity", TF_OPTION_NUMBER, &s.emissivity, "X", "start: of skin (0.98); kept, not computed with",
-         0.01, 1},
-        {"distance", TF_OPTION_NUMBER, &s.distance, "M", "start: metres from camera to face", 0, 1000},
-        {"reflected", TF_OPTION_NUMBER, &s.reflected, "C", "start: reflected temperature", -273.15, 2000},
-        {"room", TF_OPTION_NUMBER, &s.room, "C", "start: the room's temperature", -100, 100},
-        {"humidity", TF_OPTION_NUMBER, &s.humidity, "PERCENT", "start: the room's relative humidity", 0, 100},
-        {"url", TF_OPTION_TEXT, &server.url, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"},
-        {"credentials", TF_OPTION_TEXT, &server.credentials, "FILE",
-         "user:password on the file's first line"},
-        {"json", TF_OPTION_FLAG, &json, NULL, "print the daemon's answer as one JSON object"},
+    const struct tf_bind bind[] = {
+        {"subject", &s.subject},
+        {"session", &s.session},
+        {"task", &s.task},
+        {"note", &s.note},
+        {"emissivity", &s.emissivity},
+        {"distance", &s.distance},
+        {"reflected", &s.reflected},
+        {"room", &s.room},
+        {"humidity", &s.humidity},
+        {"url", &server.url},
+        {"credentials", &server.credentials},
+        {"json", &json},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "record",
-        .arguments = "start|stop|status",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary = "Starts, ends or shows the recording of a session by a running thermofaced.",
-        .options = options,
-        .notes = "The folder is set by directory in [recording] (docs/recording.md). For example:\n"
-                 "  thermoface record start --subject 07 --session 2 --task stroop",
-    };
+    const struct tf_usage *usage = tf_command("record");
     const char *arguments[TF_ARGUMENTS_MAX], *state;
     json_t *body = NULL, *answer = NULL;
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     is_start = !strcmp(arguments[0], "start");
     is_stop = !strcmp(arguments[0], "stop");
     if (!is_start && !is_stop && strcmp(arguments[0], "status"))
-        return tf_usage_error(&usage, "'%s': start, stop or status", arguments[0]);
+        return tf_usage_error(usage, "'%s': start, stop or status", arguments[0]);
     if (is_start && (!s.subject || !s.task))
-        return tf_usage_error(&usage, "start needs --subject and --task");
+        return tf_usage_error(usage, "start needs --subject and --task");
     if (!is_start && (s.subject || s.session || s.task || s.note))
-        return tf_usage_error(&usage, "--subject, --session, --task and --note belong to start");
-    status = check_utf8(&usage, "--note", s.note);
+        return tf_usage_error(usage, "--subject, --session, --task and --note belong to start");
+    status = check_utf8(usage, "--note", s.note);
     if (status)
         return status;
     if (is_start)
         body = start_body(&s);
     else if (is_stop)
         body = json_object();
-    status = ask(&usage, &server,
+    status = ask(usage, &server,
                  is_start  ? "/record/start"
                  : is_stop ? "/record/stop"
                            : "/record",
@@ -269,7 +257,7 @@ int tf_cmd_record(int argc, char **argv)
         print_session(answer);
     state = text_of(answer, "state");
     if (!strcmp(state, "failed"))
-        status = tf_command_error(&usage, "%s",
+        status = tf_command_error(usage, "%s",
                                   json_object_get(answer, "error") ? text_of(answer, "error")
                                                                    : "the recording has failed");
     json_decref(answer);
@@ -281,41 +269,28 @@ int tf_cmd_mark(int argc, char **argv)
     struct server server = {.url = "http://127.0.0.1:8080"};
     const char *value = NULL;
     bool json = false;
-    const struct tf_option options[] = {
-        {"value", TF_OPTION_TEXT, &value, "TEXT", "what goes with it: a number, a word"},
-        {"url", TF_OPTION_TEXT, &server.url, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"},
-        {"credentials", TF_OPTION_TEXT, &server.credentials, "FILE",
-         "user:password on the file's first line"},
-        {"json", TF_OPTION_FLAG, &json, NULL, "print the daemon's answer as one JSON object"},
-        {0},
+    const struct tf_bind bind[] = {
+        {"value", &value}, {"url", &server.url}, {"credentials", &server.credentials}, {"json", &json}, {0},
     };
-    const struct tf_usage usage = {
-        .command = "mark",
-        .arguments = "TEXT",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary = "Marks this moment in the session that a running thermofaced records.",
-        .options = options,
-        .notes = "The moment is that of the request's arrival, by the clock of the frames.",
-    };
+    const struct tf_usage *usage = tf_command("mark");
     const char *arguments[TF_ARGUMENTS_MAX];
     uint64_t asked_ns, answered_ns, stamp_ns;
     json_t *body, *answer = NULL;
     bool here;
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
-    status = check_utf8(&usage, "TEXT", arguments[0]);
+    status = check_utf8(usage, "TEXT", arguments[0]);
     if (!status)
-        status = check_utf8(&usage, "--value", value);
+        status = check_utf8(usage, "--value", value);
     if (status)
         return status;
     body = json_object();
     set_text(body, "text", arguments[0]);
     set_text(body, "value", value);
     asked_ns = tf_now_ns();
-    status = ask(&usage, &server, "/mark", body, &answer);
+    status = ask(usage, &server, "/mark", body, &answer);
     answered_ns = tf_now_ns();
     json_decref(body);
     if (status)

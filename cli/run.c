@@ -7,8 +7,6 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/mirror.h"
-#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "pipeline/pipeline.h"
@@ -31,14 +29,10 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
     const char *const outputs[] = {r->ndjson, r->csv, r->video};
 
     *csv_format = TF_FILE_CSV;
-    if (r->csv_profile) {
-        if (!strcmp(r->csv_profile, "openface"))
-            *csv_format = TF_FILE_CSV_OPENFACE;
-        else if (strcmp(r->csv_profile, "thermoface"))
-            return tf_usage_error(usage, "--csv-profile %s: must be thermoface or openface", r->csv_profile);
-        if (!r->csv)
-            return tf_usage_error(usage, "--csv-profile needs --csv FILE");
-    }
+    if (r->csv_profile && !r->csv)
+        return tf_usage_error(usage, "--csv-profile needs --csv FILE");
+    if (r->csv_profile && !strcmp(r->csv_profile, "openface"))
+        *csv_format = TF_FILE_CSV_OPENFACE;
     if (r->region_masks && !r->segmentation)
         return tf_usage_error(usage, "--region-masks needs --segmentation FILE");
     if (is_stdout(r->ndjson) && is_stdout(r->csv))
@@ -201,91 +195,65 @@ static int read_black_body(const struct tf_usage *usage, struct tf_run *r)
 int tf_cmd_run(int argc, char **argv)
 {
     struct tf_run r = {.camera = "thermal", .threads = 1, .black_body_c = NAN};
-    const struct tf_option options[] = {
-        {"format", TF_OPTION_TEXT, &r.format, "ROW",
-         "row of the camera-format table ('thermoface devices --formats')"},
-        {"rotate", TF_OPTION_ROTATE, &r.rotate, "DEGREES", "clockwise turn that makes the picture upright"},
-        {"scale", TF_OPTION_NUMBER, &r.scale, "X", "row y16: degrees C = value * scale + offset", 0, 1e6},
-        {"offset", TF_OPTION_NUMBER, &r.offset, "X", "row y16: see --scale", -1e6, 1e6},
-        {"ndjson", TF_OPTION_TEXT, &r.ndjson, "FILE",
-         "write the records, one JSON object a line ('-': standard output)"},
-        {"csv", TF_OPTION_TEXT, &r.csv, "FILE",
-         "write the records as CSV, one row a frame ('-': standard output)"},
-        {"csv-profile", TF_OPTION_TEXT, &r.csv_profile, "NAME", "columns: thermoface (default) or openface"},
-        {"video", TF_OPTION_TEXT, &r.video, "FILE", "write the annotated video (H.264; .mkv or .mp4)"},
-        {"codec", TF_OPTION_TEXT, &r.codec, "NAME", "libavcodec's encoder for --video (libx264)"},
-        {"palette", TF_OPTION_TEXT, &r.palette, "NAME", "colours of --video (iron)"},
-        {"overwrite", TF_OPTION_FLAG, &r.overwrite, NULL, "replace output files that exist"},
-        {"limit", TF_OPTION_UINT, &r.limit, "N", "stop after N frames", 1, 1e15},
-        {"camera", TF_OPTION_TEXT, &r.camera, "NAME", "camera's name in the records (thermal)"},
-        {"faces", TF_OPTION_UINT, &r.faces, "N", "most faces in a frame (4)", 1, TF_FACES_MAX},
-        {"mirror", TF_OPTION_TEXT, &r.mirror, "WHEN", TF_MIRROR_HELP},
-        {"no-filter", TF_OPTION_FLAG, &r.no_filter, NULL, "leave out points_filtered"},
-        {"models", TF_OPTION_TEXT, &r.models, "DIR",
-         "folder of the networks (TF_MODELS, else the shipped ones)"},
-        {"segmentation", TF_OPTION_TEXT, &r.segmentation, "FILE",
-         "network that marks the parts of faces; --video shows them"},
-        {"region-masks", TF_OPTION_FLAG, &r.region_masks, NULL, "measure regions within these parts"},
-        {"threads", TF_OPTION_UINT, &r.threads, "N", "threads of the engine (1)", 1, 16},
-        {"cpu", TF_OPTION_TEXT, &r.cpu, "LEVEL", "cap the instruction set (TF_CPU, else the best there is)"},
-        {"output", TF_OPTION_TEXT, &r.output, "FOLDER",
-         "sessions, several inputs: where results go (the data set's derivatives/thermoface)"},
-        {"jobs", TF_OPTION_UINT, &r.jobs, "N", "sessions, several inputs: so many at once (one a processor)",
-         1, 64},
-        {"no-video", TF_OPTION_FLAG, &r.no_video, NULL, "sessions, several inputs: no annotated video"},
-        {"physio-rate", TF_OPTION_NUMBER, &r.physio_rate, "HZ",
-         "sessions, several inputs: of the physio table (5)", 0.1, 100},
-        {"black-body", TF_OPTION_TEXT, &r.black_body, "X,Y,W,H",
-         "a reference in the upright picture: corrected columns beside the raw ones"},
-        {"black-body-temperature", TF_OPTION_NUMBER, &r.black_body_c, "C", "its true temperature", -40, 550},
-        {"archive", TF_OPTION_FLAG, &r.archive, NULL,
-         "only pack FFVHUFF videos to FFV1; replaced when every pixel is the same"},
-        {"quiet", TF_OPTION_FLAG, &r.quiet, NULL, "no progress, no summary"},
+    const struct tf_bind bind[] = {
+        {"format", &r.format},
+        {"rotate", &r.rotate},
+        {"scale", &r.scale},
+        {"offset", &r.offset},
+        {"ndjson", &r.ndjson},
+        {"csv", &r.csv},
+        {"csv-profile", &r.csv_profile},
+        {"video", &r.video},
+        {"codec", &r.codec},
+        {"palette", &r.palette},
+        {"overwrite", &r.overwrite},
+        {"limit", &r.limit},
+        {"camera", &r.camera},
+        {"faces", &r.faces},
+        {"mirror", &r.mirror},
+        {"no-filter", &r.no_filter},
+        {"models", &r.models},
+        {"segmentation", &r.segmentation},
+        {"region-masks", &r.region_masks},
+        {"threads", &r.threads},
+        {"cpu", &r.cpu},
+        {"output", &r.output},
+        {"jobs", &r.jobs},
+        {"no-video", &r.no_video},
+        {"physio-rate", &r.physio_rate},
+        {"black-body", &r.black_body},
+        {"black-body-temperature", &r.black_body_c},
+        {"archive", &r.archive},
+        {"quiet", &r.quiet},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "run",
-        .arguments = "INPUT...",
-        .arguments_min = 1,
-        .arguments_max = TF_ARGUMENTS_MAX,
-        .summary = "Finds the faces of a video file and measures their regions, one record for every frame.",
-        .options = options,
-        .notes =
-            "INPUT is a video that FFmpeg decodes, or 'synthetic:…' (docs/cli.md). For example:\n"
-            "  thermoface run rec.mkv --format lepton3-y16 --rotate 90 --csv out.csv --video out.mkv\n"
-            "A folder of recorded sessions, or several videos: records, tables and annotated videos go to "
-            "a folder;\nwhat is there already is not made again:\n"
-            "  thermoface run study/ --jobs 2\n"
-            "  thermoface run *.mkv --format lepton3-y16 --rotate 90 --output results",
-    };
+    const struct tf_usage *usage = tf_command("run");
     const char *arguments[TF_ARGUMENTS_MAX];
     enum tf_file_format csv_format;
     struct stat st;
     int status, count = 0;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     while (count < TF_ARGUMENTS_MAX && arguments[count])
         count++;
-    status = read_black_body(&usage, &r);
+    status = read_black_body(usage, &r);
     if (status)
         return status;
-    status = tf_read_mirror(&usage, r.mirror, &r.mirror_mode);
-    if (status)
-        return status;
+    if (r.mirror)
+        tf_mirror_parse(r.mirror, &r.mirror_mode);
     if (r.archive)
-        return tf_run_archive(&usage, &r, arguments, count);
+        return tf_run_archive(usage, &r, arguments, count);
     if (count == 1 && !r.output && !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {
         if (r.no_video || r.jobs || r.physio_rate)
-            return tf_usage_error(&usage,
-                                  "--no-video, --jobs and --physio-rate belong to a session's folder, "
-                                  "several inputs or --output");
-        status = check(&usage, &r, arguments[0], &csv_format);
-        return status ? status : run(&usage, &r, arguments[0], csv_format);
+            return tf_usage_error(usage, "--no-video, --jobs and --physio-rate belong to a session's folder, "
+                                         "several inputs or --output");
+        status = check(usage, &r, arguments[0], &csv_format);
+        return status ? status : run(usage, &r, arguments[0], csv_format);
     }
     if (r.ndjson || r.csv || r.video || r.csv_profile)
-        return tf_usage_error(&usage,
+        return tf_usage_error(usage,
                               "--ndjson, --csv and --video name files of one input; sessions and several "
                               "inputs go to --output FOLDER");
-    return tf_run_many(&usage, &r, arguments, count);
+    return tf_run_many(usage, &r, arguments, count);
 }

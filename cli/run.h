@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/options.h"
+#include "base/options.h"
 #include "inference/face.h"
 
 struct tf_run {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "cli/verify.h"
 #include "publish/tables.h"
 
@@ -211,32 +210,23 @@ static void check_folder(struct tf_verify *v, const char *folder, int depth)
 int tf_cmd_verify(int argc, char **argv)
 {
     struct tf_verify v = {0};
-    const struct tf_option options[] = {
-        {"trim", TF_OPTION_FLAG, &v.trim, NULL, "take a last line without an end (of a crash) out of tables"},
+    const struct tf_bind bind[] = {
+        {"trim", &v.trim},
         {0},
     };
-    const struct tf_usage usage = {
-        .command = "verify",
-        .arguments = "FOLDER",
-        .arguments_min = 1,
-        .arguments_max = 1,
-        .summary = "Checks recorded sessions: every frame decodes with its checksum, counts agree, clocks "
-                   "increase, lines are whole.",
-        .options = options,
-        .notes = "FOLDER is a session's folder, a subject's, or the whole data set.",
-    };
+    const struct tf_usage *usage = tf_command("verify");
     const char *arguments[TF_ARGUMENTS_MAX];
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     tf_verify_video_init();
     check_folder(&v, arguments[0], 0);
     if (v.problems)
-        return tf_command_error(&usage, "%s: %u problem%s", arguments[0], v.problems,
+        return tf_command_error(usage, "%s: %u problem%s", arguments[0], v.problems,
                                 v.problems == 1 ? "" : "s");
     if (!v.recordings)
-        return tf_command_error(&usage, "%s: no recording is in it", arguments[0]);
+        return tf_command_error(usage, "%s: no recording is in it", arguments[0]);
     printf("%u recording%s: all right\n", v.recordings, v.recordings == 1 ? "" : "s");
     return TF_EXIT_OK;
 }

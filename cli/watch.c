@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "publish/http/http.h"
 
 /* A record of 8 faces is some 40 kB; a line beyond this is not from thermofaced. */
@@ -224,21 +223,11 @@ int tf_cmd_watch(int argc, char **argv)
     struct watch w = {.url = "http://127.0.0.1:8080"};
     const char *credentials = NULL;
     uint64_t seconds = 0;
-    const struct tf_option options[] = {
-        {"camera", TF_OPTION_TEXT, &w.camera, "NAME", "which camera; needed when there are several"},
-        {"url", TF_OPTION_TEXT, &w.url, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"},
-        {"credentials", TF_OPTION_TEXT, &credentials, "FILE", "user:password on the file's first line"},
-        {"json", TF_OPTION_FLAG, &w.json, NULL, "pass every record on as it comes, one JSON object a line"},
-        {"seconds", TF_OPTION_UINT, &seconds, "N", "end after N seconds (else on Ctrl-C)", 1, 1e9},
-        {0},
+    const struct tf_bind bind[] = {
+        {"camera", &w.camera}, {"url", &w.url},       {"credentials", &credentials},
+        {"json", &w.json},     {"seconds", &seconds}, {0},
     };
-    const struct tf_usage usage = {
-        .command = "watch",
-        .arguments = "",
-        .summary = "Follows a running thermofaced: one line a second with rate, latency, faces, "
-                   "temperatures, losses.",
-        .options = options,
-    };
+    const struct tf_usage *usage = tf_command("watch");
     const char *arguments[TF_ARGUMENTS_MAX];
     char address[1024], user[64], password[128];
     struct tf_error err = {0};
@@ -246,23 +235,23 @@ int tf_cmd_watch(int argc, char **argv)
     size_t base;
     int status;
 
-    if (!tf_options_parse(&usage, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     if (credentials && tf_credentials_read(credentials, user, password, &err))
-        return tf_command_error(&usage, "%s", err.text);
+        return tf_command_error(usage, "%s", err.text);
     tf_catch_interrupt();
     if (seconds)
         w.end_ns = tf_now_ns() + seconds * 1000000000ull;
     w.line = malloc(LINE_MAX_BYTES);
     w.curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
     if (!w.line || !w.curl) {
-        status = tf_command_error(&usage, "out of memory");
+        status = tf_command_error(usage, "out of memory");
         goto fail;
     }
     if (w.camera) {
         name = curl_easy_escape(w.curl, w.camera, 0);
         if (!name) {
-            status = tf_command_error(&usage, "out of memory");
+            status = tf_command_error(usage, "out of memory");
             goto fail;
         }
     }
@@ -270,7 +259,7 @@ int tf_cmd_watch(int argc, char **argv)
         base--;
     if ((size_t)snprintf(address, sizeof(address), "%.*s/landmarks%s%s", (int)base, w.url,
                          name ? "?camera=" : "", name ? name : "") >= sizeof(address)) {
-        status = tf_usage_error(&usage, "--url: longer than %zu bytes", sizeof(address));
+        status = tf_usage_error(usage, "--url: longer than %zu bytes", sizeof(address));
         goto fail;
     }
     curl_easy_setopt(w.curl, CURLOPT_URL, address);
@@ -288,7 +277,7 @@ int tf_cmd_watch(int argc, char **argv)
         curl_easy_setopt(w.curl, CURLOPT_USERNAME, user);
         curl_easy_setopt(w.curl, CURLOPT_PASSWORD, password);
     }
-    status = follow(&usage, &w, address);
+    status = follow(usage, &w, address);
 
 fail:
     curl_free(name);
