@@ -7,6 +7,12 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* With inference/engine.h the public face of libtf_engine; everything else stays inside it. */
+#pragma GCC visibility push(default)
+
 #define TF_ERROR_TEXT 512
 
 /* Owned by the caller; `{0}` is a valid, empty one. The text never ends in a newline and never names
@@ -25,5 +31,10 @@ int tf_vfail(struct tf_error *err, int code, const char *format, va_list args)
 
 /* Puts "prefix: " before a message that is already there (a path before a parser's complaint, say). */
 void tf_error_prefix(struct tf_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,11 @@
 
 #include "base/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
 #define TF_TENSOR_RANK_MAX 6
 
 /* Limits on what is read from a file; each breach is an error that names the node or tensor. */
@@ -29,7 +34,7 @@ struct tf_engine;
 
 struct tf_engine_options {
     int threads;     /* 0 = 1; the calling thread is one of them; at most 16 */
-    const char *cpu; /* NULL = best of this machine (and TF_CPU); else a level name, see base/cpu.h */
+    const char *cpu; /* NULL = best of this machine (and TF_CPU); else generic, avx2, … (base/cpu.h) */
 };
 
 /* A graph input or output, as the ONNX file declares it (float32 outside, NCHW). Owned by the engine. */
@@ -110,5 +115,10 @@ int tf_engine_run_u8(struct tf_engine *engine);
 /* Nanoseconds spent in each step of the last run when profiling is on (steps entries), for benchmarks. */
 void tf_engine_profile(struct tf_engine *engine, bool on);
 const uint64_t *tf_engine_step_ns(const struct tf_engine *engine);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 
 #endif
