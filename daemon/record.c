@@ -8,115 +8,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/request.h"
 #include "daemon/service.h"
 
 #define CLOCK_EVERY_NS 10000000000ull
 #define CLOCK_STEP_NS 50000000 /* NTP slews by less than 5 ms in ten seconds */
 
-static int give(json_t *object, int status, char **answer)
-{
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
-    size_t n = text ? strlen(text) : 0;
-
-    json_decref(object);
-    *answer = malloc(n + 2);
-    if (*answer && text) {
-        memcpy(*answer, text, n);
-        memcpy(*answer + n, "\n", 2);
-    } else {
-        free(*answer);
-        *answer = NULL;
-    }
-    free(text);
-    return status;
-}
-
-static int give_error(int status, const struct tf_error *err, char **answer)
-{
-    json_t *object = json_object();
-
-    json_object_set_new(object, "error", json_string_nocheck(err->text));
-    return give(object, status, answer);
-}
-
-static int status_of(int r)
-{
-    switch (r) {
-    case -EINVAL:
-    case -ENAMETOOLONG:
-        return 400;
-    case -EBUSY:
-    case -ENOENT:
-    case -EAGAIN:
-    case -ENOTSUP:
-        return 409;
-    case -ENOSPC:
-        return 507;
-    }
-    return 500;
-}
-
-/* --- reading a request --- */
-
+/* What a request says. */
 struct request {
     const char *subject, *session, *task, *note, *text, *value;
     double emissivity, distance, reflected, room, humidity;
-    char value_text[40];
+    char value_text[TF_REQUEST_NUMBER_TEXT];
 };
-
-struct field {
-    const char *name;
-    const char **text;
-    double *number;
-    double min, max;
-};
-
-/* Strings go into strings, numbers into numbers; anything else is said, so that a slip is not lost. */
-static int read_fields(json_t *body, const struct field *fields, struct request *q, struct tf_error *err)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(body, key, value)
-    {
-        const struct field *f = fields;
-
-        while (f->name && strcmp(f->name, key) != 0)
-            f++;
-        if (!f->name)
-            return tf_fail(err, -EINVAL, "\"%.40s\" is not understood here", key);
-        if (json_is_null(value))
-            continue;
-        if (f->text && json_is_string(value)) {
-            if (strlen(json_string_value(value)) != json_string_length(value))
-                return tf_fail(err, -EINVAL, "\"%s\" has a zero byte", key);
-            *f->text = json_string_value(value);
-        } else if (f->text == &q->value && json_is_number(value)) {
-            snprintf(q->value_text, sizeof(q->value_text), "%.12g", json_number_value(value));
-            q->value = q->value_text;
-        } else if (f->number && json_is_number(value)) {
-            *f->number = json_number_value(value);
-            if (!(*f->number >= f->min && *f->number <= f->max))
-                return tf_fail(err, -EINVAL, "\"%s\" has to be from %g to %g", key, f->min, f->max);
-        } else {
-            return tf_fail(err, -EINVAL, "\"%s\" has to be a %s", key, f->text ? "string" : "number");
-        }
-    }
-    return 0;
-}
-
-static int read_request(json_t **body, const char *text, size_t size, const struct field *fields,
-                        struct request *q, struct tf_error *err)
-{
-    json_error_t problem;
-
-    *body = size ? json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem) : json_object();
-    if (!*body)
-        return tf_fail(err, -EINVAL, "the body is not JSON: %s", problem.text);
-    if (!json_is_object(*body))
-        return tf_fail(err, -EINVAL, "the body is not a JSON object");
-    return read_fields(*body, fields, q, err);
-}
 
 /* --- what is told --- */
 
@@ -166,7 +69,7 @@ static int tell_status(struct tf_service *service, char **answer)
     bool failed = false;
 
     if (!service->session)
-        return give(json_pack("{s:s}", "state", "idle"), 200, answer);
+        return tf_request_answer(json_pack("{s:s}", "state", "idle"), 200, answer);
     cameras = json_array();
     for (int i = 0; i < n; i++) {
         struct tf_recording_status s;
@@ -176,7 +79,7 @@ static int tell_status(struct tf_service *service, char **answer)
         failed |= s.failed;
         json_array_append_new(cameras, tell_camera(&s));
     }
-    return give(tell_session(service, failed ? "failed" : "recording", cameras), 200, answer);
+    return tf_request_answer(tell_session(service, failed ? "failed" : "recording", cameras), 200, answer);
 }
 
 /* --- start and stop --- */
@@ -310,12 +213,12 @@ static int start(struct tf_service *service, const struct request *q, char **ans
 
     options.t_start_utc_ns = (int64_t)options.t_start_ns + tf_utc_offset_ns();
     if (!options.directory) {
-        tf_fail(&err, -ENOTSUP, "sessions are not recorded here: set directory in [recording]");
-        return give_error(409, &err, answer);
+        r = tf_fail(&err, -ENOTCONN, "sessions are not recorded here: set directory in [recording]");
+        return tf_request_error(r, &err, answer);
     }
     if (!q->subject || !q->task) {
-        tf_fail(&err, -EINVAL, "a session needs a subject and a task");
-        return give_error(400, &err, answer);
+        r = tf_fail(&err, -EINVAL, "a session needs a subject and a task");
+        return tf_request_error(r, &err, answer);
     }
     /* A session that has failed has said so; it is not in the next one's way. */
     if (service->session && has_failed(service)) {
@@ -324,12 +227,12 @@ static int start(struct tf_service *service, const struct request *q, char **ans
         forget_session(service);
     }
     if (service->session) {
-        tf_fail(&err, -EBUSY, "%s is being recorded: stop it first", tf_session_stem(service->session));
-        return give_error(409, &err, answer);
+        r = tf_fail(&err, -EBUSY, "%s is being recorded: stop it first", tf_session_stem(service->session));
+        return tf_request_error(r, &err, answer);
     }
     r = tf_session_create(&options, &service->session, &err);
     if (r < 0)
-        return give_error(status_of(r == -ENOENT ? -EIO : r), &err, answer);
+        return tf_request_error(r == -ENOENT ? -EIO : r, &err, answer); /* the folder's, not the client's */
     service->session_subject = strdup(q->subject);
     service->session_name = q->session ? strdup(q->session) : NULL;
     service->session_task = strdup(q->task);
@@ -346,7 +249,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
         tf_session_close(service->session, NULL);
         forget_session(service);
         tf_log(TF_LOG_ERROR, NULL, "recording not started: %s", err.text);
-        return give_error(status_of(r), &err, answer);
+        return tf_request_error(r, &err, answer);
     }
     tf_log(TF_LOG_NOTICE, NULL, "recording %s/%s", tf_session_folder(service->session),
            tf_session_stem(service->session));
@@ -360,8 +263,8 @@ static int stop(struct tf_service *service, char **answer)
     int r, events;
 
     if (!service->session) {
-        tf_fail(&err, -ENOENT, "nothing is being recorded");
-        return give_error(409, &err, answer);
+        r = tf_fail(&err, -ENOTCONN, "nothing is being recorded");
+        return tf_request_error(r, &err, answer);
     }
     cameras = json_array();
     r = end_session(service, cameras, &err);
@@ -375,7 +278,7 @@ static int stop(struct tf_service *service, char **answer)
     }
     tf_log(TF_LOG_NOTICE, NULL, "recording ended%s", r < 0 ? ", with errors" : "");
     forget_session(service);
-    return give(told, 200, answer);
+    return tf_request_answer(told, 200, answer);
 }
 
 static int mark(struct tf_service *service, const struct request *q, uint64_t t_mono_ns, char **answer)
@@ -388,21 +291,21 @@ static int mark(struct tf_service *service, const struct request *q, uint64_t t_
 
     m.t_utc_ns = (int64_t)t_mono_ns + tf_utc_offset_ns();
     if (!service->session) {
-        tf_fail(&err, -ENOENT, "nothing is being recorded: the mark has nowhere to go");
-        return give_error(409, &err, answer);
+        r = tf_fail(&err, -ENOTCONN, "nothing is being recorded: the mark has nowhere to go");
+        return tf_request_error(r, &err, answer);
     }
     if (!q->text) {
-        tf_fail(&err, -EINVAL, "the mark has no text");
-        return give_error(400, &err, answer);
+        r = tf_fail(&err, -EINVAL, "the mark has no text");
+        return tf_request_error(r, &err, answer);
     }
     r = tf_session_mark(service->session, &m, &onset, &err);
     if (r < 0)
-        return give_error(status_of(r), &err, answer);
+        return tf_request_error(r, &err, answer);
     service->marks++;
     tf_utc_format(m.t_utc_ns, utc);
-    return give(json_pack("{s:f,s:I,s:s}", "onset", (double)onset / 1e9, "t_mono_ns", (json_int_t)t_mono_ns,
-                          "t_utc", utc),
-                200, answer);
+    return tf_request_answer(json_pack("{s:f,s:I,s:s}", "onset", (double)onset / 1e9, "t_mono_ns",
+                                       (json_int_t)t_mono_ns, "t_utc", utc),
+                             200, answer);
 }
 
 int tf_service_record(void *context, enum tf_http_record what, const char *text, size_t size,
@@ -410,31 +313,33 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
 {
     struct tf_service *service = context;
     struct request q = {.emissivity = NAN, .distance = NAN, .reflected = NAN, .room = NAN, .humidity = NAN};
-    const struct field of_start[] = {
-        {"subject", &q.subject},
-        {"session", &q.session},
-        {"task", &q.task},
-        {"note", &q.note},
-        {"emissivity", NULL, &q.emissivity, 0.01, 1},
-        {"distance_m", NULL, &q.distance, 0, 1000},
-        {"reflected_c", NULL, &q.reflected, -273.15, 2000},
-        {"room_c", NULL, &q.room, -100, 100},
-        {"humidity_percent", NULL, &q.humidity, 0, 100},
+    const struct tf_request_field of_start[] = {
+        {"subject", .text = &q.subject},
+        {"session", .text = &q.session},
+        {"task", .text = &q.task},
+        {"note", .text = &q.note},
+        {"emissivity", .number = &q.emissivity, .min = 0.01, .max = 1},
+        {"distance_m", .number = &q.distance, .min = 0, .max = 1000},
+        {"reflected_c", .number = &q.reflected, .min = -273.15, .max = 2000},
+        {"room_c", .number = &q.room, .min = -100, .max = 100},
+        {"humidity_percent", .number = &q.humidity, .min = 0, .max = 100},
         {0},
     };
-    const struct field of_mark[] = {{"text", &q.text}, {"value", &q.value}, {0}};
-    const struct field none[] = {{0}};
+    const struct tf_request_field of_mark[] = {
+        {"text", .text = &q.text}, {"value", .text = &q.value, .number_text = q.value_text}, {0}};
+    const struct tf_request_field none[] = {{0}};
     struct tf_error err = {0};
     json_t *body = NULL;
-    int status;
+    int status, r;
 
-    if (read_request(&body, text, size,
-                     what == TF_HTTP_RECORD_START  ? of_start
-                     : what == TF_HTTP_RECORD_MARK ? of_mark
-                                                   : none,
-                     &q, &err) < 0) {
+    r = tf_request_read(&body, text, size,
+                        what == TF_HTTP_RECORD_START  ? of_start
+                        : what == TF_HTTP_RECORD_MARK ? of_mark
+                                                      : none,
+                        &err);
+    if (r < 0) {
         json_decref(body);
-        return give_error(400, &err, answer);
+        return tf_request_error(r, &err, answer);
     }
     pthread_mutex_lock(&service->session_lock);
     switch (what) {

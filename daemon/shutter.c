@@ -1,65 +1,30 @@
 /* A camera's shutter, moved over HTTP. JSON in, JSON out. */
 #include <errno.h>
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "daemon/request.h"
 #include "daemon/service.h"
 
 static const char *const actions[TF_FFC_ACTIONS] = {"trigger", "hold", "release"};
 
 static int read_action(const char *body, size_t size, enum tf_ffc *ret, struct tf_error *err)
 {
-    json_error_t problem;
-    json_t *object = size ? json_loadb(body, size, JSON_REJECT_DUPLICATES, &problem) : json_object();
     const char *word = "trigger";
-    json_t *action;
-    int r = -EINVAL;
+    const struct tf_request_field fields[] = {{"action", .text = &word}, {0}};
+    json_t *object = NULL;
+    int r = tf_request_read(&object, body, size, fields, err);
 
-    if (!json_is_object(object)) {
-        tf_fail(err, r, "the body is not a JSON object");
-        goto out;
-    }
-    action = json_object_get(object, "action");
-    if (json_object_size(object) != (action ? 1u : 0u)) {
-        tf_fail(err, r, "only \"action\" is understood here");
-        goto out;
-    }
-    if (action)
-        word = json_string_value(action);
-    for (int i = 0; word && i < TF_FFC_ACTIONS; i++)
+    if (r == 0)
+        r = -ENOENT;
+    for (int i = 0; r == -ENOENT && i < TF_FFC_ACTIONS; i++)
         if (strcmp(word, actions[i]) == 0) {
             *ret = (enum tf_ffc)i;
             r = 0;
         }
-    if (r)
-        tf_fail(err, r, "\"action\" has to be \"trigger\", \"hold\" or \"release\"");
-out:
+    if (r == -ENOENT)
+        r = tf_fail(err, -EINVAL, "\"action\" has to be \"trigger\", \"hold\" or \"release\"");
     json_decref(object);
     return r;
-}
-
-static int status_of(int r)
-{
-    switch (r) {
-    case 0:
-        return 200;
-    case -EINVAL:
-        return 400;
-    case -ENOENT:
-        return 404;
-    case -ENOTSUP:
-        return 501;
-    case -EBUSY:
-        return 409;
-    case -EAGAIN:
-    case -ENODEV:
-        return 503;
-    case -ETIMEDOUT:
-        return 504;
-    }
-    return 500;
 }
 
 int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer)
@@ -68,7 +33,7 @@ int tf_service_ffc(void *context, const char *camera, const char *body, size_t s
     int n = atomic_load(&service->count), i = 0, r;
     enum tf_ffc action = TF_FFC_TRIGGER;
     struct tf_error err = {0};
-    json_t *object = json_object();
+    json_t *object;
 
     while (i < n && strcmp(service->cameras[i]->name, camera) != 0)
         i++;
@@ -78,12 +43,10 @@ int tf_service_ffc(void *context, const char *camera, const char *body, size_t s
         r = read_action(body, size, &action, &err);
     if (r == 0)
         r = tf_pipeline_ffc(service->pipelines[i], action, &err);
-    json_object_set_new(object, "camera", json_string(camera));
     if (r)
-        json_object_set_new(object, "error", json_string(err.text));
-    else
-        json_object_set_new(object, "action", json_string(actions[action]));
-    *answer = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-    return status_of(r);
+        return tf_request_error(r, &err, answer);
+    object = json_object();
+    json_object_set_new(object, "camera", json_string(camera));
+    json_object_set_new(object, "action", json_string(actions[action]));
+    return tf_request_answer(object, 200, answer);
 }
