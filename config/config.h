@@ -113,9 +113,10 @@ struct tf_config_overlay {
 
 struct tf_config_rtsp {
     bool enabled;
-    char *address;     /* always set: an IPv4 or IPv6 literal, or "localhost" */
-    uint16_t port;     /* 0 = any free one */
-    char *credentials; /* path, or NULL; for tf_credentials_read */
+    char *address;                   /* always set: an IPv4 or IPv6 literal, or "localhost" */
+    uint16_t port;                   /* 0 = any free one */
+    char *credentials;               /* path, or NULL; for tf_credentials_read */
+    char *tls_certificate, *tls_key; /* paths, both or neither; for tf_tls_load */
     uint32_t clients;
     char *codec;           /* always set; libavcodec's name of the encoder */
     uint32_t bitrate_kbps; /* 0 = constant quality */
@@ -129,6 +130,7 @@ struct tf_config_http {
     char *address;
     uint16_t port;
     char *credentials;
+    char *tls_certificate, *tls_key;
     uint32_t clients;
     uint32_t queue_bytes;
 };

@@ -428,6 +428,15 @@ static void check_listener(struct parse *p, enum tf_section section, bool enable
              tf_sections[section].name, address);
 }
 
+static void check_tls(struct parse *p, enum tf_section section, const char *certificate, const char *key)
+{
+    if (!certificate == !key)
+        return;
+    FAIL(p, key_line(p, section, certificate ? "tls-certificate" : "tls-key", 0),
+         "[%s] has %s alone: set both tls-certificate and tls-key", tf_sections[section].name,
+         certificate ? "tls-certificate" : "tls-key");
+}
+
 static void check_inference(struct parse *p)
 {
     const struct tf_config_inference *c = &p->config->inference;
@@ -483,6 +492,8 @@ static void check(struct parse *p)
     }
     check_listener(p, TF_SECTION_RTSP, c->rtsp.enabled, c->rtsp.address, c->rtsp.credentials);
     check_listener(p, TF_SECTION_HTTP, c->http.enabled, c->http.address, c->http.credentials);
+    check_tls(p, TF_SECTION_RTSP, c->rtsp.tls_certificate, c->rtsp.tls_key);
+    check_tls(p, TF_SECTION_HTTP, c->http.tls_certificate, c->http.tls_key);
     if (c->rtsp.enabled && c->http.enabled && c->rtsp.port && c->rtsp.port == c->http.port &&
         strcmp(c->rtsp.address, c->http.address) == 0)
         FAIL(p, key_line(p, TF_SECTION_HTTP, "port", 0), "[rtsp] and [http] would listen on one port, %u",

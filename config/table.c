@@ -218,6 +218,11 @@ const struct tf_key tf_keys[] = {
      .help = "File whose first line is user:password, or the name of a systemd credential. Not set: the "
              "credential "
              "\"rtsp\" if the service was given one, else nobody is asked."},
+    {RTSP, "tls-certificate", TF_VALUE_CREDENTIALS, AT(rtsp, tls_certificate),
+     .help = "PEM file (or the name of a systemd credential) with the server's certificate and its chain: "
+             "the address is rtsps:// then. Read again on SIGHUP."},
+    {RTSP, "tls-key", TF_VALUE_CREDENTIALS, AT(rtsp, tls_key),
+     .help = "PEM file (or the name of a systemd credential) with the certificate's key, not encrypted."},
     {RTSP, "clients", TF_VALUE_UINT, AT(rtsp, clients), "16", 1, 256,
      .help = "Viewers at once, over all cameras."},
     {RTSP, "codec", TF_VALUE_WORD, AT(rtsp, codec), "libx264",
@@ -238,6 +243,11 @@ const struct tf_key tf_keys[] = {
      .help = "File whose first line is user:password, or the name of a systemd credential. Not set: the "
              "credential "
              "\"http\" if the service was given one, else nobody is asked."},
+    {HTTP, "tls-certificate", TF_VALUE_CREDENTIALS, AT(http, tls_certificate),
+     .help = "PEM file (or the name of a systemd credential) with the server's certificate and its chain: "
+             "the address is https:// then. Read again on SIGHUP."},
+    {HTTP, "tls-key", TF_VALUE_CREDENTIALS, AT(http, tls_key),
+     .help = "PEM file (or the name of a systemd credential) with the certificate's key, not encrypted."},
     {HTTP, "clients", TF_VALUE_UINT, AT(http, clients), "32", 1, 1000, .help = "Connections at once."},
     {HTTP, "queue", TF_VALUE_BYTES, AT(http, queue_bytes), "4M", 65536, 268435456, .unit = "bytes",
      .help = "How far a reader of /landmarks may fall behind before it loses whole records, in bytes with "

@@ -12,6 +12,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "daemon/service.h"
+#include "publish/tls.h"
 
 /* Put before a message: which line of the configuration is to be mended. */
 static void at_key(const struct tf_config *config, const char *section, const char *camera, const char *key,
@@ -37,6 +38,21 @@ static int read_credentials(const struct tf_config *config, const char *section,
     r = tf_credentials_read(path, ret->user, ret->password, err);
     if (r < 0)
         at_key(config, section, NULL, "credentials", err);
+    return r;
+}
+
+static int check_tls(const struct tf_config *config, const char *section, const char *certificate,
+                     const char *key, struct tf_error *err)
+{
+    struct tf_tls_pair pair = {0};
+    int r;
+
+    if (!certificate)
+        return 0;
+    r = tf_tls_load(certificate, key, &pair, err);
+    if (r < 0)
+        at_key(config, section, NULL, "tls-certificate", err);
+    tf_tls_free(&pair);
     return r;
 }
 
@@ -76,11 +92,15 @@ int tf_service_check(const struct tf_config *config, struct tf_error *err)
     }
     if (config->rtsp.enabled) {
         r = read_credentials(config, "rtsp", config->rtsp.credentials, &secret, err);
+        if (r == 0)
+            r = check_tls(config, "rtsp", config->rtsp.tls_certificate, config->rtsp.tls_key, err);
         if (r < 0)
             return r;
     }
     if (config->http.enabled) {
         r = read_credentials(config, "http", config->http.credentials, &secret, err);
+        if (r == 0)
+            r = check_tls(config, "http", config->http.tls_certificate, config->http.tls_key, err);
         if (r < 0)
             return r;
     }
