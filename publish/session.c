@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "publish/folder.h"
 #include "publish/session.h"
 #include "publish/text_out.h"
 
@@ -21,6 +22,7 @@
 
 struct tf_session {
     char folder[PATH_BYTES], stem[4 * TF_LABEL_MAX + 64];
+    int root, beh; /* the data set and the session's own folder, open */
     unsigned run;
     int events, clock;
     uint64_t t_start_ns;
@@ -54,120 +56,146 @@ static int check_text(const char *what, const char *text, struct tf_error *err)
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             return tf_fail(err, -EINVAL, "the %s has a tab, a line's end or another control character", what);
-    return 0;
-}
-
-static int make_folder(const char *path, struct tf_error *err)
-{
-    int r;
-
-    if (mkdir(path, 0755) == 0 || errno == EEXIST)
-        return 0;
-    r = -errno;
-    return tf_fail(err, r, "%s: cannot be made: %s", path, strerror(-r));
-}
-
-/* The entry in the folder, too, has to survive a power cut. */
-static void sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
-}
-
-static int write_all(int fd, const char *text, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, text, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        text += n;
-        size -= (size_t)n;
-    }
+    if (!tf_utf8_valid(text))
+        return tf_fail(err, -EINVAL, "the %s is not UTF-8", what);
     return 0;
 }
 
 /* A file of the data set that is made once and then belongs to the researchers. */
-static int make_file(const char *folder, const char *name, const char *text, struct tf_error *err)
+static int make_file(int folder, const char *shown, const char *name, const char *text, struct tf_error *err)
 {
-    char path[PATH_BYTES + 64];
-    int fd, r;
+    int r = tf_folder_put_new(folder, shown, name, text, strlen(text), err);
 
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0 && errno == EEXIST)
-        return 0;
-    r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
-    if (fd >= 0 && r == 0 && fdatasync(fd) < 0)
-        r = -errno;
-    if (fd >= 0)
-        close(fd);
-    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", path, strerror(-r)) : 0;
+    return r == -EEXIST ? 0 : r;
 }
 
-/* Adds a row for the subject unless there is one. */
-static int add_participant(const char *directory, const char *subject, struct tf_error *err)
-{
-    char path[PATH_BYTES + 64], row[TF_LABEL_MAX + 16], *text = NULL, *line;
-    size_t n = strlen(subject) + 4, columns = 1;
-    struct stat st;
-    ssize_t size;
-    int fd, r = 0;
+/* --- participants.tsv --- */
 
-    r = make_file(directory, "participants.tsv", "participant_id\n", err);
-    if (r < 0)
-        return r;
-    snprintf(path, sizeof(path), "%s/participants.tsv", directory);
-    fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        r = -errno;
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode) || st.st_size > (off_t)PARTICIPANTS_MAX) {
-        r = -EFBIG;
-        goto out;
-    }
+static bool has_line(const char *text, const char *line)
+{
+    size_t n = strlen(line);
+
+    for (const char *at = text; at && *at; at = strchr(at, '\n'), at += at != NULL)
+        if (strncmp(at, line, n) == 0 && (!at[n] || strchr("\t\r\n", at[n])))
+            return true;
+    return false;
+}
+
+/* All of it, with a zero byte behind. */
+static int read_text(int fd, char **ret, size_t *size)
+{
+    struct stat st;
+    size_t n = 0;
+    char *text;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    if (st.st_size > (off_t)PARTICIPANTS_MAX)
+        return -EFBIG;
     text = malloc((size_t)st.st_size + 1);
-    size = text ? read(fd, text, (size_t)st.st_size) : -1;
-    if (size < 0) {
-        r = text ? -errno : -ENOMEM;
-        goto out;
+    if (!text)
+        return -ENOMEM;
+    while (n < (size_t)st.st_size) {
+        ssize_t r = pread(fd, text + n, (size_t)st.st_size - n, (off_t)n);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0) {
+            r = -errno;
+            free(text);
+            return (int)r;
+        }
+        if (r == 0)
+            break;
+        n += (size_t)r;
     }
-    text[size] = '\0';
+    text[n] = '\0';
+    *ret = text;
+    *size = n;
+    return 0;
+}
+
+/* The text with a row for the subject; as many cells as the head has, for researchers add columns (age, say),
+ * and its line's end. */
+static char *with_row(const char *text, size_t size, const char *row, size_t *ret)
+{
+    size_t columns = 1, head = strcspn(text, "\n");
+    bool crlf = head && text[head] && text[head - 1] == '\r';
+    char *more = NULL;
+    FILE *f = open_memstream(&more, ret);
+
+    if (!f)
+        return NULL;
+    fwrite(text, 1, size, f);
+    if (!size)
+        fputs("participant_id\n", f);
+    else if (text[size - 1] != '\n')
+        fputs(crlf ? "\r\n" : "\n", f);
+    for (size_t i = 0; i < head; i++)
+        columns += text[i] == '\t';
+    fputs(row, f);
+    for (size_t i = 1; i < columns; i++)
+        fputs("\tn/a", f);
+    fputs(crlf ? "\r\n" : "\n", f);
+    if (fclose(f) != 0) {
+        free(more);
+        return NULL;
+    }
+    return more;
+}
+
+/* Adds a row for the subject unless there is one: read, and put in its place anew, while no other service
+ * does. */
+static int add_participant(int root, const char *directory, const char *subject, struct tf_error *err)
+{
+    static const char name[] = "participants.tsv";
+    char row[TF_LABEL_MAX + 16], *text = NULL, *more = NULL;
+    size_t size = 0, more_size = 0;
+    bool said = false;
+    int fd = -1, locked = tf_folder_lock(root, name, &fd), r = locked;
+
+    if (fd >= 0)
+        r = read_text(fd, &text, &size);
+    if (r < 0)
+        goto out;
     snprintf(row, sizeof(row), "sub-%s", subject);
-    for (line = text; line && *line; line = strchr(line, '\n'), line += line != NULL)
-        if (strncmp(line, row, n) == 0 && (!line[n] || strchr("\t\r\n", line[n])))
-            goto out;
-    /* Researchers add columns (age, say): the new row has as many cells. */
-    for (line = text; *line && *line != '\n'; line++)
-        columns += *line == '\t';
-    if (size && text[size - 1] != '\n')
-        r = write_all(fd, "\n", 1);
-    if (r == 0)
-        r = write_all(fd, row, n);
-    for (size_t i = 1; i < columns && r == 0; i++)
-        r = write_all(fd, "\tn/a", 4);
-    if (r == 0)
-        r = write_all(fd, "\n", 1);
-    if (r == 0 && fdatasync(fd) < 0)
-        r = -errno;
+    if (has_line(text, row))
+        goto out;
+    r = locked;
+    if (r < 0)
+        goto out;
+    more = with_row(text, size, row, &more_size);
+    if (more) {
+        r = tf_folder_put(root, directory, name, more, more_size, err);
+        said = true;
+    } else {
+        r = -ENOMEM;
+    }
 
 out:
     free(text);
+    free(more);
     if (fd >= 0)
         close(fd);
-    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", path, strerror(-r)) : 0;
+    if (r >= 0 || said)
+        return r;
+    if (r == -ELOOP)
+        return tf_fail(err, r,
+                       "%s/%s is a symbolic link, and links inside a data set are not followed: put the "
+                       "file in its place",
+                       directory, name);
+    if (r == -EBUSY)
+        return tf_fail(err, r, "%s/%s: another program holds it locked", directory, name);
+    return tf_fail(err, r, "%s/%s: cannot be written: %s", directory, name, strerror(-r));
 }
 
-static int describe_dataset(const char *directory, struct tf_error *err)
+/* --- the folder --- */
+
+static int describe_dataset(int root, const char *directory, struct tf_error *err)
 {
-    int r = make_file(directory, "dataset_description.json",
+    int r = make_file(root, directory, "dataset_description.json",
                       "{\n  \"Name\": \"thermoface recordings\",\n  \"BIDSVersion\": \"1.9.0\",\n"
                       "  \"DatasetType\": \"raw\",\n"
                       "  \"GeneratedBy\": [{\"Name\": \"thermoface\", \"Version\": \"" TF_VERSION "\"}]\n}\n",
@@ -175,26 +203,32 @@ static int describe_dataset(const char *directory, struct tf_error *err)
 
     if (r == 0)
         r = make_file(
-            directory, "README",
+            root, directory, "README",
             "Recordings of thermoface. Each camera's raw frames are in *_video.mkv, one row for each "
             "frame in *_frames.csv\nand *_frames.ndjson, marks in *_events.tsv; the manual's page on "
             "recordings explains them.\n",
             err);
     /* Video is not yet in a released BIDS: the validator is told to pass over it. */
     if (r == 0)
-        r = make_file(directory, ".bidsignore", "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n", err);
+        r = make_file(root, directory, ".bidsignore", "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n", err);
     return r;
 }
 
 /* The highest run number of this subject, session and task that anything in the folder bears. */
-static int last_run(const char *folder, const char *prefix, unsigned *ret)
+static int last_run(int folder, const char *prefix, unsigned *ret)
 {
-    DIR *dir = opendir(folder);
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     size_t n = strlen(prefix);
     struct dirent *entry;
 
-    if (!dir)
-        return -errno;
+    if (!dir) {
+        int r = -errno;
+
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
     *ret = 0;
     while ((entry = readdir(dir))) {
         char *end;
@@ -214,26 +248,26 @@ static int last_run(const char *folder, const char *prefix, unsigned *ret)
 static int take_run(struct tf_session *s, struct tf_error *err)
 {
     static const char header[] = "onset\tduration\ttrial_type\tvalue\tt_mono_ns\tt_utc\n";
-    char prefix[sizeof(s->stem) + 8], path[sizeof(s->folder) + sizeof(s->stem) + 32];
+    char prefix[sizeof(s->stem) + 8], name[sizeof(s->stem) + 16];
     unsigned run = 0;
     int r;
 
     snprintf(prefix, sizeof(prefix), "%s_run-", s->stem);
-    r = last_run(s->folder, prefix, &run);
+    r = last_run(s->beh, prefix, &run);
     if (r < 0)
         return tf_fail(err, r, "%s: cannot be read: %s", s->folder, strerror(-r));
     for (run++; run <= RUNS_MAX; run++) {
         snprintf(s->stem, sizeof(s->stem), "%.*s%u", (int)sizeof(s->stem) - 12, prefix, run);
-        snprintf(path, sizeof(path), "%s/%s_events.tsv", s->folder, s->stem);
-        s->events = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-        if (s->events >= 0 || errno != EEXIST)
+        snprintf(name, sizeof(name), "%s_events.tsv", s->stem);
+        s->events = tf_folder_file(s->beh, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0644);
+        if (s->events != -EEXIST)
             break;
     }
     if (run > RUNS_MAX)
         return tf_fail(err, -EMFILE, "%s: no run number below %d is free", s->folder, RUNS_MAX + 1);
     s->run = run;
-    r = s->events < 0 ? -errno : write_all(s->events, header, sizeof(header) - 1);
-    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", path, strerror(-r)) : 0;
+    r = s->events < 0 ? s->events : tf_write_all(s->events, header, sizeof(header) - 1);
+    return r < 0 ? tf_fail(err, r, "%s/%s: cannot be written: %s", s->folder, name, strerror(-r)) : 0;
 }
 
 static int describe_events(const struct tf_session *s, const struct tf_session_options *o,
@@ -265,25 +299,25 @@ static int describe_events(const struct tf_session *s, const struct tf_session_o
     tf_out_literal(&out, "\n}\n");
     *out.at = '\0';
     snprintf(name, sizeof(name), "%s_events.json", s->stem);
-    return make_file(s->folder, name, text, err);
+    return make_file(s->beh, s->folder, name, text, err);
 }
 
 /* Beside the marks; frames have both clocks in each row, this says how one ran against the other. */
 static int open_clock(struct tf_session *s, struct tf_error *err)
 {
     static const char header[] = "onset\tt_mono_ns\tt_utc\toffset_ns\tstep_ns\n";
-    char path[sizeof(s->folder) + sizeof(s->stem) + 32], name[sizeof(s->stem) + 16];
+    char name[sizeof(s->stem) + 16];
     int64_t step;
     int r;
 
-    snprintf(path, sizeof(path), "%s/%s_clock.tsv", s->folder, s->stem);
-    s->clock = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-    r = s->clock < 0 ? -errno : write_all(s->clock, header, sizeof(header) - 1);
+    snprintf(name, sizeof(name), "%s_clock.tsv", s->stem);
+    s->clock = tf_folder_file(s->beh, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0644);
+    r = s->clock < 0 ? s->clock : tf_write_all(s->clock, header, sizeof(header) - 1);
     if (r < 0)
-        return tf_fail(err, r, "%s: cannot be written: %s", path, strerror(-r));
+        return tf_fail(err, r, "%s/%s: cannot be written: %s", s->folder, name, strerror(-r));
     snprintf(name, sizeof(name), "%s_clock.json", s->stem);
     r = make_file(
-        s->folder, name,
+        s->beh, s->folder, name,
         "{\n  \"onset\": {\"Description\": \"Seconds since the session's start\", \"Units\": \"s\"},\n"
         "  \"t_mono_ns\": {\"Description\": \"CLOCK_MONOTONIC of the recording computer\", \"Units\": "
         "\"ns\"},\n"
@@ -303,11 +337,39 @@ static int join(char path[PATH_BYTES], const char *a, const char *b, const char 
     return n < 0 || n >= PATH_BYTES ? tf_fail(err, -ENAMETOOLONG, "%.80s…: the path is too long", a) : 0;
 }
 
+static int make_folders(struct tf_session *s, const struct tf_session_options *o, struct tf_error *err)
+{
+    char subject[TF_LABEL_MAX + 8], visit[TF_LABEL_MAX + 8], shown[PATH_BYTES];
+    int fd = -1, ses = -1, r;
+
+    snprintf(subject, sizeof(subject), "sub-%s", o->subject);
+    r = tf_folder_make(s->root, subject, o->directory, &fd, err);
+    if (r == 0)
+        r = join(shown, o->directory, "/", subject, err);
+    if (r == 0 && o->session) {
+        snprintf(visit, sizeof(visit), "ses-%s", o->session);
+        r = tf_folder_make(fd, visit, shown, &ses, err);
+        if (r == 0 && strlen(shown) + strlen(visit) + 2 > sizeof(shown))
+            r = tf_fail(err, -ENAMETOOLONG, "%.80s…: the path is too long", shown);
+        if (r == 0)
+            sprintf(shown + strlen(shown), "/%s", visit);
+    }
+    if (r == 0)
+        r = tf_folder_make(ses >= 0 ? ses : fd, "beh", shown, &s->beh, err);
+    if (r == 0)
+        r = join(s->folder, shown, "/beh", "", err);
+    tf_folder_sync(ses);
+    tf_folder_sync(fd);
+    if (ses >= 0)
+        close(ses);
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
 int tf_session_create(const struct tf_session_options *o, struct tf_session **ret, struct tf_error *err)
 {
-    char subject[PATH_BYTES], visit[PATH_BYTES];
     struct tf_session *s;
-    struct stat st;
     int r;
 
     r = check_label("subject", o->subject, err);
@@ -319,31 +381,22 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
         r = check_text("note", o->note, err);
     if (r < 0)
         return r;
-    if (stat(o->directory, &st) < 0) {
-        r = -errno;
-        return tf_fail(err, r, "%s: %s; make the folder that recordings go to", o->directory, strerror(-r));
-    }
     s = calloc(1, sizeof(*s));
     if (!s)
         return tf_fail(err, -ENOMEM, "no memory for a session");
-    s->events = s->clock = -1;
+    s->events = s->clock = s->beh = -1;
     s->t_start_ns = o->t_start_ns;
-
-    r = join(subject, o->directory, "/sub-", o->subject, err);
+    s->root = tf_folder_open(o->directory);
+    if (s->root < 0) {
+        r = tf_fail(err, s->root, "%s: %s; make the folder that recordings go to", o->directory,
+                    strerror(-s->root));
+        goto fail;
+    }
+    r = make_folders(s, o, err);
     if (r == 0)
-        r = join(visit, subject, o->session ? "/ses-" : "", o->session ? o->session : "", err);
+        r = describe_dataset(s->root, o->directory, err);
     if (r == 0)
-        r = join(s->folder, visit, "/beh", "", err);
-    if (r == 0)
-        r = make_folder(subject, err);
-    if (r == 0)
-        r = make_folder(visit, err);
-    if (r == 0)
-        r = make_folder(s->folder, err);
-    if (r == 0)
-        r = describe_dataset(o->directory, err);
-    if (r == 0)
-        r = add_participant(o->directory, o->subject, err);
+        r = add_participant(s->root, o->directory, o->subject, err);
     if (r < 0)
         goto fail;
     snprintf(s->stem, sizeof(s->stem), "sub-%s%s%s_task-%s", o->subject, o->session ? "_ses-" : "",
@@ -355,9 +408,8 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
         r = open_clock(s, err);
     if (r < 0)
         goto fail;
-    sync_folder(s->folder);
-    sync_folder(subject);
-    sync_folder(o->directory);
+    tf_folder_sync(s->beh);
+    tf_folder_sync(s->root);
     *ret = s;
     return 0;
 
@@ -387,7 +439,11 @@ int tf_session_close(struct tf_session *s, struct tf_error *err)
         close(s->clock);
     }
     /* Also the recordings' entries that were made since. */
-    sync_folder(s->folder);
+    tf_folder_sync(s->beh);
+    if (s->beh >= 0)
+        close(s->beh);
+    if (s->root >= 0)
+        close(s->root);
     free(s);
     return r;
 }
@@ -432,7 +488,7 @@ int tf_session_clock(struct tf_session *s, int64_t *step_ns, struct tf_error *er
     n = snprintf(row, sizeof(row), "%llu.%06llu\t%llu\t%s\t%lld\t%lld\n",
                  (unsigned long long)(onset / 1000000000), (unsigned long long)(onset % 1000000000 / 1000),
                  (unsigned long long)now, utc, (long long)offset, (long long)step);
-    r = fstat(s->clock, &before) < 0 ? -errno : write_all(s->clock, row, (size_t)n);
+    r = fstat(s->clock, &before) < 0 ? -errno : tf_write_all(s->clock, row, (size_t)n);
     /* Half a row would spoil the table. */
     if (r < 0 && ftruncate(s->clock, before.st_size) < 0)
         r = -errno;
@@ -444,13 +500,30 @@ int tf_session_clock(struct tf_session *s, int64_t *step_ns, struct tf_error *er
     return 0;
 }
 
+/* As RFC 4180 and BIDS have it: in quotes where there is a quote or a blank at an end, quotes inside doubled.
+ * Readers take an unquoted one at a cell's beginning, R anywhere in it, for the begin of such a cell. */
+static void put_cell(struct tf_out *o, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (!strchr(text, '"') && (!n || (text[0] != ' ' && text[n - 1] != ' '))) {
+        tf_out_bytes(o, text, n);
+        return;
+    }
+    tf_out_literal(o, "\"");
+    for (const char *c = text; *c; c++)
+        tf_out_bytes(o, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+    tf_out_literal(o, "\"");
+}
+
 int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *onset_ns, struct tf_error *err)
 {
-    char row[2 * TF_MARK_MAX + 256], utc[TF_UTC_TEXT];
+    char row[4 * TF_MARK_MAX + 256];
+    struct tf_out out = {.at = row, .end = row + sizeof(row)};
     int64_t onset = (int64_t)(mark->t_mono_ns - s->t_start_ns);
     uint64_t size = onset < 0 ? (uint64_t)-onset : (uint64_t)onset;
     struct stat before;
-    int n, r;
+    int r;
 
     if (!*mark->text)
         return tf_fail(err, -EINVAL, "the mark has no text");
@@ -459,16 +532,22 @@ int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *o
         r = check_text("mark's value", mark->value, err);
     if (r < 0)
         return r;
-    tf_utc_format(mark->t_utc_ns, utc);
-    n = snprintf(row, sizeof(row), "%s%llu.%06llu\t0\t%s\t%s\t%llu\t%s\n", onset < 0 ? "-" : "",
-                 (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000 / 1000),
-                 mark->text, mark->value && *mark->value ? mark->value : "n/a",
-                 (unsigned long long)mark->t_mono_ns, utc);
-    if (n < 0 || (size_t)n >= sizeof(row))
+    out.at +=
+        snprintf(row, sizeof(row), "%s%llu.%06llu\t0\t", onset < 0 ? "-" : "",
+                 (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000 / 1000));
+    put_cell(&out, mark->text);
+    tf_out_literal(&out, "\t");
+    put_cell(&out, mark->value && *mark->value ? mark->value : "n/a");
+    tf_out_literal(&out, "\t");
+    tf_out_uint(&out, mark->t_mono_ns);
+    tf_out_literal(&out, "\t");
+    tf_out_utc(&out, mark->t_utc_ns);
+    tf_out_literal(&out, "\n");
+    if (out.full)
         return tf_fail(err, -EINVAL, "the mark is too long");
     if (fstat(s->events, &before) < 0)
         return tf_fail(err, -errno, "%s_events.tsv: %s", s->stem, strerror(errno));
-    r = write_all(s->events, row, (size_t)n);
+    r = tf_write_all(s->events, row, (size_t)(out.at - row));
     if (r < 0) {
         /* Half a row would spoil the table. */
         if (ftruncate(s->events, before.st_size) < 0)

@@ -19,6 +19,20 @@ static size_t sequence_length(const unsigned char *c)
     return n;
 }
 
+bool tf_utf8_valid(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+
+    while (*c) {
+        size_t n = sequence_length(c);
+
+        if (!n)
+            return false;
+        c += n;
+    }
+    return true;
+}
+
 void tf_out_json_text(struct tf_out *o, const char *text, size_t max)
 {
     static const char hex[] = "0123456789abcdef";

@@ -111,6 +111,7 @@ static inline void tf_out_utc(struct tf_out *o, int64_t t_utc_ns)
     tf_out_text(o, text);
 }
 
+bool tf_utf8_valid(const char *text);
 /* A JSON string of at most `max` bytes of the text; what is not UTF-8 becomes U+FFFD. */
 void tf_out_json_text(struct tf_out *o, const char *text, size_t max);
 

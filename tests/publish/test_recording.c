@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libavcodec/avcodec.h>
@@ -483,6 +484,145 @@ static void runs_and_marks(void **state)
     assert_int_equal(whole, 1);
 }
 
+/* A cell with a quote or a blank at an end is quoted; nothing else is. */
+static void quoted_marks(void **state)
+{
+    static const char *const texts[][2] = {
+        {"plain", "plain"},
+        {"\"start\" one", "\"\"\"start\"\" one\""},
+        {"5\" screen", "\"5\"\" screen\""},
+        {" lead", "\" lead\""},
+        {"a\\tb", "a\\tb"},
+        {"=1+1", "=1+1"},
+    };
+    struct tf_session_options o = session_of("08", NULL, "rest");
+    char path[256], wanted[256];
+    struct tf_session *s = NULL;
+    struct tf_error err = {0};
+    unsigned found;
+    int64_t onset;
+
+    assert_int_equal(tf_session_create(&o, &s, &err), 0);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct tf_mark mark = {.text = texts[i][0], .value = texts[i][0], .t_mono_ns = 1000 + i * 1000};
+
+        assert_int_equal(tf_session_mark(s, &mark, &onset, &err), 0);
+    }
+    assert_int_equal(tf_session_mark(s, &(struct tf_mark){.text = "a\xff", .t_mono_ns = 1000}, &onset, &err),
+                     -EINVAL);
+    assert_non_null(strstr(err.text, "UTF-8"));
+    assert_int_equal(tf_session_close(s, &err), 0);
+    snprintf(path, sizeof(path), "sub-08/beh/sub-08_task-rest_run-1_events.tsv");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        snprintf(wanted, sizeof(wanted), "0.%06zu\t0\t%s\t%s\t%zu\t1970-01-01T00:00:00.000000Z\n", i,
+                 texts[i][1], texts[i][1], 1000 + i * 1000);
+        count_lines(path, wanted, &found);
+        assert_int_equal(found, 1);
+    }
+}
+
+/* Each of many services that start at the same moment adds its subject, and none spoils another's row. */
+static void participants_of_many_services(void **state)
+{
+    enum { SERVICES = 12, ROUNDS = 6 };
+    char path[128], text[8192], row[32];
+    pid_t children[SERVICES];
+    struct stat st;
+    FILE *file;
+    size_t n;
+
+    snprintf(path, sizeof(path), "%s/participants.tsv", folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("participant_id\tage\r\nsub-old\t33",
+          file); /* a table that somebody has edited, without its last end */
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0640), 0);
+    for (int i = 0; i < SERVICES; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            for (int k = 0; k < ROUNDS; k++) {
+                struct tf_session_options o = session_of(row, NULL, "rest");
+                struct tf_session *s = NULL;
+
+                snprintf(row, sizeof(row), "%dx%d", k, k % 2 ? i : 0); /* the same one, and each its own */
+                if (tf_session_create(&o, &s, NULL) < 0 || tf_session_close(s, NULL) < 0)
+                    _exit(1);
+            }
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < SERVICES; i++) {
+        int status;
+
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    file = fopen(path, "r");
+    n = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    assert_ptr_equal(strstr(text, "participant_id\tage\r\nsub-old\t33\r\n"), text);
+    for (int k = 0; k < ROUNDS; k++)
+        for (int i = 0; i < (k % 2 ? SERVICES : 1); i++) {
+            const char *at;
+
+            snprintf(row, sizeof(row), "\nsub-%dx%d\tn/a\r\n", k, i);
+            at = strstr(text, row);
+            assert_non_null(at);
+            assert_null(strstr(at + 1, row));
+            n -= strlen(row) - 1;
+        }
+    assert_int_equal(n, strlen("participant_id\tage\r\nsub-old\t33\r\n"));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    /* Twelve runs of the subject that all had, and nothing that a write has left beside. */
+    snprintf(text, sizeof(text),
+             "ls -A %s | grep -c '\\.part' | grep -qx 0 && [ $(ls %s/sub-0x0/beh/*_events.tsv | wc "
+             "-l) = 12 ]",
+             folder, folder);
+    assert_int_equal(system(text), 0);
+}
+
+/* What a link in the data set points to is not written to, wherever the link stands. */
+static void links_are_not_followed(void **state)
+{
+    static const char *const names[] = {"participants.tsv", "sub-1", "sub-1/ses-2", "sub-1/ses-2/beh"};
+    char elsewhere[96], link[160], command[1000];
+    struct tf_session *s = NULL;
+    struct tf_error err = {0};
+
+    snprintf(elsewhere, sizeof(elsewhere), "%s-elsewhere", folder);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct tf_session_options o = session_of("1", "2", "rest");
+
+        snprintf(command, sizeof(command),
+                 "rm -rf %s %s; mkdir %s; mkdir -p %s/%s; rmdir %s/%s; %s %s; ln -s %s %s/%s", folder,
+                 elsewhere, folder, folder, names[i], folder, names[i], i ? "mkdir" : "touch", elsewhere,
+                 elsewhere, folder, names[i]);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(tf_session_create(&o, &s, &err), -ELOOP);
+        snprintf(link, sizeof(link), "%s/%s is a symbolic link", folder, names[i]);
+        assert_non_null(strstr(err.text, link));
+        snprintf(command, sizeof(command), "[ -z \"$(find %s -mindepth 1)\" ] && [ ! -s %s -o -d %s ]",
+                 elsewhere, elsewhere, elsewhere);
+        assert_int_equal(system(command), 0);
+    }
+    /* The data set itself may be reached through one. */
+    snprintf(command, sizeof(command), "rm -rf %s %s; mkdir %s; ln -s %s %s", folder, elsewhere, elsewhere,
+             elsewhere, folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(
+        tf_session_create(&(struct tf_session_options){.directory = folder, .subject = "1", .task = "t"}, &s,
+                          &err),
+        0);
+    assert_int_equal(tf_session_close(s, &err), 0);
+    snprintf(command, sizeof(command), "[ -e %s/sub-1/beh/sub-1_task-t_run-1_events.tsv ] && rm -rf %s",
+             elsewhere, elsewhere);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +634,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_little_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_and_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(quoted_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(participants_of_many_services, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
     };
 
     av_log_set_level(AV_LOG_ERROR);
