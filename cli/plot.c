@@ -63,6 +63,20 @@ static int split(char *line, char **cells, int max)
     return n;
 }
 
+/* A cell in quotes has what stands between them, quotes inside doubled. */
+static void unquote(char *cell)
+{
+    char *to = cell;
+
+    if (*cell != '"')
+        return;
+    for (const char *c = cell + 1; *c && (*c != '"' || c[1] == '"'); c++) {
+        c += *c == '"';
+        *to++ = *c;
+    }
+    *to = '\0';
+}
+
 static int add_sample(struct tf_plot_picture *picture, double t, const double values[TF_PLOT_LINES])
 {
     if (picture->count == picture->capacity) {
@@ -154,6 +168,8 @@ static void read_marks(struct plot *p, const struct tf_recorded *from)
 
         if (i == 0 || split(line, cells, 8) < 4)
             continue;
+        unquote(cells[2]);
+        unquote(cells[3]);
         m->t = strtod(cells[0], NULL);
         snprintf(m->text, sizeof(m->text), "%s%s%.20s", cells[2], strcmp(cells[3], "n/a") ? " " : "",
                  strcmp(cells[3], "n/a") ? cells[3] : "");

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A number as text that reads back as the same number. */
+/* As it was given: an integer with all its digits, another with as many as bring the same double back. */
 static void number_as_text(const json_t *value, char text[TF_REQUEST_NUMBER_TEXT])
 {
     if (json_is_integer(value)) {
@@ -14,10 +14,12 @@ static void number_as_text(const json_t *value, char text[TF_REQUEST_NUMBER_TEXT
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, TF_REQUEST_NUMBER_TEXT, "%.*g", digits, json_real_value(value));
+        snprintf(text, TF_REQUEST_NUMBER_TEXT - 2, "%.*g", digits, json_real_value(value));
         if (strtod(text, NULL) == json_real_value(value))
-            return;
+            break;
     }
+    if (!strpbrk(text, ".e"))
+        strcat(text, ".0");
 }
 
 static int take_text(const struct tf_request_field *f, const json_t *value, struct tf_error *err)
@@ -100,7 +102,11 @@ int tf_request_read(json_t **body, const char *text, size_t size, const struct t
 {
     json_error_t problem = {0};
 
-    *body = size ? json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem) : json_object();
+    *body = size ? json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem) : json_object();
+    if (!*body && strstr(problem.text, "big integer"))
+        return tf_fail(err, -EINVAL,
+                       "the body has a number that 64 bits cannot hold: send it as a string, or with a "
+                       "decimal point");
     if (!*body)
         return tf_fail(err, -EINVAL, "the body is not JSON: %s", problem.text);
     if (!json_is_object(*body))
@@ -139,7 +145,7 @@ int tf_request_status(int r)
 
 int tf_request_answer(json_t *object, int status, char **answer)
 {
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     size_t n = text ? strlen(text) : 0;
 
     json_decref(object);
