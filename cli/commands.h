@@ -20,6 +20,7 @@ int tf_cmd_calibrate_faces(int argc, char **argv);
 int tf_cmd_calibrate_live(int argc, char **argv);
 int tf_cmd_run(int argc, char **argv);
 int tf_cmd_model(int argc, char **argv);
+int tf_cmd_complete(int argc, char **argv);
 
 int tf_cmd_bench_model(int argc, char **argv);
 int tf_cmd_bench_kernels(int argc, char **argv);

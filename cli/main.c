@@ -171,6 +171,9 @@ static int run(int argc, char **argv)
         puts("thermoface " TF_VERSION);
         return TF_EXIT_OK;
     }
+    /* What bash completion asks; nobody types it, so it is in no table. */
+    if (!strcmp(argv[0], "complete"))
+        return tf_cmd_complete(argc, argv);
     usage = find(argc, argv, &words, &status);
     if (!usage)
         return status;

@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,35 +9,29 @@
 
 #include "base/log.h"
 #include "daemon/service.h"
+#include "daemon/table.h"
 
-#define EXIT_USAGE 2
-
-static const char usage[] =
-    "Usage: thermofaced --config FILE [--check-config]\n"
-    "       thermofaced --help-config | --help | --version\n"
-    "\n"
-    "Runs the cameras of a configuration: records over HTTP, annotated video over RTSP.\n"
-    "\n"
-    "  -c, --config FILE   the configuration, see thermofaced.conf(5)\n"
-    "      --check-config  check it, say what is wrong and where, and end\n"
-    "      --help-config   every key with its type, default and limits\n"
-    "      --debug         more messages\n"
-    "  -h, --help          this text\n"
-    "      --version       the version\n"
-    "\n"
-    "SIGHUP reads the configuration again; SIGTERM and SIGINT end the service.\n";
-
-static int help_config(void)
+static int print_keys(void)
 {
     char *text = tf_config_help();
 
     if (!text) {
         fputs("thermofaced: out of memory\n", stderr);
-        return EXIT_FAILURE;
+        return TF_EXIT_FAILURE;
     }
     fputs(text, stdout);
     free(text);
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return TF_EXIT_OK;
+}
+
+/* A full disk behind a redirection shows only here. */
+static int finish(int status)
+{
+    if ((fflush(stdout) || ferror(stdout)) && status == TF_EXIT_OK) {
+        perror("thermofaced: standard output");
+        status = TF_EXIT_FAILURE;
+    }
+    return status;
 }
 
 /* Before any thread exists, so that every thread inherits it and signals reach only the main loop. */
@@ -74,74 +67,52 @@ static int run(struct tf_config *config)
         tf_log(TF_LOG_ERROR, NULL, "%s", err.text[0] ? err.text : strerror(-r));
     else
         tf_log(TF_LOG_NOTICE, NULL, "ended");
-    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return r < 0 ? TF_EXIT_FAILURE : TF_EXIT_OK;
 }
 
-int main(int argc, char **argv)
+static int start(const char *path, bool check)
 {
-    enum { CHECK = 256, HELP_CONFIG, DEBUG, VERSION };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check-config", no_argument, NULL, CHECK},
-        {"help-config", no_argument, NULL, HELP_CONFIG},
-        {"debug", no_argument, NULL, DEBUG},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, VERSION},
-        {0},
-    };
-    const char *path = NULL;
     struct tf_config *config = NULL;
     struct tf_error err = {0};
-    bool check = false;
-    int option, r;
+    int r = tf_config_load(path, &config, &err);
 
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) >= 0) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case CHECK:
-            check = true;
-            break;
-        case HELP_CONFIG:
-            return help_config();
-        case DEBUG:
-            tf_log_set_level(TF_LOG_DEBUG);
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EXIT_SUCCESS;
-        case VERSION:
-            puts("thermofaced " TF_VERSION);
-            return EXIT_SUCCESS;
-        default:
-            fputs("thermofaced: \"thermofaced --help\" shows what can be given\n", stderr);
-            return EXIT_USAGE;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "thermofaced: \"%s\" is too much; \"thermofaced --help\" shows what can be given\n",
-                argv[optind]);
-        return EXIT_USAGE;
-    }
-    if (!path) {
-        fputs("thermofaced: --config FILE is missing; \"thermofaced --help\" shows what can be given\n",
-              stderr);
-        return EXIT_USAGE;
-    }
-    r = tf_config_load(path, &config, &err);
     if (r == 0)
         r = tf_service_check(config, &err);
     if (r < 0) {
         /* Not through the log: "FILE:LINE: …" at the beginning of the line is what editors understand. */
         fprintf(stderr, "%s\n", err.text);
-        r = EXIT_FAILURE;
+        r = TF_EXIT_FAILURE;
     } else if (check) {
         printf("%s: all right\n", path);
-        r = EXIT_SUCCESS;
+        r = finish(TF_EXIT_OK);
     } else {
         r = run(config);
     }
     tf_config_free(config);
     return r;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL, *arguments[TF_ARGUMENTS_MAX];
+    bool check = false, help_config = false, debug = false, version = false;
+    const struct tf_bind bind[] = {
+        {"config", &path}, {"check-config", &check}, {"help-config", &help_config},
+        {"debug", &debug}, {"version", &version},    {0},
+    };
+    int status;
+
+    if (!tf_options_parse(tf_daemon_usage, bind, argc, argv, arguments, &status))
+        return finish(status);
+    if (version) {
+        puts("thermofaced " TF_VERSION);
+        return finish(TF_EXIT_OK);
+    }
+    if (help_config)
+        return finish(print_keys());
+    if (!path)
+        return tf_usage_error(tf_daemon_usage, "--config FILE is missing");
+    if (debug)
+        tf_log_set_level(TF_LOG_DEBUG);
+    return start(path, check);
 }

@@ -24,6 +24,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.path == "/state":
+            body = json.dumps({"cameras": [{"camera": c} for c in ("thermal", "room", "face_1")]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
         camera = self.path.split("camera=")[-1]
         served[camera] = served.get(camera, 0) + 1
         if camera == "nobody":
