@@ -14,6 +14,7 @@ struct tf_pool {
         lock; /* guards the free stack and `closed`; held for a few instructions, never across a call out */
     size_t count, free_count;
     bool closed;
+    bool abandoned; /* destroyed while frames were out: whoever brings the last one back frees the pool */
     void (*released)(void *context, struct tf_frame *frame);
     void *context;
     unsigned releasing; /* calls of `released` under way */
@@ -151,6 +152,7 @@ void tf_pool_destroy(struct tf_pool *pool)
     while (pool->releasing)
         pthread_cond_wait(&pool->released_done, &pool->lock);
     last = pool->free_count == pool->count;
+    pool->abandoned = !last;
     pthread_mutex_unlock(&pool->lock);
     if (last)
         pool_free(pool);
@@ -211,8 +213,9 @@ void tf_frame_unref(struct tf_frame *frame)
     if (call && --pool->releasing == 0)
         pthread_cond_broadcast(&pool->released_done);
     pool->free_stack[pool->free_count++] = frame->index;
-    /* While a destroy waits for `releasing`, it is the one that frees. */
-    last = !call && pool->closed && pool->free_count == pool->count;
+    /* Until the destroy has looked for itself, the pool is its to free: also between the end of its wait and
+     * its waking up. */
+    last = pool->abandoned && pool->free_count == pool->count;
     pthread_mutex_unlock(&pool->lock);
     if (last)
         pool_free(pool);

@@ -1,11 +1,13 @@
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/frame.h"
@@ -142,6 +144,60 @@ static void threads_return_frames(void **state)
     tf_pool_destroy(pool);
 }
 
+/*
+ * The last two frames come back while the pool is destroyed: one from within `released`, which the destroy
+ * waits for, the other after that wait's end and before its waking up. That moment is made long: a waker that
+ * takes its time, which every caller of pthread_cond_wait must bear.
+ */
+int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+    usleep(3000);
+    return pthread_mutex_lock(mutex);
+}
+
+struct last_two {
+    struct tf_pool *pool;
+    struct tf_frame *frames[2];
+    sem_t inside;
+};
+
+static void linger(void *context, struct tf_frame *frame)
+{
+    sem_post(&((struct last_two *)context)->inside);
+    usleep(1000); /* the destroy waits by now */
+}
+
+static void *unref_both(void *arg)
+{
+    struct last_two *t = arg;
+
+    tf_frame_unref(t->frames[0]);
+    tf_frame_unref(t->frames[1]);
+    return NULL;
+}
+
+static void last_frames_return_during_destroy(void **state)
+{
+    for (int round = 0; round < 20; round++) {
+        struct last_two t = {0};
+        pthread_t other;
+
+        sem_init(&t.inside, 0, 0);
+        assert_int_equal(
+            tf_pool_create(&(struct tf_pool_options){.frames = 2, .released = linger, .context = &t},
+                           &t.pool),
+            0);
+        for (int i = 0; i < 2; i++)
+            t.frames[i] = tf_pool_get(t.pool);
+        assert_int_equal(pthread_create(&other, NULL, unref_both, &t), 0);
+        sem_wait(&t.inside);
+        tf_pool_destroy(t.pool);
+        pthread_join(other, NULL);
+        sem_destroy(&t.inside);
+    }
+}
+
 static void flag_and_stamp_names(void **state)
 {
     assert_string_equal(tf_flag_name(2), "ffc_settling");
@@ -157,6 +213,7 @@ int main(void)
         cmocka_unit_test(limits_are_refused),
         cmocka_unit_test(release_is_called_once_and_not_after_destroy),
         cmocka_unit_test(threads_return_frames),
+        cmocka_unit_test(last_frames_return_during_destroy),
         cmocka_unit_test(flag_and_stamp_names),
     };
     return cmocka_run_group_tests_name("base frame", tests, NULL, NULL);
