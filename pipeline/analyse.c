@@ -165,25 +165,27 @@ static enum tf_state look(struct tf_pipeline *p, const struct tf_frame *frame, s
     return faces->count ? TF_STATE_OK : TF_STATE_NO_FACE;
 }
 
-/* Whether this frame becomes a picture under the limit of pictures per second. */
-static bool picture_due(struct tf_pipeline *p, uint64_t t_ns)
+bool tf_picture_due(uint64_t *due_ns, float fps_max, uint64_t t_ns)
 {
     uint64_t period;
 
-    if (!(p->options.picture_fps_max > 0))
+    if (!(fps_max > 0))
         return true;
-    period = (uint64_t)(1e9 / (double)p->options.picture_fps_max);
+    period = (uint64_t)(1e9 / (double)fps_max);
     /* A frame a little early counts as in time: stamps jitter, and waiting for the next one would halve the
      * rate. */
-    if (t_ns + period / 4 < p->picture_due_ns)
+    if (t_ns + period / 4 < *due_ns)
         return false;
-    p->picture_due_ns = p->picture_due_ns + 2 * period > t_ns ? p->picture_due_ns + period : t_ns + period;
+    /* From due time to due time, not from frame to frame: else 30 frames a second under a limit of 25 would
+     * all be early enough. */
+    *due_ns = *due_ns + 2 * period > t_ns ? *due_ns + period : t_ns + period;
     return true;
 }
 
 static void to_pictures(struct tf_pipeline *p, struct tf_shared_record *shared)
 {
-    if (!p->options.pictures || !tf_picture_wanted(p) || !picture_due(p, shared->record.t_mono_ns))
+    if (!p->options.pictures || !tf_picture_wanted(p) ||
+        !tf_picture_due(&p->picture_due_ns, p->options.picture_fps_max, shared->record.t_mono_ns))
         return;
     tf_shared_record_ref(shared);
     if (p->pictures_wait)

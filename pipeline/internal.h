@@ -21,11 +21,14 @@
 #define TF_PICTURE_RING 3
 #define TF_FRAMES_OUT (1 + TF_LIVE_RING + 1 + 1 + TF_PICTURE_RING + 1 + 1 + 1 + 3)
 /*
- * Frames that may wait for the recording's encoder. V4L2 gives out 32 buffers at most; other sources' frames
- * are plain memory, which bridges a second of a busy processor.
+ * Frames that may wait for the recording's encoder, beside the one that it has. V4L2 gives out 32 buffers at
+ * most, so there the wait is what the way and the encoder leave of them, and `source.frames` may make it
+ * shorter; other sources' frames are plain memory, which bridges a second of a busy processor.
  */
-#define TF_RECORDING_WAIT_V4L2 14
+#define TF_V4L2_FRAMES_MAX 32
+#define TF_V4L2_FRAMES_MIN 24
 #define TF_RECORDING_WAIT 64
+_Static_assert(TF_FRAMES_OUT + 1 < TF_V4L2_FRAMES_MIN, "a recording can wait");
 /* Records out at worst: inference's, the latest, the picture ring, the one drawn, one held by a snapshot, one
  * by the picture of a pair, one to spare. */
 #define TF_RECORDS (1 + 1 + TF_PICTURE_RING + 1 + 1 + 1 + 1)
@@ -216,6 +219,7 @@ struct tf_pipeline {
     pthread_mutex_t recording_control;
     struct tf_recording *recording; /* under recording_control */
     pthread_mutex_t recording_locks[TF_THREADS];
+    unsigned record_waiting;                     /* frames that may wait for a recording's encoder */
     struct tf_recording *recordings[TF_THREADS]; /* as each thread sees it */
     uint32_t recording_number;                   /* capture's lock */
     uint64_t recording_rows_end;    /* capture's lock: frames up to this one were offered to it */
@@ -242,7 +246,8 @@ int tf_pipeline_keep_string(struct tf_pipeline *p, const char **s); /* *s become
 
 /* record.c */
 void tf_pipeline_record_init(struct tf_pipeline *p);
-unsigned tf_pipeline_record_waiting(const struct tf_pipeline *p);
+/* How many frames may be out at once, and how many of them wait for a recording. */
+void tf_pipeline_record_budget(struct tf_pipeline *p);
 void tf_pipeline_record_finish(struct tf_pipeline *p);
 void tf_pipeline_record_frame(struct tf_pipeline *p, struct tf_frame *frame, struct tf_head *head);
 void tf_pipeline_record_row(struct tf_pipeline *p, const struct tf_record *record,
@@ -277,6 +282,9 @@ void *tf_picture_main(void *arg);
 int tf_picture_prepare(struct tf_pipeline *p, uint32_t width, uint32_t height, bool card,
                        struct tf_error *err);
 bool tf_picture_wanted(const struct tf_pipeline *p);
+/* analyse.c: whether a frame of that time becomes a picture under a limit of pictures per second (0: none);
+ * *due_ns is kept by the caller, from 0. */
+bool tf_picture_due(uint64_t *due_ns, float fps_max, uint64_t t_ns);
 void tf_picture_finish(struct tf_pipeline *p);
 
 /* status.c */

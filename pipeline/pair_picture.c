@@ -209,16 +209,6 @@ static bool rest(struct tf_pair_picture *x, uint64_t ns)
     return !stopping;
 }
 
-static bool due(struct tf_pair_picture *x, uint64_t t_ns)
-{
-    uint64_t period = x->options.fps_max > 0 ? (uint64_t)(1e9 / (double)x->options.fps_max) : 0;
-
-    if (t_ns + period / 4 < x->due_ns)
-        return false;
-    x->due_ns = t_ns + period;
-    return true;
-}
-
 static void *picture_main(void *arg)
 {
     struct tf_pair_picture *x = arg;
@@ -239,7 +229,8 @@ static void *picture_main(void *arg)
             continue;
         wait_ns = LOOK_NS;
         now = look(x);
-        if (now.thermal && now.thermal->record.t_mono_ns != stamp && due(x, now.thermal->record.t_mono_ns)) {
+        if (now.thermal && now.thermal->record.t_mono_ns != stamp &&
+            tf_picture_due(&x->due_ns, x->options.fps_max, now.thermal->record.t_mono_ns)) {
             stamp = now.thermal->record.t_mono_ns;
             r = show(x, &now, stamp, &err);
             shown_ns = tf_now_ns();

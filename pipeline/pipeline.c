@@ -88,11 +88,7 @@ static int keep_options(struct tf_pipeline *p, const struct tf_pipeline_options 
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         if (tf_pipeline_keep_string(p, strings[i]) < 0)
             return -ENOMEM;
-    if (p->options.source.frames < TF_FRAMES_OUT)
-        p->options.source.frames = TF_FRAMES_OUT;
-    /* Those that wait for the recording's encoder and the one that it has. */
-    if (options->recordable)
-        p->options.source.frames += tf_pipeline_record_waiting(p) + 1;
+    tf_pipeline_record_budget(p);
     return 0;
 }
 

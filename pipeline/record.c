@@ -20,9 +20,21 @@ void tf_pipeline_record_init(struct tf_pipeline *p)
         pthread_mutex_init(&p->recording_locks[i], NULL);
 }
 
-unsigned tf_pipeline_record_waiting(const struct tf_pipeline *p)
+void tf_pipeline_record_budget(struct tf_pipeline *p)
 {
-    return strncmp(p->options.source.url, "/dev/", 5) == 0 ? TF_RECORDING_WAIT_V4L2 : TF_RECORDING_WAIT;
+    size_t *frames = &p->options.source.frames;
+
+    if (!p->options.recordable) {
+        *frames = *frames < TF_FRAMES_OUT ? TF_FRAMES_OUT : *frames;
+    } else if (tf_source_is_device(p->options.source.url)) {
+        if (*frames == 0 || *frames > TF_V4L2_FRAMES_MAX)
+            *frames = TF_V4L2_FRAMES_MAX;
+        else if (*frames < TF_V4L2_FRAMES_MIN)
+            *frames = TF_V4L2_FRAMES_MIN;
+    } else {
+        *frames = TF_FRAMES_OUT + TF_RECORDING_WAIT + 1;
+    }
+    p->record_waiting = (unsigned)(*frames - TF_FRAMES_OUT - (p->options.recordable ? 1 : 0));
 }
 
 static void set(struct tf_pipeline *p, enum tf_thread_role role, struct tf_recording *recording)
@@ -122,7 +134,7 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     o.analysis.options = p->options.analyser;
     memcpy(o.analysis.black_body, p->options.black_body, sizeof(o.analysis.black_body));
     o.analysis.black_body_c = p->options.black_body_c;
-    o.waiting_max = tf_pipeline_record_waiting(p);
+    o.waiting_max = p->record_waiting;
     o.annotated = options->annotated && p->options.pictures;
     /* Pictures are encoded for the recording even when nobody watches: the encoder is there before them. */
 

@@ -190,7 +190,7 @@ static void forget_source(struct tf_pipeline *p, struct tf_source *source)
  */
 static bool can_come(const struct tf_pipeline *p, int r)
 {
-    bool device = strncmp(p->options.source.url, "/dev/", 5) == 0;
+    bool device = tf_source_is_device(p->options.source.url);
 
     return r != -EINVAL && r != -ENOTSUP && r != -ENOMEM && device;
 }

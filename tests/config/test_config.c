@@ -63,7 +63,7 @@ static void defaults_without_a_word(void **state)
     assert_int_equal(camera->rotate, 0);
     assert_int_equal(camera->pace, TF_CONFIG_PACE_RECORDED);
     assert_int_equal(camera->settle_ns, 10000000000);
-    assert_int_equal(camera->buffers, 12);
+    assert_int_equal(camera->buffers, 32);
     assert_null(c->inference.models);
     assert_null(c->inference.segmentation);
     assert_false(c->inference.region_masks);
