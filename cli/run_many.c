@@ -255,6 +255,14 @@ static double number(const json_t *o, const char *key, double otherwise)
     return json_is_number(v) ? json_number_value(v) : otherwise;
 }
 
+/* A whole number from 0 to max; anything else counts as not there. */
+static uint32_t count_of(const json_t *o, const char *key, uint32_t max)
+{
+    double v = number(o, key, 0);
+
+    return v >= 0 && v <= max ? (uint32_t)v : 0;
+}
+
 static const char *text(const json_t *o, const char *key)
 {
     const char *v = json_string_value(json_object_get(o, key));
@@ -302,7 +310,7 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     struct tf_analyser_options *o = &j->options.analyser;
     json_error_t problem;
     json_t *d;
-    double id;
+    double id, turn;
 
     snprintf(path, sizeof(path), "%s/%s_video.json", from->folder, from->stem);
     d = json_load_file(path, JSON_REJECT_DUPLICATES, &problem);
@@ -311,7 +319,12 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
         return say(b, j, "%s: %s", path, problem.text);
     }
     snprintf(j->camera, sizeof(j->camera), "%s", text(d, "Camera"));
-    j->options.source.rotate = (uint16_t)number(d, "RotateClockwise", 0);
+    turn = number(d, "RotateClockwise", 0);
+    if (turn != 0 && turn != 90 && turn != 180 && turn != 270) {
+        json_decref(d);
+        return say(b, j, "%s: RotateClockwise %g is not one of 0, 90, 180, 270", path, turn);
+    }
+    j->options.source.rotate = (uint16_t)turn;
     j->options.source.scale = j->options.source.offset = 0;
     snprintf(j->format, sizeof(j->format), "%s", "");
     if (strcmp(text(d, "PixelFormat"), "gray16le") == 0) {
@@ -327,13 +340,13 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     j->options.analyse = !json_is_false(json_object_get(d, "Analysed"));
     a = json_object_get(d, "Analysis");
     if (!r->faces)
-        o->faces_max = (uint32_t)number(a, "FacesMax", 0);
+        o->faces_max = count_of(a, "FacesMax", TF_FACES_MAX);
     if (json_is_false(json_object_get(a, "Filter")))
         o->filter = false;
     o->filter_min_cutoff = (float)number(a, "FilterMinCutoff", 0);
     o->filter_beta = (float)number(a, "FilterBeta", 0);
     o->score_min = (float)number(a, "ScoreMin", 0);
-    o->find_every = (uint32_t)number(a, "FindEvery", 0);
+    o->find_every = count_of(a, "FindEvery", 100000);
     /* A session from before there was a choice was read once. */
     if (r->mirror == NULL && !tf_mirror_parse(text(a, "Mirror"), &o->mirror))
         o->mirror = TF_MIRROR_NO;

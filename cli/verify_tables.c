@@ -33,7 +33,8 @@ static int column(const char *header, char gap, const char *name)
         if (strncmp(c, name, n) == 0 && strchr(ends, c[n]))
             return i;
         c = strchr(c, gap);
-        c += c != NULL;
+        if (c)
+            c++;
     }
     return -1;
 }
@@ -154,6 +155,8 @@ struct text {
 
 static bool add(struct text *t, const char *bytes, size_t size)
 {
+    if (!size)
+        return true;
     if (t->size + size > t->capacity) {
         size_t more = 2 * (t->size + size) + 65536;
         char *grown = more <= GZIP_MAX ? realloc(t->bytes, more) : NULL;
