@@ -58,7 +58,7 @@ struct file {
     uint64_t last_ns, period_ns;
     uint64_t expected_ns;  /* where the last frame should be, by the container; 0 = it does not say */
     uint64_t start_ns;     /* live: monotonic time of the first frame */
-    int64_t utc_offset_ns; /* to add to t_mono_ns */
+    int64_t utc_offset_ns; /* offline: to add to t_mono_ns */
     int64_t file_utc_ns;   /* when the recording began */
 };
 
@@ -332,7 +332,6 @@ static int file_start(struct tf_source *source, struct tf_error *err)
     s->pass_ns = 0;
     if (source->info.live) {
         s->start_ns = tf_now_ns();
-        s->utc_offset_ns = tf_utc_offset_ns();
     } else {
         s->start_ns = 0;
         s->utc_offset_ns = s->file_utc_ns;
@@ -560,7 +559,7 @@ static void read_times(struct file *s)
     s->period_ns = (uint64_t)(1e9 / av_q2d(rate));
     if (stream->duration != AV_NOPTS_VALUE && stream->duration > 0)
         length_ns = (uint64_t)av_rescale_q(stream->duration, stream->time_base, (AVRational){1, 1000000000});
-    else if (tag && av_parse_time(&us, tag->value, 1) >= 0 && us > 0)
+    else if (tag && av_parse_time(&us, tag->value, 1) >= 0 && us > 0 && us < INT64_MAX / 1000)
         length_ns = (uint64_t)us * 1000;
     else if (s->format->nb_streams == 1 && s->format->duration != AV_NOPTS_VALUE && s->format->duration > 0)
         length_ns = (uint64_t)s->format->duration * 1000;
@@ -569,7 +568,7 @@ static void read_times(struct file *s)
                                                   : (uint64_t)((double)length_ns / 1e9 * av_q2d(rate) + 0.5);
     /* The recording's own date; without one, the file was last written to when the recording ended. */
     tag = av_dict_get(s->format->metadata, "creation_time", NULL, 0);
-    if (tag && av_parse_time(&us, tag->value, 0) >= 0)
+    if (tag && av_parse_time(&us, tag->value, 0) >= 0 && us > INT64_MIN / 1000 && us < INT64_MAX / 1000)
         s->file_utc_ns = us * 1000;
     else if (stat(s->path, &st) == 0)
         s->file_utc_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec - (int64_t)length_ns;

@@ -2,7 +2,8 @@
  * Inside of capture: what a source implements, and what all of them share. Not for other rooms.
  *
  * source.c turns what a source delivers into a frame for readers: numbers it, adds rotation and radiometry,
- * reads telemetry counters against each other, and follows shutter calibrations.
+ * keeps its times in order and gives live ones their UTC, reads telemetry counters against each other, and
+ * follows shutter calibrations.
  */
 #ifndef TF_CAPTURE_INTERNAL_H
 #define TF_CAPTURE_INTERNAL_H
@@ -17,7 +18,7 @@
 struct tf_source_ops {
     int (*start)(struct tf_source *source, struct tf_error *err);
     void (*stop)(struct tf_source *source);
-    /* Fills planes, sequence, stamp, radiometry and flags of a pool frame. */
+    /* Fills planes, sequence, stamp, radiometry and flags of a pool frame; t_utc_ns too unless info.live. */
     enum tf_next (*next)(struct tf_source *source, int timeout_ms, struct tf_frame **ret,
                          struct tf_error *err);
     int (*truth)(const struct tf_source *source, const struct tf_frame *frame, struct tf_truth *ret, int max);
@@ -52,6 +53,7 @@ struct tf_source {
     uint64_t counter;
     bool had_ffc;
     uint64_t ffc_end_ns; /* of the last frame with the shutter closed */
+    uint64_t last_ns;    /* t_mono_ns of the last frame; 0 = none */
 };
 
 /* They fill *ret only on success; `rest` is what follows the kind's prefix. */

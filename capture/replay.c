@@ -135,7 +135,7 @@ static bool read_utc(const char *text, int64_t *ret)
 
     if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
                &tm.tm_min, &tm.tm_sec, &us, &used) != 7 ||
-        text[used])
+        text[used] || tm.tm_year < 1678 || tm.tm_year > 2261) /* what 64 bits of nanoseconds hold */
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -345,6 +345,7 @@ int tf_replay_open(const struct tf_source_options *options, const char *stem, st
     s->options.pace = TF_PACE_FAST;
     s->options.limit = 0;
     s->options.loop = false;
+    s->options.frozen = false; /* the table says */
     snprintf(s->format, sizeof(s->format), "%s", options->format ? options->format : "");
     s->stem = strdup(stem);
     r = s->stem ? tf_pool_create(&pool, &s->empty) : -ENOMEM;

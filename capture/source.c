@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +13,8 @@
 #define SETTLE_DEFAULT_NS 10000000000ull
 /* A camera counter that jumps further than this was reset or misread; nothing is counted. */
 #define COUNTER_JUMP_MAX 10000u
+/* Two frames of one time: the later one is put this much after the other. */
+#define STEP_MIN_NS 1000u
 
 static bool starts_with(const char *s, const char *prefix)
 {
@@ -52,6 +55,15 @@ static int check_options(const struct tf_source_options *o, struct tf_error *err
     return 0;
 }
 
+bool tf_source_is_device(const char *url)
+{
+    struct stat st;
+
+    if (!starts_with(url, "/dev/") || starts_with(url, "/dev/shm/"))
+        return false;
+    return stat(url, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 int tf_source_open(const struct tf_source_options *options, struct tf_source **ret, struct tf_error *err)
 {
     struct tf_source_options o = *options;
@@ -76,7 +88,7 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
         r = tf_replay_open(&o, o.url + 8, &s, err);
     else if (starts_with(o.url, "file:"))
         r = tf_file_open(&o, o.url + 5, &s, err);
-    else if (starts_with(o.url, "/dev/"))
+    else if (tf_source_is_device(o.url))
         r = tf_v4l2_open(&o, o.url, &s, err);
     else
         r = tf_file_open(&o, o.url, &s, err);
@@ -121,6 +133,7 @@ int tf_source_start(struct tf_source *source, struct tf_error *err)
     source->running = true;
     source->has_counter = false;
     source->frozen.has = false;
+    source->last_ns = 0;
     source->gap = source->capture_gap = 0;
     return 0;
 }
@@ -166,6 +179,24 @@ static uint64_t follow_counter(struct tf_source *s, struct tf_frame *f)
     return lost;
 }
 
+/*
+ * The one model of time: t_mono_ns grows from frame to frame, whatever a driver, a counter or a file says,
+ * and a live frame's UTC is the wall clock's present offset added to it, so that it follows a step of that
+ * clock with the next frame, as marks do. A file's frames bring their own UTC.
+ */
+static void follow_clock(struct tf_source *s, struct tf_frame *f)
+{
+    if (s->last_ns && f->t_mono_ns <= s->last_ns) {
+        f->t_utc_ns += (int64_t)(s->last_ns + STEP_MIN_NS - f->t_mono_ns);
+        f->t_mono_ns = s->last_ns + STEP_MIN_NS;
+        if (f->stamp == TF_STAMP_DRIVER_EOF || f->stamp == TF_STAMP_DRIVER_SOE)
+            f->stamp = TF_STAMP_ARRIVAL; /* no longer the driver's word */
+    }
+    s->last_ns = f->t_mono_ns;
+    if (s->info.live)
+        f->t_utc_ns = (int64_t)f->t_mono_ns + tf_utc_offset_ns();
+}
+
 enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_frame **ret,
                             struct tf_error *err)
 {
@@ -190,6 +221,7 @@ enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_
         *ret = f;
         return TF_NEXT_FRAME;
     }
+    follow_clock(source, f);
     lost = follow_counter(source, f);
     /* What we lost ourselves is missing in the camera's counter too. */
     lost = lost > source->capture_gap ? lost - source->capture_gap : 0;

@@ -82,6 +82,9 @@ struct tf_source_info {
 
 struct tf_source;
 
+/* Whether a url names a V4L2 device: what is under /dev, but files there (/dev/shm, pipes) are files. */
+bool tf_source_is_device(const char *url);
+
 /*
  * Errors: -ENOENT, -EACCES, -EBUSY, -ENODEV (device), -EINVAL (options, or a format row that does not fit
  * what the device or file delivers; both are named), -ENOTSUP, -EIO (unreadable video). The strings in

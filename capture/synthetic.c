@@ -26,9 +26,9 @@ struct synthetic {
     struct tf_pool *pool;
     uint16_t *scratch; /* upright u16 picture, when it is not drawn straight into the frame */
     bool live;
-    uint64_t next;     /* number of the picture that comes next */
-    uint64_t start_ns; /* monotonic time of number 0, less one period */
-    int64_t utc_offset_ns;
+    uint64_t next;          /* number of the picture that comes next */
+    uint64_t start_ns;      /* monotonic time of number 0, less one period */
+    int64_t utc_offset_ns;  /* offline: at the start */
     struct tf_frame *drawn; /* picture `drawn_number`, drawn ahead while waiting for its time */
     uint64_t drawn_number;
 };

@@ -43,6 +43,8 @@ struct v4l2 {
     uint32_t sequence;      /* the driver's last */
     uint64_t long_sequence; /* the same without wrapping */
     uint64_t last_stamp_ns;
+    bool lag_known;
+    uint64_t lag_ns; /* from the driver's stamp to our taking the buffer, the least of late */
     bool has_inputs, no_signal;
     uint64_t signal_asked_ns;
 };
@@ -237,7 +239,8 @@ static int v4l2_start(struct tf_source *source, struct tf_error *err)
                        s->path, strerror(-r));
     }
     s->has_sequence = false;
-    s->last_stamp_ns = 0;
+    s->last_stamp_ns = s->lag_ns = 0;
+    s->lag_known = false;
     s->signal_asked_ns = 0;
     s->no_signal = false;
     return 0;
@@ -272,9 +275,11 @@ static void follow_sequence(struct v4l2 *s, uint32_t sequence)
 static void stamp(struct v4l2 *s, const struct v4l2_buffer *b, struct tf_frame *f)
 {
     uint64_t now = tf_now_ns(),
-             t = (uint64_t)b->timestamp.tv_sec * 1000000000u + (uint64_t)b->timestamp.tv_usec * 1000u;
+             t = (uint64_t)b->timestamp.tv_sec * 1000000000u + (uint64_t)b->timestamp.tv_usec * 1000u, lag;
 
-    f->t_mono_ns = now;
+    /* Arrival; if the driver's other stamps tell how much earlier frames are taken, that much earlier: one
+     * bad stamp is not to stand out among good ones, let alone lie behind the next. */
+    f->t_mono_ns = now - s->lag_ns;
     f->stamp = TF_STAMP_ARRIVAL;
     /*
      * Only a stamp of the monotonic clock is a time of capture here; "copy" and "unknown" are somebody
@@ -289,8 +294,11 @@ static void stamp(struct v4l2 *s, const struct v4l2_buffer *b, struct tf_frame *
                        ? TF_STAMP_DRIVER_SOE
                        : TF_STAMP_DRIVER_EOF;
         s->last_stamp_ns = t;
+        /* The least, forgotten by a sixteenth a frame: a busy processor's delays are not the camera's. */
+        lag = now - f->t_mono_ns;
+        s->lag_ns = !s->lag_known || lag < s->lag_ns ? lag : s->lag_ns + (lag - s->lag_ns) / 16;
+        s->lag_known = true;
     }
-    f->t_utc_ns = (int64_t)f->t_mono_ns + tf_utc_offset_ns();
 }
 
 /* Points the planes at a whole picture in the driver's layout. */
