@@ -392,6 +392,10 @@ void tf_service_record_watch(struct tf_service *service)
     if (pthread_mutex_trylock(&service->session_lock) != 0)
         return;
     log_clock(service);
+    service->session_line[0] = 0;
+    if (service->session)
+        snprintf(service->session_line, sizeof(service->session_line), "recording %s",
+                 tf_session_stem(service->session));
     for (int i = 0; i < n && service->session; i++) {
         struct tf_recording_status s;
 

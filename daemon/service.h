@@ -42,6 +42,7 @@ struct tf_service {
     uint64_t clock_due_ns; /* when the clock's next row is to be written */
     bool clock_said_failed;
     bool session_said_failed, session_said_refused; /* in the log */
+    char session_line[96];                          /* for the status line; of the main thread alone */
 };
 
 /* cameras.c */

@@ -76,9 +76,12 @@ void tf_service_line(struct tf_service *service, char *text, size_t size)
     int n = atomic_load(&service->count);
     size_t used = 0;
 
-    text[0] = 0;
+    /* In front, where no number of cameras can cut it off: an upgrade looks for it
+     * (restart-unless-recording). */
+    snprintf(text, size, "%s", service->session_line);
+    used = strlen(text);
     for (int i = 0; i < n && used < size; i++) {
-        const char *between = i ? "; " : "";
+        const char *between = used ? "; " : "";
         struct tf_status s;
         int w;
 
