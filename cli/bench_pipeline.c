@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "pipeline/models.h"
 #include "pipeline/pipeline.h"
 
 struct bench {

@@ -8,6 +8,7 @@
 
 #include "cli/calibrate.h"
 #include "cli/commands.h"
+#include "pipeline/models.h"
 #include "pipeline/pipeline.h"
 
 #define LINE_MAX_BYTES (1u << 20)

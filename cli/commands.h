@@ -26,12 +26,6 @@ int tf_cmd_bench_model(int argc, char **argv);
 int tf_cmd_bench_kernels(int argc, char **argv);
 int tf_cmd_bench_pipeline(int argc, char **argv);
 
-/*
- * The folder with the networks: `given` (--models), else TF_MODELS, else the source tree's models/ when the
- * program runs from its build folder, else the installed one. Lives as long as the program.
- */
-const char *tf_models_folder(const char *given);
-
 /* From the first SIGINT or SIGTERM on, tf_interrupted() is true; a second one ends the program as usual. */
 void tf_catch_interrupt(void);
 bool tf_interrupted(void);

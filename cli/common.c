@@ -1,34 +1,8 @@
-#include "config.h"
-
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
-
-const char *tf_models_folder(const char *given)
-{
-    static const char build[] = TF_BUILD_ROOT "/";
-    char self[4096];
-    ssize_t n;
-
-    if (given)
-        return given;
-    given = getenv("TF_MODELS");
-    if (given && *given)
-        return given;
-    /* A program that runs from where it was built takes the networks that lie beside its source. */
-    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n > 0) {
-        self[n] = 0;
-        if (!strncmp(self, build, strlen(build)))
-            return TF_SOURCE_ROOT "/models";
-    }
-    return TF_DATADIR "/models";
-}
 
 static volatile sig_atomic_t interrupted;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "pipeline/models.h"
 #include "cli/eval.h"
 #include "cli/eval_csv.h"
 #include "cli/eval_image.h"
@@ -331,6 +332,7 @@ static int command(int argc, char **argv, bool points)
     const char *models = NULL, *arguments[TF_ARGUMENTS_MAX];
     struct request q = {.threads = 1, .readings = 1, .points = points};
     char path[4096];
+    struct tf_error err = {0};
     int status;
     const struct tf_bind bind[] = {
         {"images", &q.images},     {"model", &q.model},
@@ -349,9 +351,10 @@ static int command(int argc, char **argv, bool points)
     if (q.model == NULL && points)
         return tf_usage_error(usage, "--model FILE is needed");
     if (q.model == NULL) {
-        if ((size_t)snprintf(path, sizeof(path), "%s/landmarks68.onnx", tf_models_folder(models)) >=
-            sizeof(path))
-            return tf_command_error(usage, "the path of the models folder is too long");
+        models = tf_models_folder(models);
+        if (tf_models_have(models, "landmarks68.onnx", &err) < 0)
+            return tf_command_error(usage, "%s", err.text);
+        snprintf(path, sizeof(path), "%s/landmarks68.onnx", models);
         q.model = path;
     }
     return evaluate(usage, &q);

@@ -7,6 +7,7 @@
 
 #include "capture/source.h"
 #include "cli/commands.h"
+#include "pipeline/models.h"
 #include "cli/eval.h"
 #include "cli/eval_csv.h"
 #include "cli/progress.h"
@@ -419,6 +420,8 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     r = read_labels(e, q->csv, &err);
     if (r == 0 && q->negative != NULL)
         r = read_stretches(e, q->negative, &err);
+    if (r == 0)
+        r = tf_models_check(&options, &err);
     if (r == 0)
         r = tf_analyser_create(&options, &e->analyser, &err);
     if (r == 0)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "pipeline/models.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "pipeline/pipeline.h"

@@ -12,6 +12,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "daemon/service.h"
+#include "pipeline/models.h"
 #include "publish/tls.h"
 
 /* Put before a message: which line of the configuration is to be mended. */
@@ -61,11 +62,18 @@ int tf_service_check(const struct tf_config *config, struct tf_error *err)
     struct secret secret;
     enum tf_cpu_level level;
     int palette, r, enabled = 0;
+    bool analysing = false;
+    const struct tf_analyser_options networks = {
+        .models = tf_models_folder(config->inference.models),
+        .landmarks = config->inference.landmarks,
+        .finder = config->inference.finder,
+    };
 
     for (size_t i = 0; i < config->camera_count; i++) {
         const struct tf_config_camera *camera = &config->cameras[i];
 
         enabled += camera->enabled;
+        analysing |= camera->enabled && camera->analyse;
         if (camera->format && !tf_format_find(camera->format)) {
             r = tf_fail(err, -EINVAL, "there is no format row \"%s\"; \"thermoface devices\" lists them",
                         camera->format);
@@ -87,6 +95,13 @@ int tf_service_check(const struct tf_config *config, struct tf_error *err)
         r = tf_cpu_select(config->inference.cpu, &level, err);
         if (r < 0) {
             at_key(config, "inference", NULL, "cpu", err);
+            return r;
+        }
+    }
+    if (analysing) {
+        r = tf_models_check(&networks, err);
+        if (r < 0) {
+            at_key(config, "inference", NULL, "models", err);
             return r;
         }
     }
@@ -126,28 +141,6 @@ struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
     o.clock = c->clock;
     o.filtered = c->filtered;
     return o;
-}
-
-/* The networks lie beside the installed program, or, when it runs from where it was built, beside its source.
- */
-static const char *models_folder(const char *configured)
-{
-    static const char build[] = TF_BUILD_ROOT "/";
-    const char *folder = getenv("TF_MODELS");
-    char self[PATH_MAX];
-    ssize_t n;
-
-    if (configured)
-        return configured;
-    if (folder && *folder)
-        return folder;
-    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n > 0) {
-        self[n] = 0;
-        if (strncmp(self, build, strlen(build)) == 0)
-            return TF_SOURCE_ROOT "/models";
-    }
-    return TF_DATADIR "/models";
 }
 
 static int add_file(struct tf_pipeline *pipeline, const char *template, const char *camera, int64_t t_utc_ns,
@@ -206,7 +199,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
             },
         .analyser =
             {
-                .models = models_folder(inference->models),
+                .models = tf_models_folder(inference->models),
                 .landmarks = inference->landmarks,
                 .finder = inference->finder,
                 .segmentation = inference->segmentation,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "pipeline/internal.h"
+#include "pipeline/models.h"
 
 void tf_pipeline_fail(struct tf_pipeline *p, int code, const struct tf_error *err)
 {
@@ -180,7 +181,9 @@ int tf_pipeline_create(const struct tf_pipeline_options *options, struct tf_pipe
     tf_status_init(p);
 
     if (options->analyse) {
-        r = tf_analyser_create(&p->options.analyser, &p->analyser, err);
+        r = tf_models_check(&p->options.analyser, err);
+        if (r == 0)
+            r = tf_analyser_create(&p->options.analyser, &p->analyser, err);
         if (r < 0)
             goto fail;
         if (options->first_face_id)

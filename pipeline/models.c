@@ -1,0 +1,63 @@
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pipeline/models.h"
+
+const char *tf_models_folder(const char *given)
+{
+    static const char build[] = TF_BUILD_ROOT "/";
+    char self[PATH_MAX];
+    ssize_t n;
+
+    if (given)
+        return given;
+    given = getenv("TF_MODELS");
+    if (given && *given)
+        return given;
+    /* A program that runs from where it was built takes the networks that lie beside its source. */
+    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n > 0) {
+        self[n] = 0;
+        if (!strncmp(self, build, strlen(build)))
+            return TF_SOURCE_ROOT "/models";
+    }
+    return TF_DATADIR "/models";
+}
+
+int tf_models_have(const char *folder, const char *name, struct tf_error *err)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int r, n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+    bool there;
+
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return tf_fail(err, -ENAMETOOLONG, "the path of the models folder is too long");
+    if (access(path, R_OK) == 0)
+        return 0;
+    r = -errno;
+    there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    return tf_fail(
+        err, r,
+        "%s: %s%s%s: say where the networks are: --models DIR (thermoface), models=DIR in [inference] "
+        "(thermofaced.conf) or TF_MODELS=DIR",
+        there ? path : folder, strerror(-r), there ? "" : ", no folder of models with ", there ? "" : name);
+}
+
+int tf_models_check(const struct tf_analyser_options *options, struct tf_error *err)
+{
+    int r = 0;
+
+    if (options->models && !options->landmarks)
+        r = tf_models_have(options->models, "landmarks68.onnx", err);
+    if (r == 0 && options->models && !options->finder)
+        r = tf_models_have(options->models, "finder.onnx", err);
+    return r;
+}
