@@ -86,6 +86,8 @@ struct tf_frame {
 
     uint32_t flags; /* enum tf_frame_flag */
     struct tf_radiometry radiometry;
+    /* What the camera can measure, in counts: what lies outside is no measurement. 0, 0: not known. */
+    uint16_t value_min, value_max;
     float sensor_c;          /* NAN when unknown */
     uint64_t dropped_driver; /* frames lost before us so far: sequence or camera counter gaps */
 
@@ -107,6 +109,17 @@ static inline uint32_t tf_frame_upright_width(const struct tf_frame *f)
 static inline uint32_t tf_frame_upright_height(const struct tf_frame *f)
 {
     return f->rotate % 180 ? f->width : f->height;
+}
+
+/* The smallest and the largest value that count. 0 and 65535 of 16 bits are what dead and saturated pixels
+ * read, whatever the camera's limits. */
+static inline void tf_frame_limits(const struct tf_frame *f, uint16_t *min, uint16_t *max)
+{
+    uint16_t lowest = f->pixel == TF_PIXEL_U16 ? 1 : 0, highest = f->pixel == TF_PIXEL_U16 ? 65534 : 255;
+    bool known = f->value_min < f->value_max;
+
+    *min = known && f->value_min > lowest ? f->value_min : lowest;
+    *max = known && f->value_max < highest ? f->value_max : highest;
 }
 
 struct tf_pool_options {

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include <linux/videodev2.h>
@@ -254,6 +255,40 @@ struct tf_radiometry tf_format_radiometry(const struct tf_format *row,
     if (options->scale != 0 && row->pixel == TF_PIXEL_U16)
         return (struct tf_radiometry){.valid = true, .scale = options->scale, .offset = options->offset};
     return row->radiometry;
+}
+
+/* Of a row that says nothing of temperatures when the user gave a scale: what cameras for people measure. */
+#define USER_MIN_C (-40.0f)
+#define USER_MAX_C 550.0f
+
+void tf_format_limits(const struct tf_format *row, const struct tf_radiometry *radiometry, uint16_t ret[2])
+{
+    double low = (double)row->valid_min, high = (double)row->valid_max, scale = (double)radiometry->scale;
+
+    ret[0] = ret[1] = 0;
+    if (row->radiometry.valid != radiometry->valid) {
+        if (!radiometry->valid)
+            return;
+        low = (double)USER_MIN_C;
+        high = (double)USER_MAX_C;
+    }
+    if (radiometry->valid) {
+        low = (low - (double)radiometry->offset) / scale;
+        high = (high - (double)radiometry->offset) / scale;
+        if (scale < 0) {
+            double swap = low;
+
+            low = high;
+            high = swap;
+        }
+    }
+    /* A value that is exactly the limit counts, whatever a float made of the scale. */
+    low = ceil(low - 1e-3);
+    high = floor(high + 1e-3);
+    if (!(low < 65535) || !(high > 0) || !(low < high))
+        return;
+    ret[0] = (uint16_t)(low > 0 ? low : 0);
+    ret[1] = (uint16_t)(high < 65535 ? high : 65535);
 }
 
 struct tf_rect tf_format_raw(const struct tf_format *row, uint16_t width, uint16_t height)

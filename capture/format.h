@@ -42,6 +42,10 @@ struct tf_format {
     const char *source; /* where these facts come from */
 };
 
+/* The values that a row's limits allow under the radiometry in use, in counts (inclusive). 0, 0: it sets
+ * none, as where the camera's telemetry says that its values are no temperatures. */
+void tf_format_limits(const struct tf_format *row, const struct tf_radiometry *radiometry, uint16_t ret[2]);
+
 size_t tf_format_count(void);
 const struct tf_format *tf_format_at(size_t i);
 /* By name; NULL if there is none. */

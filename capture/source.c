@@ -197,6 +197,19 @@ static void follow_clock(struct tf_source *s, struct tf_frame *f)
         f->t_utc_ns = (int64_t)f->t_mono_ns + tf_utc_offset_ns();
 }
 
+/* They follow the radiometry, which telemetry may change from frame to frame. */
+static void set_limits(const struct tf_source *s, struct tf_frame *f)
+{
+    uint16_t limits[2] = {s->options.limits[0], s->options.limits[1]};
+
+    if (!limits[1] && !s->info.format)
+        return; /* what a source within this one has set stays */
+    if (!limits[1])
+        tf_format_limits(s->info.format, &f->radiometry, limits);
+    f->value_min = limits[0];
+    f->value_max = limits[1];
+}
+
 enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_frame **ret,
                             struct tf_error *err)
 {
@@ -216,6 +229,7 @@ enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_
 
     f->number = source->number++;
     f->rotate = source->info.rotate;
+    set_limits(source, f);
     /* All else of a frame that is played again stands in its table. */
     if (f->past.valid) {
         *ret = f;

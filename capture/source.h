@@ -44,6 +44,7 @@ struct tf_source_options {
     bool accept_size;       /* take the size the driver gives instead of the one asked for */
     uint32_t line_bytes;    /* V4L2: bytes of a line to ask the driver for, padding included; 0 = its own */
     float scale, offset;    /* of row "y16": °C = value * scale + offset; scale 0 = not radiometric */
+    uint16_t limits[2];     /* smallest and largest value that is a measurement, counts; 0, 0 = the row's */
     enum tf_source_pace pace;
     bool loop;          /* a file starts again at its end */
     uint64_t limit;     /* frames, 0 = no limit */

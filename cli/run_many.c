@@ -302,6 +302,26 @@ static uint32_t first_id_of_table(const char *folder, const char *stem)
     return id;
 }
 
+/* What the camera could measure; sessions from before it was written down have the row's name. */
+static void read_limits(const json_t *d, uint16_t ret[2])
+{
+    const json_t *list = json_object_get(d, "ValueLimits");
+    json_int_t low = json_integer_value(json_array_get(list, 0));
+    json_int_t high = json_integer_value(json_array_get(list, 1));
+    const struct tf_format *row = tf_format_find(text(d, "FormatRow"));
+    const struct tf_radiometry radiometry = {.valid = strcmp(text(d, "Unit"), "celsius") == 0,
+                                             .scale = (float)number(d, "CelsiusScale", 1),
+                                             .offset = (float)number(d, "CelsiusOffset", 0)};
+
+    ret[0] = ret[1] = 0;
+    if (low >= 0 && low < high && high <= UINT16_MAX) {
+        ret[0] = (uint16_t)low;
+        ret[1] = (uint16_t)high;
+    } else if (row && radiometry.scale != 0) {
+        tf_format_limits(row, &radiometry, ret);
+    }
+}
+
 /* The camera, its scale and how it was analysed, as the recording describes itself. */
 static int read_description(struct batch *b, struct job *j, const struct tf_recorded *from)
 {
@@ -326,6 +346,7 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
         return say(b, j, "%s: RotateClockwise %g is not one of 0, 90, 180, 270", path, turn);
     }
     j->options.source.rotate = (uint16_t)turn;
+    read_limits(d, j->options.source.limits);
     j->options.source.scale = j->options.source.offset = 0;
     snprintf(j->format, sizeof(j->format), "%s", "");
     if (strcmp(text(d, "PixelFormat"), "gray16le") == 0) {

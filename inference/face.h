@@ -38,13 +38,26 @@ const char *tf_region_name(enum tf_region region);
 /* A region of fewer pixels is not valid (size-of-source effect: at least 3 x 3; docs/regions.md). */
 #define TF_REGION_PIXELS_MIN 9
 #define TF_REGION_OUTLINE_MAX 24
+/* Nor is one of whose pixels more than one in so many are left out. */
+#define TF_REGION_EXCLUDED_SHARE 5
+
+/* Why a region is not valid; the record's words, in its order. */
+enum tf_region_why {
+    TF_WHY_FEW_PIXELS = 1u << 0, /* fewer than TF_REGION_PIXELS_MIN */
+    TF_WHY_OUTSIDE = 1u << 1,    /* the outline reaches beyond the picture */
+    TF_WHY_RANGE = 1u << 2,      /* too many pixels are beyond the camera's limits or dead */
+};
+#define TF_WHY_COUNT 3
+/* "few_pixels", "outside", "range", by bit number. */
+const char *tf_region_why_name(unsigned bit);
 
 /* In the frame's unit: °C when it is radiometric, else counts. All values are NAN when n is 0. */
 struct tf_region_stats {
     float mean, median, min, max, sd;
-    uint32_t n; /* picture pixels */
-    bool
-        valid; /* n >= TF_REGION_PIXELS_MIN, wholly inside the picture, no value out of the format's limits */
+    uint32_t n;        /* picture pixels that were measured */
+    bool valid;        /* `why` is 0 */
+    uint32_t excluded; /* pixels of the region that were not: beyond the frame's limits, or dead */
+    uint32_t why;      /* enum tf_region_why */
 };
 
 struct tf_point {
@@ -194,20 +207,31 @@ uint32_t tf_analyser_take_id(struct tf_analyser *analyser);
 int tf_analyser_landmarks(struct tf_analyser *analyser, const struct tf_frame *frame, const float box[4],
                           struct tf_point points[TF_POINTS]);
 
-/* Region statistics for given points: what tf_analyser_process does per face. */
-void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
-                        struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS]);
+/* Pixels that are known to be dead (inference/face/faults.h). */
+struct tf_faults;
+/* Those that the analyser has learnt from its frames; owned by it. */
+const struct tf_faults *tf_analyser_faults(const struct tf_analyser *analyser);
+
+/*
+ * Region statistics for given points: what tf_analyser_process does per face. Outlines lie on a grid of
+ * 1/TF_OUTLINE_GRID pixel, so that a record can say exactly what was measured. `faults` may be NULL.
+ */
+#define TF_OUTLINE_GRID 32
+void tf_regions_measure(const struct tf_frame *frame, const struct tf_faults *faults,
+                        const struct tf_point points[TF_POINTS], struct tf_region_stats stats[TF_REGIONS],
+                        struct tf_outline outlines[TF_REGIONS]);
 /* The same within the parts of a mask: discs on skin and nose are larger, and the mask says where they end.
  */
-void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
-                               const struct tf_mask *mask, struct tf_region_stats stats[TF_REGIONS],
+void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_faults *faults,
+                               const struct tf_point points[TF_POINTS], const struct tf_mask *mask,
+                               struct tf_region_stats stats[TF_REGIONS],
                                struct tf_outline outlines[TF_REGIONS]);
 
 /*
  * Statistics of a rectangle of the upright picture (x, y, w, h: whole pixels): a black body, say. A frame
  * without pixels and a rectangle that is not wholly in the picture are not `valid`.
  */
-void tf_rectangle_measure(const struct tf_frame *frame, const uint16_t rectangle[4],
-                          struct tf_region_stats *ret);
+void tf_rectangle_measure(const struct tf_frame *frame, const struct tf_faults *faults,
+                          const uint16_t rectangle[4], struct tf_region_stats *ret);
 
 #endif

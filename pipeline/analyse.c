@@ -59,6 +59,7 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
     record->black_body = (struct tf_black_body){
         .set = p->options.black_body[2] && head->radiometry.valid, .mean = NAN, .offset = NAN};
     record->pair.camera = NULL;
+    record->outlines = p->options.outlines;
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
     record->latency_us = -1;
@@ -131,7 +132,8 @@ static void measure_black_body(struct tf_pipeline *p, const struct tf_frame *fra
     if (!record->black_body.set || record->state == TF_STATE_CORRUPT || record->state == TF_STATE_STALE ||
         record->state == TF_STATE_SKIPPED)
         return;
-    tf_rectangle_measure(frame, p->options.black_body, &stats);
+    tf_rectangle_measure(frame, p->analyser ? tf_analyser_faults(p->analyser) : NULL, p->options.black_body,
+                         &stats);
     if (!stats.valid)
         return;
     record->black_body.seen = true;

@@ -55,6 +55,8 @@ struct tf_pipeline_options {
     uint16_t black_body[4]; /* x, y, w, h of the upright picture; w 0 = none */
     float black_body_c;     /* its true temperature */
 
+    bool outlines; /* records say where their regions were measured */
+
     bool pictures; /* overlay and encoder */
     struct tf_overlay_options overlay;
     struct tf_encoder_options encoder; /* size and fps are filled in */

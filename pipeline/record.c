@@ -126,6 +126,8 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     o.fps = info.fps;
     /* A camera's telemetry may know better than the row of the table. */
     o.radiometry = has_frame ? radiometry : info.radiometry;
+    if (info.format)
+        tf_format_limits(info.format, &o.radiometry, o.limits);
     o.format = info.format ? info.format->name : NULL;
     o.source_kind = info.kind;
     o.source_name = info.name;

@@ -74,6 +74,19 @@ static void csv_flags(struct tf_out *o, uint32_t flags)
     }
 }
 
+static void csv_why(struct tf_out *o, uint32_t why)
+{
+    const char *gap = "";
+
+    for (unsigned bit = 0; bit < TF_WHY_COUNT; bit++) {
+        if (!(why & 1u << bit))
+            continue;
+        tf_out_text(o, gap);
+        tf_out_text(o, tf_region_why_name(bit));
+        gap = " ";
+    }
+}
+
 static void csv_real(struct tf_out *o, double value, int decimals)
 {
     if (isfinite(value))
@@ -139,7 +152,8 @@ static int header(char *buffer, size_t size)
     header_points(o, "pf");
     for (int i = 0; i < TF_REGIONS; i++) {
         prefix = tf_region_name((enum tf_region)i);
-        TF_FIELDS_REGION(NAME)
+        TF_FIELDS_REGION_VALUES(NAME)
+        TF_FIELDS_REGION_VALID(NAME)
     }
     prefix = "breathing";
     TF_FIELDS_BREATHING(NAME)
@@ -154,6 +168,11 @@ static int header(char *buffer, size_t size)
     prefix = "";
     TF_FIELDS_FACE_END(NAME)
     header_points(o, "pv");
+    for (int i = 0; i < TF_REGIONS; i++) {
+        prefix = tf_region_name((enum tf_region)i);
+        TF_FIELDS_REGION_EXCLUDED(NAME)
+        TF_FIELDS_REGION_WHY(NAME)
+    }
     return end_row(o, buffer);
 }
 
@@ -179,7 +198,8 @@ static void row_face(struct tf_out *o, const struct tf_face *f)
     for (int i = 0; i < TF_REGIONS; i++) {
         const struct tf_region_stats *s = &f->regions[i];
 
-        TF_FIELDS_REGION(CELL)
+        TF_FIELDS_REGION_VALUES(CELL)
+        TF_FIELDS_REGION_VALID(CELL)
     }
     TF_FIELDS_BREATHING(CELL)
 }
@@ -191,7 +211,8 @@ static void row_no_face(struct tf_out *o)
     row_points(o, NULL);
     row_points(o, NULL);
     for (int i = 0; i < TF_REGIONS; i++) {
-        TF_FIELDS_REGION(EMPTY)
+        TF_FIELDS_REGION_VALUES(EMPTY)
+        TF_FIELDS_REGION_VALID(EMPTY)
     }
     TF_FIELDS_BREATHING(EMPTY)
 }
@@ -205,6 +226,21 @@ static void row_corrected(struct tf_out *o, const struct tf_record *r)
             TF_FIELDS_REGION_CORRECTED(CELL)
         } else {
             TF_FIELDS_REGION_CORRECTED(EMPTY)
+        }
+    }
+}
+
+static void row_excluded(struct tf_out *o, const struct tf_record *r)
+{
+    for (int i = 0; i < TF_REGIONS; i++) {
+        if (r->faces.count) {
+            const struct tf_region_stats *s = &r->faces.faces[0].regions[i];
+
+            TF_FIELDS_REGION_EXCLUDED(CELL)
+            TF_FIELDS_REGION_WHY(CELL)
+        } else {
+            TF_FIELDS_REGION_EXCLUDED(EMPTY)
+            TF_FIELDS_REGION_WHY(EMPTY)
         }
     }
 }
@@ -238,6 +274,7 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
         TF_FIELDS_FACE_END(EMPTY)
         row_points(o, NULL);
     }
+    row_excluded(o, r);
     return end_row(o, buffer);
 }
 

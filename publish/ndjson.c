@@ -86,6 +86,21 @@ static void json_boolean(struct tf_out *o, bool value)
         tf_out_literal(o, "false");
 }
 
+static void json_why(struct tf_out *o, uint32_t why)
+{
+    const char *comma = "";
+
+    tf_out_literal(o, "[");
+    for (unsigned bit = 0; bit < TF_WHY_COUNT; bit++) {
+        if (!(why & 1u << bit))
+            continue;
+        tf_out_text(o, comma);
+        json_word(o, tf_region_why_name(bit));
+        comma = ",";
+    }
+    tf_out_literal(o, "]");
+}
+
 /* Every member and element ends in a comma; whoever closes takes the last one back. */
 #define MEMBER(kind, name, ...)                                                                              \
     tf_out_literal(o, "\"" #name "\":");                                                                     \
@@ -113,6 +128,21 @@ static void write_points(struct tf_out *o, const struct tf_point *points)
     close_with(o, ']');
 }
 
+static void write_outline(struct tf_out *o, const struct tf_outline *outline)
+{
+    uint32_t n = outline->n < TF_REGION_OUTLINE_MAX ? outline->n : TF_REGION_OUTLINE_MAX;
+
+    tf_out_literal(o, "\"outline\":[");
+    for (uint32_t i = 0; i < n; i++) {
+        const float *xy = outline->xy[i];
+
+        tf_out_literal(o, "[");
+        TF_FIELDS_CORNER(ELEMENT)
+        close_with(o, ']');
+    }
+    close_with(o, ']');
+}
+
 static void write_face(struct tf_out *o, const struct tf_record *r, const struct tf_face *f)
 {
     tf_out_literal(o, "{");
@@ -135,10 +165,15 @@ static void write_face(struct tf_out *o, const struct tf_record *r, const struct
 
         json_word(o, tf_region_name((enum tf_region)i));
         tf_out_literal(o, ":{");
-        TF_FIELDS_REGION(MEMBER)
+        TF_FIELDS_REGION_VALUES(MEMBER)
+        TF_FIELDS_REGION_EXCLUDED(MEMBER)
+        TF_FIELDS_REGION_VALID(MEMBER)
+        TF_FIELDS_REGION_WHY(MEMBER)
         if (r->black_body.set) {
             TF_FIELDS_REGION_CORRECTED(MEMBER)
         }
+        if (r->outlines)
+            write_outline(o, &f->outlines[i]);
         close_with(o, '}');
     }
     close_with(o, '}');

@@ -24,11 +24,12 @@ void tf_record_from_frame(struct tf_record *record, const char *camera, const st
 }
 
 /*
- * Generous: a face has at most 3 * 68 * 3 numbers of points and 12 * 7 of regions, each at most 48 bytes, and
- * less than 2 KiB of names; eight of them come to 300 KiB. A camera's name is cut by its writer at 255 bytes,
- * six each when escaped; a record has two.
+ * Generous: a face has at most 3 * 68 * 3 numbers of points and 12 * 8 of regions, each at most 48 bytes, its
+ * outlines 12 * 24 * 2 more, and less than 3 KiB of names and words; eight of them come to 530 KiB. A
+ * camera's name is cut by its writer at 255 bytes, six each when escaped; a record has two.
  */
 size_t tf_record_bytes_max(void)
 {
-    return TF_FACES_MAX * ((3 * TF_POINTS * 3 + TF_REGIONS * 7) * 48 + 4096) + 16384;
+    return TF_FACES_MAX * ((3 * TF_POINTS * 3 + TF_REGIONS * (8 + 2 * TF_REGION_OUTLINE_MAX)) * 48 + 6144) +
+           16384;
 }

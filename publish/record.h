@@ -63,6 +63,7 @@ struct tf_record {
     int64_t video_frame; /* its place in a session's raw video, -1: none; only sessions' tables have it */
     struct tf_faces faces;
     struct tf_record_pair pair;
+    bool outlines; /* NDJSON says each region's outline */
 };
 
 /* Fills everything but state, dropped, latency, faces and pair from the frame. */

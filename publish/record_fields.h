@@ -5,7 +5,7 @@
  *
  * X(kind, name, arguments of the kind's writer). Kinds: text, word (a fixed name of ours), uint, uint_or_null
  * (value, known), int_or_null (null when negative), signed_or_null (value, known), utc, flags, real (value,
- * decimals; null when not finite), boolean.
+ * decimals; null when not finite), boolean, why (bits of enum tf_region_why).
  *
  * Decimals: coordinates to 1/100 pixel, confidences to 1/1000, region temperatures to 1 mK (a mean of many
  * pixels is finer than the camera's 10 mK step), the sensor's own temperature to 1/100 °C.
@@ -67,19 +67,27 @@
     X(real, confidence, p->confidence, 3)
 
 /* s: const struct tf_region_stats *. In NDJSON the object "regions" by name, in CSV forehead_mean … */
-#define TF_FIELDS_REGION(X)                                                                                  \
+#define TF_FIELDS_REGION_VALUES(X)                                                                           \
     X(real, mean, s->mean, 3)                                                                                \
     X(real, median, s->median, 3)                                                                            \
     X(real, min, s->min, 3)                                                                                  \
     X(real, max, s->max, 3)                                                                                  \
     X(real, sd, s->sd, 3)                                                                                    \
-    X(uint, n, s->n)                                                                                         \
-    X(boolean, valid, s->valid)
+    X(uint, n, s->n)
+#define TF_FIELDS_REGION_VALID(X) X(boolean, valid, s->valid)
+/* In NDJSON excluded before valid, why after it; in tables both at the row's end, region by region. */
+#define TF_FIELDS_REGION_EXCLUDED(X) X(uint, excluded, s->excluded)
+#define TF_FIELDS_REGION_WHY(X) X(why, why, s->why)
 
 /* Beside `mean`, never instead of it. In NDJSON at a region's end where there is a black body, in CSV
  * forehead_mean_corrected … at the row's end. */
 #define TF_FIELDS_REGION_CORRECTED(X)                                                                        \
     X(real, mean_corrected, (double)s->mean + (double)r->black_body.offset, 3)
+/* In NDJSON the array "outline" at a region's end where the record says outlines: corners on a grid of 1/32
+ * pixel, of which five decimals are all. xy: const float[2]. */
+#define TF_FIELDS_CORNER(X)                                                                                  \
+    X(real, x, xy[0], 5)                                                                                     \
+    X(real, y, xy[1], 5)
 /* f: the rest of a face, after its regions; in CSV at the row's end. */
 #define TF_FIELDS_FACE_END(X) X(text, points_from, tf_points_from_name(f->from))
 

@@ -50,6 +50,7 @@ struct tf_recording_options {
     enum tf_pixel pixel;
     float fps; /* nominal, 0 = unknown */
     struct tf_radiometry radiometry;
+    uint16_t limits[2]; /* smallest and largest value that is a measurement, counts; 0, 0 = not known */
     const char *format, *source_kind, *source_name, *source_identity; /* NULL: not known */
 
     /* How it is analysed, so that it can be done again. */

@@ -110,6 +110,8 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
         set_number(d, "CelsiusScale", decimal(o->radiometry.scale));
         set_number(d, "CelsiusOffset", decimal(o->radiometry.offset));
     }
+    if (o->limits[1])
+        json_object_set_new(d, "ValueLimits", json_pack("[i,i]", o->limits[0], o->limits[1]));
     set_number(thermal, "Emissivity", o->emissivity);
     set_number(thermal, "DistanceToObject", o->distance_m);
     set_number(thermal, "ReflectedAmbientTemperature", o->reflected_c);

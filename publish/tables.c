@@ -138,7 +138,8 @@ static int put_signals_head(struct tf_tables *t)
     for (int i = 0; i < TF_REGIONS; i++) {
         const char *name = tf_region_name((enum tf_region)i);
 
-        TF_FIELDS_REGION(REGION_NAME)
+        TF_FIELDS_REGION_VALUES(REGION_NAME)
+        TF_FIELDS_REGION_VALID(REGION_NAME)
     }
     tf_out_literal(o,
                    "\tnose_minus_forehead\tbreathing_rate\tbreathing_quality\tblack_body_mean\tblack_body_n"
@@ -148,14 +149,36 @@ static int put_signals_head(struct tf_tables *t)
 
         TF_FIELDS_REGION_CORRECTED(REGION_NAME)
     }
+    for (int i = 0; i < TF_REGIONS; i++) {
+        const char *name = tf_region_name((enum tf_region)i);
+
+        TF_FIELDS_REGION_EXCLUDED(REGION_NAME)
+        TF_FIELDS_REGION_WHY(REGION_NAME)
+    }
     tf_out_literal(o, "\n");
     return o->full ? -ENOBUFS : tf_disk_write(t->signals, t->text, (size_t)(o->at - t->text), true);
+}
+
+static void put_why(struct tf_out *o, uint32_t why)
+{
+    const char *gap = "";
+
+    if (!why)
+        na(o);
+    for (unsigned bit = 0; bit < TF_WHY_COUNT; bit++) {
+        if (!(why & 1u << bit))
+            continue;
+        tf_out_text(o, gap);
+        tf_out_text(o, tf_region_why_name(bit));
+        gap = " ";
+    }
 }
 
 /* Cells of the lists in record_fields.h: what each kind looks like here. */
 #define tsv_real(o, value, decimals) real(o, value, decimals)
 #define tsv_uint(o, value) tf_out_uint(o, value)
 #define tsv_boolean(o, value) tf_out_bytes(o, (value) ? "1" : "0", 1)
+#define tsv_why(o, value) put_why(o, value)
 #define REGION_CELL(kind, field, ...)                                                                        \
     tab(o);                                                                                                  \
     if (s)                                                                                                   \
@@ -204,7 +227,8 @@ static void put_signals(struct tf_tables *t, const struct tf_record *r, bool wai
     for (int i = 0; i < TF_REGIONS; i++) {
         const struct tf_region_stats *s = f ? &f->regions[i] : NULL;
 
-        TF_FIELDS_REGION(REGION_CELL)
+        TF_FIELDS_REGION_VALUES(REGION_CELL)
+        TF_FIELDS_REGION_VALID(REGION_CELL)
     }
     tab(o);
     real(o, f && nose->valid && forehead->valid ? (double)nose->mean - (double)forehead->mean : NAN, 3);
@@ -225,6 +249,12 @@ static void put_signals(struct tf_tables *t, const struct tf_record *r, bool wai
         const struct tf_region_stats *s = f && r->black_body.set ? &f->regions[i] : NULL;
 
         TF_FIELDS_REGION_CORRECTED(REGION_CELL)
+    }
+    for (int i = 0; i < TF_REGIONS; i++) {
+        const struct tf_region_stats *s = f ? &f->regions[i] : NULL;
+
+        TF_FIELDS_REGION_EXCLUDED(REGION_CELL)
+        TF_FIELDS_REGION_WHY(REGION_CELL)
     }
     tf_out_literal(o, "\n");
     if (!o->full)

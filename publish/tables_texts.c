@@ -46,9 +46,11 @@ static json_t *signals(const struct tf_tables_options *o)
         {"min", "Smallest value of the region", true},
         {"max", "Largest value of the region", true},
         {"sd", "Standard deviation within the region", true},
-        {"n", "Pixels in the region", false},
-        {"valid", "1: at least 9 pixels, wholly in the picture, sane values", false},
+        {"n", "Pixels of the region that were measured", false},
+        {"valid", "1: at least 9 pixels, wholly in the picture, not too many left out", false},
         {"mean_corrected", "The mean plus black_body_offset, beside the raw mean", true},
+        {"excluded", "Pixels of the region that were left out: beyond the camera's limits, or dead", false},
+        {"why", "Why it is not valid: few_pixels, outside, range; n/a where it is", false},
     };
     json_t *d = json_object();
     char name[64];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "inference/face/faults.h"
 #include "inference/face/finder.h"
 #include "inference/face/heatmap.h"
 #include "inference/face/tracker.h"
@@ -73,6 +74,7 @@ struct tf_analyser {
     uint32_t tries;       /* new faces tried in this look */
     uint64_t last_ns;     /* capture time of the last frame looked at; 0 = none */
     uint64_t interval_ns; /* between frames, as a running mean; 0 = not known yet */
+    struct tf_faults faults;
     struct tf_analyser_times times;
 };
 
@@ -238,6 +240,12 @@ void tf_analyser_reset(struct tf_analyser *analyser)
     analyser->interval_ns = 0;
     analyser->landmarks->mirror = mirror_at_first(&analyser->options);
     analyser->since_look = analyser->next_start = 0;
+    tf_faults_reset(&analyser->faults);
+}
+
+const struct tf_faults *tf_analyser_faults(const struct tf_analyser *analyser)
+{
+    return &analyser->faults;
 }
 
 uint32_t tf_analyser_next_id(const struct tf_analyser *analyser)
@@ -568,7 +576,7 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
                        fmaxf(t->box[2], t->box[3]), t->points, face->points_filtered);
     uint64_t start = tf_now_ns();
     segment(a, frame, t->box, &face->mask);
-    tf_regions_measure_masked(frame, t->points,
+    tf_regions_measure_masked(frame, &a->faults, t->points,
                               a->options.region_masks && face->mask.width > 0 ? &face->mask : NULL,
                               face->regions, face->outlines);
     /* For seconds after a shutter calibration temperatures step: that is no breath. */
@@ -650,6 +658,9 @@ int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *fra
             return r;
     }
     tf_tracks_drop_duplicates(analyser->tracks);
+    uint64_t start = tf_now_ns();
+    tf_faults_learn(&analyser->faults, frame);
+    analyser->times.regions_ns += tf_now_ns() - start;
     ret->count = 0;
     report_all(analyser, frame, ret);
     return 0;

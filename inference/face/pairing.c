@@ -139,16 +139,16 @@ static uint32_t id_of_visible(struct tf_pairing *p, struct tf_analyser *analyser
     return k->id;
 }
 
-static void use_mapped(const struct tf_frame *frame, struct tf_face *face)
+static void use_mapped(const struct tf_frame *frame, const struct tf_faults *faults, struct tf_face *face)
 {
     face->from = TF_POINTS_FROM_VISIBLE;
     face->score = tf_points_confidence(face->points_mapped, TF_POINTS);
     tf_points_box(face->points_mapped, TF_POINTS, face->box);
-    tf_regions_measure(frame, face->points_mapped, face->regions, face->outlines);
+    tf_regions_measure(frame, faults, face->points_mapped, face->regions, face->outlines);
 }
 
-static void add_unseen(const struct tf_frame *frame, const struct mapped *mapped, uint32_t id,
-                       struct tf_faces *faces)
+static void add_unseen(const struct tf_frame *frame, const struct tf_faults *faults,
+                       const struct mapped *mapped, uint32_t id, struct tf_faces *faces)
 {
     struct tf_face *face = &faces->faces[faces->count++];
 
@@ -160,7 +160,7 @@ static void add_unseen(const struct tf_frame *frame, const struct mapped *mapped
     for (int k = 0; k < TF_POINTS; k++)
         face->points[k] = (struct tf_point){NAN, NAN, 0};
     memcpy(face->points_mapped, mapped->points, sizeof(face->points_mapped));
-    use_mapped(frame, face);
+    use_mapped(frame, faults, face);
 }
 
 static int by_size(const void *a, const void *b)
@@ -189,6 +189,7 @@ int tf_pairing_merge(struct tf_pairing *pairing, enum tf_pair_use use, const str
                      struct tf_analyser *analyser, const struct tf_frame *frame,
                      const struct tf_partner *partner, struct tf_faces *faces)
 {
+    const struct tf_faults *faults = analyser ? tf_analyser_faults(analyser) : NULL;
     struct mapped mapped[TF_FACES_MAX];
     uint32_t count = 0;
     int r = 0;
@@ -217,12 +218,12 @@ int tf_pairing_merge(struct tf_pairing *pairing, enum tf_pair_use use, const str
         if (use == TF_PAIR_USE_ALWAYS ||
             (use == TF_PAIR_USE_BETTER && tf_points_confidence(face->points_mapped, TF_POINTS) >
                                               tf_points_confidence(face->points, TF_POINTS)))
-            use_mapped(frame, face);
+            use_mapped(frame, faults, face);
     }
     for (uint32_t i = 0; i < count && use != TF_PAIR_USE_NEVER && faces->count < TF_FACES_MAX; i++)
         if (mapped[i].there && !mapped[i].taken)
-            add_unseen(frame, &mapped[i], id_of_visible(pairing, analyser, partner->faces[i].id, faces),
-                       faces);
+            add_unseen(frame, faults, &mapped[i],
+                       id_of_visible(pairing, analyser, partner->faces[i].id, faces), faces);
     sort(faces);
     return r;
 }

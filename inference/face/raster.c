@@ -1,11 +1,8 @@
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "inference/face/raster.h"
-
-/* A frame does not carry its format's limits; what no radiometric camera for people measures is not sane. */
-#define SANE_MIN_C (-40.0f)
-#define SANE_MAX_C 550.0f
 
 /* Up to so many pixels are kept while they are first seen; of larger regions the picture is read again. */
 #define KEEP 2048
@@ -94,6 +91,53 @@ static void gated_span(void *context, const struct tf_view *view, uint32_t y, ui
         g->span(g->context, view, y, from, x1);
 }
 
+struct sifted {
+    const struct tf_raster_sound *sound;
+    uint32_t excluded;
+    span_fn span;
+    void *context;
+};
+
+/* The first of the frame's dead pixels at or after a place. */
+static uint32_t dead_from(const struct tf_raster_sound *s, uint32_t place)
+{
+    uint32_t low = 0, high = s->dead_count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (s->dead[middle] < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The pieces of a span whose pixels are measurements. */
+static void sifted_span(void *context, const struct tf_view *view, uint32_t y, uint32_t x0, uint32_t x1)
+{
+    struct sifted *f = context;
+    const struct tf_raster_sound *s = f->sound;
+    const uint8_t *p = view->base + (ptrdiff_t)y * view->step_y + (ptrdiff_t)x0 * view->step_x;
+    uint32_t dead = dead_from(s, y << 16 | x0), from = x0;
+
+    for (uint32_t x = x0; x <= x1; x++, p += view->step_x) {
+        uint16_t v = view->wide ? tf_load_u16(p) : *p;
+        bool known = dead < s->dead_count && s->dead[dead] == (y << 16 | x);
+
+        if (!known && v >= s->min && v <= s->max)
+            continue;
+        dead += known;
+        f->excluded++;
+        if (from < x)
+            f->span(f->context, view, y, from, x - 1);
+        from = x + 1;
+    }
+    if (from <= x1)
+        f->span(f->context, view, y, from, x1);
+}
+
 /* Rows whose centre lies in [top, bottom) are asked for their crossings with the edges. */
 static void fill_polygon(const struct tf_view *view, const struct tf_outline *o, span_fn span, void *context)
 {
@@ -107,7 +151,7 @@ static void fill_polygon(const struct tf_view *view, const struct tf_outline *o,
     int32_t y0 = (int32_t)ceilf(fmaxf(top, 0));
     int32_t y1 = (int32_t)floorf(fminf(bottom, (float)view->height - 1));
     for (int32_t y = y0; y <= y1; y++) {
-        float cross[TF_REGION_OUTLINE_MAX];
+        double cross[TF_REGION_OUTLINE_MAX];
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < o->n; i++) {
@@ -115,15 +159,18 @@ static void fill_polygon(const struct tf_view *view, const struct tf_outline *o,
 
             if ((a[1] <= (float)y) == (b[1] <= (float)y))
                 continue;
-            float x = a[0] + ((float)y - a[1]) * (b[0] - a[0]) / (b[1] - a[1]);
+            /* On the outlines' grid the product is exact, and the quotient's rounding cannot move it over a
+             * whole number: anybody's arithmetic gives the same pixels. */
+            double x = (double)a[0] + ((double)y - (double)a[1]) * ((double)b[0] - (double)a[0]) /
+                                          ((double)b[1] - (double)a[1]);
             uint32_t at = n++;
             for (; at > 0 && cross[at - 1] > x; at--)
                 cross[at] = cross[at - 1];
             cross[at] = x;
         }
         for (uint32_t i = 0; i + 1 < n; i += 2) {
-            int32_t x0 = (int32_t)ceilf(fmaxf(cross[i], 0));
-            int32_t x1 = (int32_t)ceilf(fminf(cross[i + 1], (float)view->width)) - 1;
+            int32_t x0 = (int32_t)ceil(fmax(cross[i], 0));
+            int32_t x1 = (int32_t)ceil(fmin(cross[i + 1], (double)view->width)) - 1;
 
             if (x1 > last_x)
                 x1 = last_x;
@@ -136,17 +183,40 @@ static void fill_polygon(const struct tf_view *view, const struct tf_outline *o,
 struct area {
     const struct tf_outline *outline;
     const struct tf_raster_gate *gate;
+    const struct tf_raster_sound *sound;
 };
 
-static void fill(const struct tf_view *view, const struct area *a, span_fn span, void *context)
+/* Returns how many pixels of the area were left out. */
+static uint32_t fill(const struct tf_view *view, const struct area *a, span_fn span, void *context)
 {
-    struct gated g = {a->gate, span, context};
+    struct sifted f = {.sound = a->sound, .span = span, .context = context};
+    struct gated g = {a->gate, sifted_span, &f};
 
     if (a->gate != NULL)
         fill_polygon(view, a->outline, gated_span, &g);
     else
-        fill_polygon(view, a->outline, span, context);
+        fill_polygon(view, a->outline, sifted_span, &f);
+    return f.excluded;
 }
+
+static int by_place(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+void tf_raster_sound(const struct tf_frame *frame, const struct tf_faults *faults,
+                     struct tf_raster_sound *ret)
+{
+    tf_frame_limits(frame, &ret->min, &ret->max);
+    ret->dead_count = faults != NULL ? tf_faults_upright(faults, frame, ret->dead) : 0;
+    if (ret->dead_count > 1 && frame->rotate != 0)
+        qsort(ret->dead, ret->dead_count, sizeof(*ret->dead), by_place);
+}
+
+const struct tf_region_stats tf_region_unseen = {
+    .mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN, .why = TF_WHY_FEW_PIXELS};
 
 static void count_all(const struct tf_view *view, const struct area *o, const struct tally *t,
                       struct counter *c)
@@ -198,17 +268,17 @@ static double median_of(const struct tf_view *view, const struct area *o, const 
 }
 
 void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *radiometry,
-                       const struct tf_outline *outline, const struct tf_raster_gate *gate,
-                       struct tf_region_stats *ret)
+                       const struct tf_raster_sound *sound, const struct tf_outline *outline,
+                       const struct tf_raster_gate *gate, struct tf_region_stats *ret)
 {
-    const struct area area = {outline, gate};
+    const struct area area = {outline, gate, sound};
     uint16_t keep[KEEP];
     struct tally t = {.keep = keep};
     double scale = radiometry->valid ? (double)radiometry->scale : 1;
     double offset = radiometry->valid ? (double)radiometry->offset : 0;
     bool within = outline->n >= 3;
 
-    *ret = (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
+    *ret = tf_region_unseen;
     for (uint32_t i = 0; i < outline->n; i++) {
         float x = outline->xy[i][0], y = outline->xy[i][1];
 
@@ -217,18 +287,20 @@ void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *r
     }
     if (outline->n < 3)
         return;
-    fill(view, &area, tally_span, &t);
+    ret->excluded = fill(view, &area, tally_span, &t);
+    ret->n = t.n;
+    ret->why = t.n < TF_REGION_PIXELS_MIN ? TF_WHY_FEW_PIXELS : 0;
+    ret->why |= within ? 0 : TF_WHY_OUTSIDE;
+    ret->why |= ret->excluded * TF_REGION_EXCLUDED_SHARE > t.n + ret->excluded ? TF_WHY_RANGE : 0;
+    ret->valid = ret->why == 0;
     if (t.n == 0)
         return;
 
     double n = t.n, shift = (double)(int64_t)t.sum / n;
     double variance = (double)t.squares / n - shift * shift;
-    ret->n = t.n;
     ret->mean = (float)((t.base + shift) * scale + offset);
     ret->sd = (float)(sqrt(variance > 0 ? variance : 0) * fabs(scale));
     ret->median = (float)(median_of(view, &area, &t) * scale + offset);
     ret->min = (float)((scale < 0 ? t.max : t.min) * scale + offset);
     ret->max = (float)((scale < 0 ? t.min : t.max) * scale + offset);
-    ret->valid = within && t.n >= TF_REGION_PIXELS_MIN &&
-                 (!radiometry->valid || (ret->min >= SANE_MIN_C && ret->max <= SANE_MAX_C));
 }

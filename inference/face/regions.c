@@ -268,17 +268,35 @@ const char *tf_part_name(enum tf_part part)
     return (unsigned)part < TF_PARTS ? part_names[part] : NULL;
 }
 
-void tf_regions_measure(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
-                        struct tf_region_stats stats[TF_REGIONS], struct tf_outline outlines[TF_REGIONS])
+const char *tf_region_why_name(unsigned bit)
 {
-    tf_regions_measure_masked(frame, points, NULL, stats, outlines);
+    static const char *const words[TF_WHY_COUNT] = {"few_pixels", "outside", "range"};
+
+    return bit < TF_WHY_COUNT ? words[bit] : NULL;
 }
 
-void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_point points[TF_POINTS],
-                               const struct tf_mask *mask, struct tf_region_stats stats[TF_REGIONS],
+/* What a record can say in few digits is what is measured. */
+static void snap(struct tf_outline *o)
+{
+    for (uint32_t i = 0; i < o->n; i++)
+        for (int k = 0; k < 2; k++)
+            o->xy[i][k] = rintf(o->xy[i][k] * TF_OUTLINE_GRID) / TF_OUTLINE_GRID;
+}
+
+void tf_regions_measure(const struct tf_frame *frame, const struct tf_faults *faults,
+                        const struct tf_point points[TF_POINTS], struct tf_region_stats stats[TF_REGIONS],
+                        struct tf_outline outlines[TF_REGIONS])
+{
+    tf_regions_measure_masked(frame, faults, points, NULL, stats, outlines);
+}
+
+void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_faults *faults,
+                               const struct tf_point points[TF_POINTS], const struct tf_mask *mask,
+                               struct tf_region_stats stats[TF_REGIONS],
                                struct tf_outline outlines[TF_REGIONS])
 {
     struct face_frame f = {.p = points, .grow = mask != NULL ? MASKED_DISC_GROW : 1};
+    struct tf_raster_sound sound;
     struct tf_view view;
     bool seen = tf_view_init(&view, frame) && usable(points);
 
@@ -293,29 +311,34 @@ void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_poi
             f.down = (struct vec){-f.right.y, f.right.x};
         }
     }
+    if (seen)
+        tf_raster_sound(frame, faults, &sound);
     for (int i = 0; i < TF_REGIONS; i++) {
         if (!seen) {
-            stats[i] =
-                (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
+            stats[i] = tf_region_unseen;
             continue;
         }
         outline(&f, (enum tf_region)i, &outlines[i]);
+        snap(&outlines[i]);
         struct tf_raster_gate gate = {mask, parts_of[i]};
-        tf_raster_measure(&view, &frame->radiometry, &outlines[i],
+        tf_raster_measure(&view, &frame->radiometry, &sound, &outlines[i],
                           mask != NULL && gate.parts != 0 ? &gate : NULL, &stats[i]);
     }
 }
 
-void tf_rectangle_measure(const struct tf_frame *frame, const uint16_t rectangle[4],
-                          struct tf_region_stats *ret)
+void tf_rectangle_measure(const struct tf_frame *frame, const struct tf_faults *faults,
+                          const uint16_t rectangle[4], struct tf_region_stats *ret)
 {
     /* Pixel centres are at whole numbers: the edges lie half a pixel before and after. */
     float x0 = rectangle[0] - 0.5f, y0 = rectangle[1] - 0.5f;
     float x1 = x0 + rectangle[2], y1 = y0 + rectangle[3];
     struct tf_outline outline = {.n = 4, .xy = {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}};
+    struct tf_raster_sound sound;
     struct tf_view view;
 
-    *ret = (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = NAN};
-    if (tf_view_init(&view, frame))
-        tf_raster_measure(&view, &frame->radiometry, &outline, NULL, ret);
+    *ret = tf_region_unseen;
+    if (!tf_view_init(&view, frame))
+        return;
+    tf_raster_sound(frame, faults, &sound);
+    tf_raster_measure(&view, &frame->radiometry, &sound, &outline, NULL, ret);
 }

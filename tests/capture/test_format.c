@@ -184,6 +184,46 @@ static void what_is_no_telemetry_is_refused(void **state)
     assert_int_equal(t.counter, 77);
 }
 
+/* A row's limits in counts; they mean nothing where the values are no temperatures. */
+static void limits_in_counts(void **state)
+{
+    static const struct {
+        const char *row;
+        bool celsius; /* 0.01 K when the row is without a scale */
+        uint16_t min, max;
+    } cases[] = {{"lepton3-y16", true, 23315, 65535},
+                 {"infiray-256", true, 14922, 55881},
+                 {"optris", true, 0, 16000},
+                 {"decikelvin", true, 2132, 17731},
+                 {"y16", true, 23315, 65535},
+                 {"y16", false, 0, 65535},
+                 {"boson-y16", false, 0, 65535},
+                 {"lepton3-y16-telemetry", false, 0, 0},
+                 {"grey", false, 0, 255}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct tf_format *f = tf_format_find(cases[i].row);
+        struct tf_radiometry radiometry = f->radiometry;
+        uint16_t limits[2];
+
+        if (cases[i].celsius && !radiometry.valid)
+            radiometry = (struct tf_radiometry){true, 0.01f, -273.15f};
+        radiometry.valid = cases[i].celsius;
+        tf_format_limits(f, &radiometry, limits);
+        assert_int_equal(limits[0], cases[i].min);
+        assert_int_equal(limits[1], cases[i].max);
+    }
+    /* A value falls as the temperature rises. */
+    {
+        const struct tf_radiometry turned = {true, -0.01f, 400};
+        uint16_t limits[2];
+
+        tf_format_limits(tf_format_find("lepton3-y16"), &turned, limits);
+        assert_int_equal(limits[0], 0);
+        assert_int_equal(limits[1], 44000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +234,7 @@ int main(void)
         cmocka_unit_test(telemetry_is_read_above_and_below),
         cmocka_unit_test(telemetry_tells_shutter_and_tlinear),
         cmocka_unit_test(what_is_no_telemetry_is_refused),
+        cmocka_unit_test(limits_in_counts),
     };
 
     return cmocka_run_group_tests_name("capture format", tests, NULL, NULL);

@@ -25,7 +25,8 @@ static inline struct tf_face test_face(uint32_t id, bool filtered)
                                                 .max = 36.25f,
                                                 .sd = 0.12f,
                                                 .n = 9 + (uint32_t)i,
-                                                .valid = true};
+                                                .valid = true,
+                                                .excluded = (uint32_t)i % 3};
     return f;
 }
 

@@ -166,7 +166,9 @@ static void faces_come_back(void **state)
         for (size_t k = 0; k < TF_REGIONS; k++) {
             const json_t *region = member(member(face, "regions"), regions[k]);
 
-            assert_int_equal(json_object_size(region), 7);
+            assert_int_equal(json_object_size(region), 9);
+            assert_int_equal(integer(region, "excluded"), k % 3);
+            assert_int_equal(json_array_size(member(region, "why")), 0);
             assert_true(real(region, "mean") == 30. + (double)k);
             assert_true(real(region, "sd") == 0.12);
             assert_int_equal(integer(region, "n"), 9 + k);
@@ -283,8 +285,8 @@ static void the_longest_record_fits(void **state)
             f->points[k] = f->points_filtered[k] = f->points_mapped[k] =
                 (struct tf_point){-FLT_MAX, -FLT_MAX, -FLT_MAX};
         for (int k = 0; k < TF_REGIONS; k++)
-            f->regions[k] =
-                (struct tf_region_stats){-FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX, UINT32_MAX, false};
+            f->regions[k] = (struct tf_region_stats){-FLT_MAX,   -FLT_MAX, -FLT_MAX,   -FLT_MAX,  -FLT_MAX,
+                                                     UINT32_MAX, false,    UINT32_MAX, UINT32_MAX};
     }
     json_decref(parsed_as(JSON_DECODE_INT_AS_REAL)); /* 2^64 is beyond jansson's integers */
     n = tf_record_ndjson(&record, text, size);
@@ -372,11 +374,12 @@ static void csv_has_the_records_columns(void **state)
     record.flags = TF_FLAG_FFC | TF_FLAG_DUPLICATE;
     record.faces.faces[0] = test_face(5, true);
     record.faces.faces[0].regions[TF_REGION_MOUTH].valid = false;
+    record.faces.faces[0].regions[TF_REGION_MOUTH].why = TF_WHY_FEW_PIXELS | TF_WHY_RANGE;
     record.faces.faces[0].breathing_rate = 15.25f;
     record.faces.faces[0].breathing_quality = 0.8f;
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12);
     for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
@@ -392,13 +395,19 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
     assert_string_equal(cell(columns, "chin_valid"), "1");
-    assert_string_equal(cells[0][columns - 18 - 4 - 3 * 68], "mouth_valid");
+    assert_string_equal(cells[0][columns - 18 - 4 - 3 * 68 - 24], "mouth_valid");
+    assert_string_equal(cell(columns, "nostrils_excluded"), "0");
+    assert_string_equal(cell(columns, "perinasal_excluded"), "1");
+    assert_string_equal(cell(columns, "perinasal_why"), "");
+    assert_string_equal(cell(columns, "mouth_why"), "few_pixels range");
     assert_string_equal(cell(columns, "breathing_rate"), "15.25");
     assert_string_equal(cell(columns, "breathing_quality"), "0.8");
     assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
     assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
-    assert_string_equal(cells[0][columns - 1 - 4 - 3 * 68], "mouth_mean_corrected");
-    assert_string_equal(cells[0][columns - 1], "pv67_confidence");
+    assert_string_equal(cells[0][columns - 1 - 4 - 3 * 68 - 24], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 25], "pv67_confidence");
+    assert_string_equal(cells[0][columns - 24], "forehead_excluded");
+    assert_string_equal(cells[0][columns - 1], "mouth_why");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);

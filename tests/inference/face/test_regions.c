@@ -153,7 +153,7 @@ static void equal_to_brute_force(void **state)
         struct tf_frame f = make(cases[i].w, cases[i].h, cases[i].spread);
 
         face(points, cases[i].w * 0.5f + 0.137f, cases[i].h * 0.4f + 0.291f, cases[i].eyes, cases[i].angle);
-        tf_regions_measure(&f, points, stats, outlines);
+        tf_regions_measure(&f, NULL, points, stats, outlines);
         for (int r = 0; r < TF_REGIONS; r++) {
             assert_in_range(outlines[r].n, 3, TF_REGION_OUTLINE_MAX);
             compare(&f, &outlines[r], &stats[r]);
@@ -187,8 +187,8 @@ static void within_a_mask_equal_to_brute_force(void **state)
     for (uint32_t i = 0; i < 60 * 50; i++)
         mask.parts[i] = (uint8_t)((i % 60 + i / 60 * 3) % TF_PARTS);
     face(points, 88.137f, 70.291f, 70.3f, 0.11f);
-    tf_regions_measure(&f, points, plain, outlines);
-    tf_regions_measure_masked(&f, points, &mask, stats, outlines);
+    tf_regions_measure(&f, NULL, points, plain, outlines);
+    tf_regions_measure_masked(&f, NULL, points, &mask, stats, outlines);
     compared = 0;
     for (int r = 0; r < TF_REGIONS; r++) {
         bounding = parts[r] != 0 ? &mask : NULL;
@@ -200,13 +200,13 @@ static void within_a_mask_equal_to_brute_force(void **state)
     assert_int_equal(stats[TF_REGION_FOREHEAD].n, plain[TF_REGION_FOREHEAD].n);
     /* A mask without the part leaves the region empty, and says so. */
     memset(mask.parts, TF_PART_SKIN, sizeof(mask.parts));
-    tf_regions_measure_masked(&f, points, &mask, stats, outlines);
+    tf_regions_measure_masked(&f, NULL, points, &mask, stats, outlines);
     assert_int_equal(stats[TF_REGION_NOSE_TIP].n, 0);
     assert_false(stats[TF_REGION_NOSE_TIP].valid);
     assert_int_equal(stats[TF_REGION_CHIN].n, plain[TF_REGION_CHIN].n);
     /* Where the mask allows all of it, a disc has 1.5 times the radius. */
     memset(mask.parts, TF_PART_NOSE, sizeof(mask.parts));
-    tf_regions_measure_masked(&f, points, &mask, stats, outlines);
+    tf_regions_measure_masked(&f, NULL, points, &mask, stats, outlines);
     assert_float_equal(stats[TF_REGION_NOSE_TIP].n, 2.25 * plain[TF_REGION_NOSE_TIP].n, 30);
     assert_int_equal(stats[TF_REGION_CHEEK_RIGHT].n, 0);
 }
@@ -219,7 +219,7 @@ static void discs_have_their_area(void **state)
     struct tf_point points[TF_POINTS];
 
     face(points, 320.2f, 200.4f, 200, 0.1f);
-    tf_regions_measure(&f, points, stats, outlines);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
     assert_float_equal(stats[TF_REGION_NOSE_TIP].n, M_PI * pow(0.12 * 200, 2), 20);
     assert_float_equal(stats[TF_REGION_CANTHUS_RIGHT].n, M_PI * pow(0.07 * 200, 2), 12);
     assert_float_equal(stats[TF_REGION_CANTHUS_LEFT].n, M_PI * pow(0.07 * 200, 2), 12);
@@ -249,7 +249,7 @@ static void regions_lie_where_they_should(void **state)
 
     for (float angle = -1; angle <= 1; angle += 0.5f) {
         face(points, 350, 300, 150, angle);
-        tf_regions_measure(&f, points, stats, outlines);
+        tf_regions_measure(&f, NULL, points, stats, outlines);
         for (int r = 0; r < TF_REGIONS; r++) {
             float x = 0, y = 0;
 
@@ -283,8 +283,8 @@ static void rotation_of_the_camera_changes_nothing(void **state)
             turned[(119 - x) * 160 + y] = pixels[y * 120 + x];
     }
     face(points, 60.1f, 70.2f, 31, 0.1f);
-    tf_regions_measure(&f, points, a, outlines);
-    tf_regions_measure(&g, points, b, outlines);
+    tf_regions_measure(&f, NULL, points, a, outlines);
+    tf_regions_measure(&g, NULL, points, b, outlines);
     for (int r = 0; r < TF_REGIONS; r++) {
         assert_int_equal(a[r].n, b[r].n);
         assert_float_equal(a[r].mean, b[r].mean, 0);
@@ -294,7 +294,7 @@ static void rotation_of_the_camera_changes_nothing(void **state)
     }
 }
 
-static void small_cut_off_and_insane_regions_are_not_valid(void **state)
+static void small_and_cut_off_regions_are_not_valid(void **state)
 {
     struct tf_frame f = make(120, 160, 600);
     struct tf_region_stats stats[TF_REGIONS];
@@ -303,7 +303,7 @@ static void small_cut_off_and_insane_regions_are_not_valid(void **state)
 
     /* Eyes 18 pixels apart: a canthus disc of radius 1.3 has about five pixels. */
     face(points, 60.2f, 70.3f, 18, 0);
-    tf_regions_measure(&f, points, stats, outlines);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
     assert_in_range(stats[TF_REGION_CANTHUS_RIGHT].n, 1, TF_REGION_PIXELS_MIN - 1);
     assert_false(stats[TF_REGION_CANTHUS_RIGHT].valid);
     assert_true(stats[TF_REGION_NOSE_TIP].n >= TF_REGION_PIXELS_MIN);
@@ -311,14 +311,14 @@ static void small_cut_off_and_insane_regions_are_not_valid(void **state)
 
     /* The chin hangs out of the picture, the nose does not. */
     face(points, 60.2f, 100.3f, 55, 0);
-    tf_regions_measure(&f, points, stats, outlines);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
     assert_true(stats[TF_REGION_CHIN].n > 0);
     assert_false(stats[TF_REGION_CHIN].valid);
     assert_true(stats[TF_REGION_NOSE_TIP].valid);
 
     /* Far outside: no pixel, and no number that could be taken for one. */
     face(points, -500, 70, 30, 0);
-    tf_regions_measure(&f, points, stats, outlines);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
     for (int r = 0; r < TF_REGIONS; r++) {
         assert_int_equal(stats[r].n, 0);
         assert_false(stats[r].valid);
@@ -326,13 +326,131 @@ static void small_cut_off_and_insane_regions_are_not_valid(void **state)
                     isnan(stats[r].max) && isnan(stats[r].sd));
     }
 
-    /* A dead pixel of 0 counts reads -273 °C. */
+    assert_int_equal(stats[0].why, TF_WHY_FEW_PIXELS | TF_WHY_OUTSIDE);
+}
+
+/* One pixel of the nose's middle. */
+static uint16_t *in_the_nose(int i)
+{
+    return &pixels[((int)(70.3f + 0.4f * 40) + i / 3) * 120 + 60 + i % 3];
+}
+
+static void what_is_no_measurement_is_left_out(void **state)
+{
+    struct tf_frame f = make(120, 160, 600);
+    struct tf_region_stats clean[TF_REGIONS], stats[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS];
+    struct tf_point points[TF_POINTS];
+    const struct tf_region_stats *nose = &stats[TF_REGION_NOSE_TIP], *was = &clean[TF_REGION_NOSE_TIP];
+    /* Dead, saturated, and beyond the row's -40 to 400 °C. */
+    static const struct {
+        uint16_t value, min, max;
+    } cases[] = {
+        {0, 0, 0}, {65535, 0, 0}, {65535, 23315, 65535}, {23314, 23315, 60000}, {60001, 23315, 60000}};
+
     face(points, 60.2f, 70.3f, 40, 0);
-    pixels[(int)(70.3f + 0.4f * 40) * 120 + 60] = 0;
-    tf_regions_measure(&f, points, stats, outlines);
-    assert_float_equal(stats[TF_REGION_NOSE_TIP].min, -273.15, 1e-3);
-    assert_false(stats[TF_REGION_NOSE_TIP].valid);
-    assert_true(stats[TF_REGION_FOREHEAD].valid);
+    tf_regions_measure(&f, NULL, points, clean, outlines);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        uint16_t kept = *in_the_nose(0);
+        double sum = (double)was->mean * was->n - (kept / 100.0 - 273.15);
+
+        f.value_min = cases[i].min;
+        f.value_max = cases[i].max;
+        *in_the_nose(0) = cases[i].value;
+        tf_regions_measure(&f, NULL, points, stats, outlines);
+        *in_the_nose(0) = kept;
+        assert_int_equal(nose->n, was->n - 1);
+        assert_int_equal(nose->excluded, 1);
+        assert_true(nose->valid && nose->why == 0);
+        assert_float_equal(nose->mean, sum / (was->n - 1), 1e-3);
+        assert_in_range((int)(nose->max * 100), (int)(was->mean * 100), 3300);
+        assert_true(nose->min > 20 && nose->median > 20);
+        assert_int_equal(stats[TF_REGION_FOREHEAD].excluded, 0);
+        assert_int_equal(stats[TF_REGION_FOREHEAD].n, clean[TF_REGION_FOREHEAD].n);
+    }
+    /* A value on the limit is one. */
+    f.value_min = 23315;
+    f.value_max = 60000;
+    *in_the_nose(0) = 60000;
+    *in_the_nose(1) = 23315;
+    tf_regions_measure(&f, NULL, points, stats, outlines);
+    assert_int_equal(nose->excluded, 0);
+    assert_float_equal(nose->max, 60000 / 100.0 - 273.15, 1e-3);
+}
+
+static void too_many_left_out_is_not_valid(void **state)
+{
+    struct tf_frame f = make(120, 160, 600);
+    struct tf_region_stats stats[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS];
+    struct tf_point points[TF_POINTS];
+    const struct tf_region_stats *nose = &stats[TF_REGION_NOSE_TIP];
+    uint32_t all, out = 0;
+
+    face(points, 60.2f, 70.3f, 40, 0);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
+    all = nose->n;
+    assert_true(all > 60);
+    /* Row by row from the top, a saturated patch. */
+    for (int y = 70; y < 110 && out < all; y++)
+        for (int x = 50; x < 70; x++) {
+            pixels[y * 120 + x] = 65535;
+            tf_regions_measure(&f, NULL, points, stats, outlines);
+            assert_int_equal(nose->n + nose->excluded, all);
+            assert_true(nose->excluded == out || nose->excluded == out + 1);
+            out = nose->excluded;
+            assert_int_equal((nose->why & TF_WHY_RANGE) != 0, out * 5 > all);
+            assert_int_equal((nose->why & TF_WHY_FEW_PIXELS) != 0, nose->n < TF_REGION_PIXELS_MIN);
+            assert_int_equal(nose->valid, nose->why == 0);
+            assert_false(nose->why & TF_WHY_OUTSIDE);
+        }
+    assert_int_equal(out, all);
+    assert_int_equal(nose->n, 0);
+    assert_true(isnan(nose->mean) && isnan(nose->median) && isnan(nose->max));
+    assert_int_equal(nose->why, TF_WHY_FEW_PIXELS | TF_WHY_RANGE);
+    assert_string_equal(tf_region_why_name(0), "few_pixels");
+    assert_string_equal(tf_region_why_name(1), "outside");
+    assert_string_equal(tf_region_why_name(2), "range");
+    assert_null(tf_region_why_name(3));
+}
+
+/* A large region's median reads the picture again: it leaves out the same pixels. */
+static void a_large_region_leaves_out_too(void **state)
+{
+    struct tf_frame f = make(700, 700, 2000);
+    struct tf_region_stats clean[TF_REGIONS], stats[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS];
+    struct tf_point points[TF_POINTS];
+
+    face(points, 350.2f, 250.3f, 264, 0.2f);
+    tf_regions_measure(&f, NULL, points, clean, outlines);
+    assert_true(clean[TF_REGION_FOREHEAD].n > 4096);
+    for (uint32_t i = 0; i < 700 * 700; i += 11)
+        pixels[i] = i % 2 ? 65535 : 0;
+    tf_regions_measure(&f, NULL, points, stats, outlines);
+    for (int r = 0; r < TF_REGIONS; r++) {
+        assert_int_equal(stats[r].n + stats[r].excluded, clean[r].n);
+        assert_in_range(stats[r].excluded, clean[r].n / 11 - 30, clean[r].n / 11 + 30);
+        assert_true(stats[r].valid);
+        assert_float_equal(stats[r].median, clean[r].median, 2);
+        assert_true(stats[r].min >= clean[r].min && stats[r].max <= clean[r].max);
+    }
+}
+
+static void outlines_lie_on_the_grid(void **state)
+{
+    struct tf_frame f = make(120, 160, 600);
+    struct tf_region_stats stats[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS];
+    struct tf_point points[TF_POINTS];
+
+    face(points, 60.234f, 70.345f, 33.3f, 0.21f);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
+    for (int r = 0; r < TF_REGIONS; r++)
+        for (uint32_t i = 0; i < outlines[r].n; i++)
+            for (int k = 0; k < 2; k++)
+                assert_true(outlines[r].xy[i][k] * TF_OUTLINE_GRID ==
+                            rintf(outlines[r].xy[i][k] * TF_OUTLINE_GRID));
 }
 
 static void without_radiometry_the_unit_is_counts(void **state)
@@ -344,7 +462,7 @@ static void without_radiometry_the_unit_is_counts(void **state)
 
     f.radiometry.valid = false;
     face(points, 60.2f, 70.3f, 40, 0);
-    tf_regions_measure(&f, points, stats, outlines);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
     assert_float_equal(stats[TF_REGION_NOSE_TIP].mean, 30000, 0);
     assert_float_equal(stats[TF_REGION_NOSE_TIP].sd, 0, 0);
     assert_true(stats[TF_REGION_NOSE_TIP].valid);
@@ -362,7 +480,7 @@ static void points_that_are_none_are_survived(void **state)
         for (int k = 0; k < TF_POINTS; k++) {
             face(points, 60.2f, 70.3f, 40, 0);
             points[k].x = bad[i];
-            tf_regions_measure(&f, points, stats, outlines);
+            tf_regions_measure(&f, NULL, points, stats, outlines);
             for (int r = 0; r < TF_REGIONS; r++) {
                 assert_int_equal(stats[r].n, 0);
                 assert_int_equal(outlines[r].n, 0);
@@ -370,7 +488,7 @@ static void points_that_are_none_are_survived(void **state)
         }
     }
     memset(points, 0, sizeof(points)); /* all on one place: no eye distance */
-    tf_regions_measure(&f, points, stats, outlines);
+    tf_regions_measure(&f, NULL, points, stats, outlines);
     assert_int_equal(stats[0].n, 0);
 }
 
@@ -396,7 +514,11 @@ int main(void)
         cmocka_unit_test(discs_have_their_area),
         cmocka_unit_test(regions_lie_where_they_should),
         cmocka_unit_test(rotation_of_the_camera_changes_nothing),
-        cmocka_unit_test(small_cut_off_and_insane_regions_are_not_valid),
+        cmocka_unit_test(small_and_cut_off_regions_are_not_valid),
+        cmocka_unit_test(what_is_no_measurement_is_left_out),
+        cmocka_unit_test(too_many_left_out_is_not_valid),
+        cmocka_unit_test(a_large_region_leaves_out_too),
+        cmocka_unit_test(outlines_lie_on_the_grid),
         cmocka_unit_test(without_radiometry_the_unit_is_counts),
         cmocka_unit_test(points_that_are_none_are_survived),
         cmocka_unit_test(names_are_the_records),
