@@ -112,6 +112,7 @@ static const struct tf_option run[] = {
     {"offset", TF_OPTION_NUMBER, "X", "row y16: see --scale", .min = -1e6, .max = 1e6},
     {"ndjson", TF_OPTION_TEXT, "FILE", "write the records, one JSON object a line ('-': standard output)",
      TF_VALUES_FILE},
+    {"outlines", TF_OPTION_FLAG, NULL, "--ndjson says where each region was measured"},
     {"csv", TF_OPTION_TEXT, "FILE", "write the records as CSV, one row a frame ('-': standard output)",
      TF_VALUES_FILE},
     {"csv-profile", TF_OPTION_WORD, "NAME", "columns: thermoface (default) or openface",

@@ -5,6 +5,7 @@
  *                                           input), one a line
  *   house-tool truth URL WIDTH HEIGHT FPS N  what the synthetic subject is, one JSON object a frame
  *   house-tool hashes URL WIDTH HEIGHT FPS N  MD5 of each frame's pixels, as ffmpeg's framemd5 has it
+ *   house-tool raw URL WIDTH HEIGHT FPS N    each frame's pixels to standard output, 16 bits little-endian
  *   house-tool at URL WIDTH HEIGHT           where the subject's points are at the stamps (t_mono_ns) on
  *                                           standard input, one line each; the URL says clock=1
  */
@@ -71,7 +72,13 @@ static void print_hash(const struct tf_frame *frame, struct AVMD5 *md5)
     putchar('\n');
 }
 
-static int play(char **argument, bool hashes)
+static void write_raw(const struct tf_frame *frame)
+{
+    for (int y = 0; y < frame->height; y++)
+        fwrite(frame->plane[0] + (size_t)y * frame->stride[0], 2, frame->width, stdout);
+}
+
+static int play(char **argument, char what)
 {
     struct tf_source_options options = {
         .url = argument[0],
@@ -91,7 +98,9 @@ static int play(char **argument, bool hashes)
         return 1;
     }
     while (tf_source_next(source, -1, &frame, &err) == TF_NEXT_FRAME) {
-        if (hashes)
+        if (what == 'r')
+            write_raw(frame);
+        else if (what == 'h')
             print_hash(frame, md5);
         else
             print_truth(source, frame);
@@ -134,11 +143,12 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "numbers") == 0)
         return numbers((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
-    if (argc == 7 && (strcmp(argv[1], "truth") == 0 || strcmp(argv[1], "hashes") == 0))
-        return play(argv + 2, argv[1][0] == 'h');
+    if (argc == 7 &&
+        (strcmp(argv[1], "truth") == 0 || strcmp(argv[1], "hashes") == 0 || strcmp(argv[1], "raw") == 0))
+        return play(argv + 2, argv[1][0]);
     if (argc == 5 && strcmp(argv[1], "at") == 0)
         return at(argv + 2);
-    fputs("usage: house-tool numbers WIDTH HEIGHT | truth|hashes URL WIDTH HEIGHT FPS N | at URL WIDTH "
+    fputs("usage: house-tool numbers WIDTH HEIGHT | truth|hashes|raw URL WIDTH HEIGHT FPS N | at URL WIDTH "
           "HEIGHT\n",
           stderr);
     return 2;
