@@ -46,9 +46,9 @@ int tf_models_have(const char *folder, const char *name, struct tf_error *err)
     there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
     return tf_fail(
         err, r,
-        "%s: %s%s%s: say where the networks are: --models DIR (thermoface), models=DIR in [inference] "
+        "%s: %s%s; say where the networks are: --models DIR (thermoface), models=DIR in [inference] "
         "(thermofaced.conf) or TF_MODELS=DIR",
-        there ? path : folder, strerror(-r), there ? "" : ", no folder of models with ", there ? "" : name);
+        path, strerror(-r), there ? "" : ", nor is there such a folder");
 }
 
 int tf_models_check(const struct tf_analyser_options *options, struct tf_error *err)
