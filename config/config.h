@@ -175,6 +175,27 @@ int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *er
 /* The same from memory, which may be freed afterwards; `name` stands in messages where the path would. */
 int tf_config_load_text(const char *text, size_t size, const char *name, struct tf_config **ret,
                         struct tf_error *err);
+/*
+ * All that is wrong with a file, in the order of its lines. `{0}` is a valid, empty one; nothing to free.
+ */
+#define TF_CONFIG_FAULTS_MAX 50
+struct tf_config_faults {
+    size_t count; /* of those listed */
+    size_t more;  /* found beyond these */
+    int lines[TF_CONFIG_FAULTS_MAX];
+    struct tf_error at[TF_CONFIG_FAULTS_MAX]; /* "PATH:LINE: …" */
+};
+/* Keeps a message; one that begins with "PATH:LINE:" at its place, others after those. */
+void tf_config_faults_add(struct tf_config_faults *faults, const char *path, const struct tf_error *err);
+/*
+ * Reads a file as tf_config_load does and goes on after what is wrong. Returns 0 where nothing was, else what
+ * the first fault would be to tf_config_load. *ret is set also with faults, to what could be understood (keys
+ * with faults have their defaults), for further checks only; NULL where the file could not be read.
+ */
+int tf_config_check(const char *path, struct tf_config **ret, struct tf_config_faults *faults);
+/* The same from memory. */
+int tf_config_check_text(const char *text, size_t size, const char *name, struct tf_config **ret,
+                         struct tf_config_faults *faults);
 /* Accepts NULL. */
 void tf_config_free(struct tf_config *config);
 

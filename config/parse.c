@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/options.h"
 #include "config/lines.h"
 #include "config/table.h"
 
@@ -22,22 +25,73 @@ struct parse {
     size_t which; /* of a named section */
     int result;   /* 0 or the first error, with its line */
     int error_line;
+    unsigned errors;
     struct tf_error *err;
+    struct tf_config_faults *faults; /* where all errors go; NULL: the first ends it */
+    bool expects_key;                /* the line that inih has is none of a section, a comment, or empty */
+    bool lost_section;               /* a section could not be opened: its camera is not there for others */
+    bool bad[TF_KEYS_MAX][TF_CONFIG_CAMERAS_MAX]; /* keys whose value could not be read */
 };
+#define NO_SECTION (-1)
+#define LOST_SECTION (-2) /* its keys are passed over: what they are is not known */
 
-static int fail_at(struct parse *p, int line, int code)
+/* Whether what follows is of no interest. */
+static bool is_over(const struct parse *p)
 {
-    if (p->result)
-        return p->result;
+    return p->result && (!p->faults || p->result == -ENOMEM);
+}
+
+void tf_config_faults_add(struct tf_config_faults *faults, const char *path, const struct tf_error *err)
+{
+    size_t n = strlen(path), at;
+    int line = INT_MAX;
+
+    if (strncmp(err->text, path, n) || sscanf(err->text + n, ":%d:", &line) != 1)
+        line = INT_MAX;
+    for (at = faults->count; at && faults->lines[at - 1] > line; at--)
+        ;
+    if (at && strcmp(faults->at[at - 1].text, err->text) == 0)
+        return;
+    if (faults->count == TF_CONFIG_FAULTS_MAX) {
+        faults->more++;
+        if (at == TF_CONFIG_FAULTS_MAX)
+            return;
+        faults->count--; /* the last makes room */
+    }
+    memmove(&faults->at[at + 1], &faults->at[at], (faults->count - at) * sizeof(faults->at[0]));
+    memmove(&faults->lines[at + 1], &faults->lines[at], (faults->count - at) * sizeof(faults->lines[0]));
+    faults->at[at] = *err;
+    faults->lines[at] = line;
+    faults->count++;
+}
+
+/* An error in a line (0: of the file): the first is the result. */
+__attribute__((format(printf, 4, 5))) static int fault(struct parse *p, int line, int code,
+                                                       const char *format, ...)
+{
+    struct tf_error err = {0};
+    va_list args;
+
+    va_start(args, format);
+    tf_vfail(&err, code, format, args);
+    va_end(args);
+    if (line)
+        tf_error_prefix(&err, "%s:%d", p->name, line);
+    else
+        tf_error_prefix(&err, "%s", p->name);
+    p->errors++;
+    if (p->faults)
+        tf_config_faults_add(p->faults, p->name, &err);
+    if (p->result && (code != -ENOMEM || !p->faults))
+        return code;
     p->result = code;
     p->error_line = line;
     if (p->err)
-        tf_error_prefix(p->err, "%s:%d", p->name, line);
+        *p->err = err;
     return code;
 }
 
-#define FAIL(p, line, ...)                                                                                   \
-    (tf_fail((p)->result ? NULL : (p)->err, -EINVAL, __VA_ARGS__), fail_at(p, line, -EINVAL))
+#define FAIL(p, line, ...) fault(p, line, -EINVAL, __VA_ARGS__)
 
 static const struct tf_key *find_key(int section, const char *name)
 {
@@ -47,45 +101,17 @@ static const struct tf_key *find_key(int section, const char *name)
     return NULL;
 }
 
-/* Distance in letters, for "did you mean": small names only. */
-static unsigned distance(const char *a, const char *b)
+static const struct tf_key *nearest_key(int section, const char *name)
 {
-    unsigned row[64];
-    size_t n = strlen(b);
-
-    if (n >= 64)
-        return 99;
-    for (unsigned j = 0; j <= n; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1]; i++) {
-        unsigned before = row[0];
-
-        row[0] = i;
-        for (unsigned j = 1; j <= n; j++) {
-            unsigned best = before + (a[i - 1] != b[j - 1]);
-
-            before = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
-static const char *nearest_key(int section, const char *name)
-{
-    const char *best = NULL;
-    unsigned least = 3;
+    const struct tf_key *best = NULL;
+    unsigned least = UINT_MAX;
 
     for (size_t i = 0; i < tf_key_count; i++) {
-        unsigned d = (int)tf_keys[i].section == section ? distance(name, tf_keys[i].name) : 99;
+        unsigned unlike = (int)tf_keys[i].section == section ? tf_unlike(name, tf_keys[i].name) : UINT_MAX;
 
-        if (d < least) {
-            least = d;
-            best = tf_keys[i].name;
+        if (unlike < least) {
+            least = unlike;
+            best = &tf_keys[i];
         }
     }
     return best;
@@ -149,7 +175,7 @@ static void open_camera(struct parse *p, const char *name)
     config->camera_count++;
     config->lines->camera[p->which] = p->line;
     if (r < 0)
-        fail_at(p, p->line, r);
+        fault(p, p->line, r, "no memory");
 }
 
 static void open_pair(struct parse *p, const char *name)
@@ -176,21 +202,23 @@ static void open_pair(struct parse *p, const char *name)
     config->pair_count++;
     config->lines->pair[p->which] = p->line;
     if (r < 0)
-        fail_at(p, p->line, r);
+        fault(p, p->line, r, "no memory");
 }
 
 /*
  * inih cuts section names at 49 bytes, gives the handler no line number and does not report empty sections,
  * all of which matter here; so sections are taken where the lines are handed to inih.
  */
-static void open_section(struct parse *p, const char *line)
+static void enter_section(struct parse *p, const char *line)
 {
     char name[TF_CONFIG_NAME_MAX + 64];
     const char *end = strchr(line, ']');
     size_t n;
 
-    if (!end || strcspn(line, ";") < (size_t)(end - line))
-        return; /* inih reports it */
+    if (!end || strcspn(line, ";") < (size_t)(end - line)) {
+        FAIL(p, p->line, "expected [section] or key=value");
+        return;
+    }
     n = (size_t)(end - line) - 1;
     if (n >= sizeof(name)) {
         FAIL(p, p->line, "the name of the section is too long");
@@ -232,6 +260,36 @@ static void open_section(struct parse *p, const char *line)
          name);
 }
 
+static void open_section(struct parse *p, const char *line)
+{
+    unsigned before = p->errors;
+
+    enter_section(p, line);
+    if (p->errors == before)
+        return;
+    p->section = LOST_SECTION;
+    p->lost_section = true;
+}
+
+/* Whether the values of these keys (a list that ends with NULL) were understood: only then do they contradict
+ * each other. */
+static bool good(const struct parse *p, enum tf_section section, size_t which, const char *const *keys)
+{
+    for (; *keys; keys++)
+        if (p->bad[find_key((int)section, *keys) - tf_keys][which])
+            return false;
+    return true;
+}
+#define GOOD(p, section, which, ...) good(p, section, which, (const char *const[]){__VA_ARGS__, NULL})
+
+/* A line that inih made no key of. */
+static void not_a_key(struct parse *p)
+{
+    if (p->expects_key && !is_over(p))
+        FAIL(p, p->line, "expected [section] or key=value");
+    p->expects_key = false;
+}
+
 /* inih's reader: one line a call, NULL at the end or after an error. */
 static char *next_line(char *line, int size, void *context)
 {
@@ -239,13 +297,15 @@ static char *next_line(char *line, int size, void *context)
     const char *newline;
     size_t n;
 
-    if (p->result || p->at == p->end)
+    not_a_key(p);
+    if (is_over(p) || p->at == p->end)
         return NULL;
     p->line++;
     newline = memchr(p->at, '\n', (size_t)(p->end - p->at));
     n = (size_t)((newline ? newline : p->end) - p->at);
     if (memchr(p->at, '\0', n)) {
         FAIL(p, p->line, "not a text file (a zero byte)");
+        p->at = p->end;
         return NULL;
     }
     if (p->line == 1 && n >= 3 && memcmp(p->at, "\xef\xbb\xbf", 3) == 0) {
@@ -259,10 +319,8 @@ static char *next_line(char *line, int size, void *context)
     }
     if (n + 2 > (size_t)size) {
         /* A long comment is harmless, a long value would be cut. */
-        if (*p->at != '#' && *p->at != ';') {
+        if (*p->at != '#' && *p->at != ';')
             FAIL(p, p->line, "the line is longer than %d bytes", size - 2);
-            return NULL;
-        }
         p->at += n;
         n = 0;
     }
@@ -271,6 +329,8 @@ static char *next_line(char *line, int size, void *context)
     p->at += n + (newline != NULL);
     if (line[0] == '[')
         open_section(p, line);
+    else
+        p->expects_key = line[0] && line[0] != '#' && line[0] != ';';
     return line;
 }
 
@@ -279,19 +339,26 @@ static int handle(void *context, const char *section, const char *name, const ch
     struct parse *p = context;
     const struct tf_key *key;
     struct tf_error reason = {0};
-    const char *near;
+    const struct tf_key *near;
     int *line, r;
 
     (void)section;
-    if (p->result)
+    p->expects_key = false;
+    if (is_over(p))
         return 0;
+    if (p->section == LOST_SECTION)
+        return 1;
     if (p->section < 0)
         return FAIL(p, p->line, "%s stands before the first section", name), 0;
     key = find_key(p->section, name);
     if (!key) {
         near = nearest_key(p->section, name);
         FAIL(p, p->line, "unknown key %s in [%s]%s%s%s", name, tf_sections[p->section].name,
-             near ? ": did you mean " : "; --help-config lists them all", near ? near : "", near ? "?" : "");
+             near ? ": did you mean " : "; --help-config lists them all", near ? near->name : "",
+             near ? "?" : "");
+        /* Who mistyped it has not left it out. */
+        if (near)
+            p->bad[near - tf_keys][p->which] = true;
         return 0;
     }
     line = &p->config->lines->key[key - tf_keys][p->which];
@@ -300,8 +367,8 @@ static int handle(void *context, const char *section, const char *name, const ch
     *line = p->line;
     r = tf_value_parse(key, value, field_of(p->config, key, p->which), &reason);
     if (r < 0) {
-        tf_fail(p->err, r, "%s", r == -ENOMEM ? "no memory" : reason.text);
-        fail_at(p, p->line, r);
+        p->bad[key - tf_keys][p->which] = true;
+        fault(p, p->line, r, "%s", r == -ENOMEM ? "no memory" : reason.text);
         return 0;
     }
     return 1;
@@ -341,14 +408,12 @@ static void check_camera(struct parse *p, size_t i)
     struct tf_config *config = p->config;
     const struct tf_config_camera *camera = &config->cameras[i];
 
-    if (!camera->source) {
+    if (!camera->source && GOOD(p, TF_SECTION_CAMERA, i, "source"))
         FAIL(p, config->lines->camera[i], "[camera %s] has no source", camera->name);
-        return;
-    }
-    if (!camera->width != !camera->height)
+    if (!camera->width != !camera->height && GOOD(p, TF_SECTION_CAMERA, i, "width", "height"))
         FAIL(p, key_line(p, TF_SECTION_CAMERA, camera->width ? "width" : "height", i),
              "[camera %s] sets only one of width and height", camera->name);
-    if (camera->offset != 0 && camera->scale == 0)
+    if (camera->offset != 0 && camera->scale == 0 && GOOD(p, TF_SECTION_CAMERA, i, "scale"))
         FAIL(p, key_line(p, TF_SECTION_CAMERA, "offset", i), "[camera %s] sets an offset without a scale",
              camera->name);
     if (camera->black_body[2] &&
@@ -356,7 +421,8 @@ static void check_camera(struct parse *p, size_t i)
         FAIL(p, key_line(p, TF_SECTION_CAMERA, "black-body", i),
              "[camera %s] sets a black-body without its black-body-temperature", camera->name);
     for (size_t j = 0; j < i; j++)
-        if (camera->enabled && config->cameras[j].enabled && strncmp(camera->source, "/dev/", 5) == 0 &&
+        if (camera->enabled && config->cameras[j].enabled && camera->source && config->cameras[j].source &&
+            strncmp(camera->source, "/dev/", 5) == 0 &&
             strcmp(camera->source, config->cameras[j].source) == 0)
             FAIL(p, key_line(p, TF_SECTION_CAMERA, "source", i),
                  "[camera %s] and [camera %s] name one device", config->cameras[j].name, camera->name);
@@ -367,10 +433,10 @@ static const struct tf_config_camera *camera_of(struct parse *p, size_t i, const
     const struct tf_config *c = p->config;
     const struct tf_config_pair *pair = &c->pairs[i];
 
-    if (!name) {
+    if (!name && GOOD(p, TF_SECTION_PAIR, i, key))
         FAIL(p, c->lines->pair[i], "[pair %s] names no %s camera", pair->name, key);
+    if (!name)
         return NULL;
-    }
     for (size_t k = 0; k < c->camera_count; k++) {
         if (strcmp(c->cameras[k].name, name) != 0)
             continue;
@@ -382,7 +448,9 @@ static const struct tf_config_camera *camera_of(struct parse *p, size_t i, const
         }
         return &c->cameras[k];
     }
-    FAIL(p, key_line(p, TF_SECTION_PAIR, key, i), "[pair %s]: there is no [camera %s]", pair->name, name);
+    /* It may be the one whose section could not be read. */
+    if (!p->lost_section)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, key, i), "[pair %s]: there is no [camera %s]", pair->name, name);
     return NULL;
 }
 
@@ -391,9 +459,9 @@ static void check_pair(struct parse *p, size_t i)
     const struct tf_config *c = p->config;
     const struct tf_config_pair *pair = &c->pairs[i];
     const struct tf_config_camera *thermal = camera_of(p, i, "thermal", pair->thermal);
-    const struct tf_config_camera *visible = thermal ? camera_of(p, i, "visible", pair->visible) : NULL;
+    const struct tf_config_camera *visible = camera_of(p, i, "visible", pair->visible);
 
-    if (!visible)
+    if (!thermal || !visible)
         return;
     if (thermal == visible)
         FAIL(p, key_line(p, TF_SECTION_PAIR, "visible", i), "[pair %s] names one camera twice", pair->name);
@@ -413,7 +481,7 @@ static void check_pair(struct parse *p, size_t i)
         const char *names[] = {other->thermal, other->visible};
 
         for (int n = 0; n < 2 && other->enabled; n++)
-            if (strcmp(names[n], pair->thermal) == 0 || strcmp(names[n], pair->visible) == 0)
+            if (names[n] && (strcmp(names[n], pair->thermal) == 0 || strcmp(names[n], pair->visible) == 0))
                 FAIL(p, c->lines->pair[i], "[pair %s] and [pair %s] share the camera %s: one pair each",
                      other->name, pair->name, names[n]);
     }
@@ -422,7 +490,7 @@ static void check_pair(struct parse *p, size_t i)
 static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,
                            const char *credentials)
 {
-    if (enabled && !credentials && !tf_config_is_loopback(address))
+    if (enabled && !credentials && !tf_config_is_loopback(address) && GOOD(p, section, 0, "credentials"))
         FAIL(p, key_line(p, section, "address", 0),
              "[%s] would listen on %s, beyond this machine, without asking for a password: set credentials",
              tf_sections[section].name, address);
@@ -430,7 +498,7 @@ static void check_listener(struct parse *p, enum tf_section section, bool enable
 
 static void check_tls(struct parse *p, enum tf_section section, const char *certificate, const char *key)
 {
-    if (!certificate == !key)
+    if (!certificate == !key || !GOOD(p, section, 0, "tls-certificate", "tls-key"))
         return;
     FAIL(p, key_line(p, section, certificate ? "tls-certificate" : "tls-key", 0),
          "[%s] has %s alone: set both tls-certificate and tls-key", tf_sections[section].name,
@@ -441,7 +509,7 @@ static void check_inference(struct parse *p)
 {
     const struct tf_config_inference *c = &p->config->inference;
 
-    if (c->region_masks && !c->segmentation)
+    if (c->region_masks && !c->segmentation && GOOD(p, TF_SECTION_INFERENCE, 0, "segmentation"))
         FAIL(p, key_line(p, TF_SECTION_INFERENCE, "region-masks", 0),
              "[inference] region-masks needs a segmentation network: set segmentation");
 }
@@ -475,21 +543,18 @@ static void check(struct parse *p)
     struct tf_config *c = p->config;
     size_t enabled = 0;
 
-    for (size_t i = 0; i < c->camera_count && !p->result; i++) {
+    for (size_t i = 0; i < c->camera_count && !is_over(p); i++) {
         check_camera(p, i);
-        enabled += c->cameras[i].enabled;
+        enabled += c->cameras[i].enabled || !GOOD(p, TF_SECTION_CAMERA, i, "enabled");
     }
-    for (size_t i = 0; i < c->pair_count && !p->result; i++)
+    for (size_t i = 0; i < c->pair_count && !is_over(p); i++)
         check_pair(p, i);
-    if (p->result)
+    if (is_over(p))
         return;
-    if (!enabled) {
-        tf_fail(p->err, -EINVAL, "%s: %s", p->name,
-                c->camera_count ? "no camera is enabled"
-                                : "no camera: write a section [camera NAME] with a source");
-        p->result = -EINVAL;
-        return;
-    }
+    if (!enabled && !p->lost_section)
+        FAIL(p, 0, "%s",
+             c->camera_count ? "no camera is enabled"
+                             : "no camera: write a section [camera NAME] with a source");
     check_listener(p, TF_SECTION_RTSP, c->rtsp.enabled, c->rtsp.address, c->rtsp.credentials);
     check_listener(p, TF_SECTION_HTTP, c->http.enabled, c->http.address, c->http.credentials);
     check_tls(p, TF_SECTION_RTSP, c->rtsp.tls_certificate, c->rtsp.tls_key);
@@ -502,10 +567,12 @@ static void check(struct parse *p)
     check_recording(p, enabled);
 }
 
-int tf_config_load_text(const char *text, size_t size, const char *name, struct tf_config **ret,
-                        struct tf_error *err)
+/* With faults: *ret is set also where there are some. */
+static int parse_text(const char *text, size_t size, const char *name, struct tf_config_faults *faults,
+                      struct tf_config **ret, struct tf_error *err)
 {
-    struct parse p = {.name = name, .at = text, .end = text + size, .section = -1, .err = err};
+    struct parse p = {
+        .name = name, .at = text, .end = text + size, .section = NO_SECTION, .err = err, .faults = faults};
     struct tf_config *config;
     int r;
 
@@ -527,28 +594,32 @@ int tf_config_load_text(const char *text, size_t size, const char *name, struct 
     r = ini_parse_stream(next_line, &p, handle, &p);
     if (r < 0)
         goto nomem;
-    if (r > 0 && (!p.result || r < p.error_line)) {
-        p.result = 0;
+    if (r > 0 && !p.result)
         FAIL(&p, r, "expected [section] or key=value");
-    }
-    if (!p.result && (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
-                      default_credentials(&config->http.credentials, "http") < 0))
+    if (!is_over(&p) && (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
+                         default_credentials(&config->http.credentials, "http") < 0))
         goto nomem;
-    if (!p.result)
+    if (!is_over(&p))
         check(&p);
-    if (p.result) {
+    if (is_over(&p))
         tf_config_free(config);
-        return p.result;
-    }
-    *ret = config;
-    return 0;
+    else
+        *ret = config;
+    return p.result;
 
 nomem:
     tf_config_free(config);
     return tf_fail(err, -ENOMEM, "%s: no memory", name);
 }
 
-int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *err)
+int tf_config_load_text(const char *text, size_t size, const char *name, struct tf_config **ret,
+                        struct tf_error *err)
+{
+    return parse_text(text, size, name, NULL, ret, err);
+}
+
+static int load(const char *path, struct tf_config_faults *faults, struct tf_config **ret,
+                struct tf_error *err)
 {
     char *text = NULL;
     size_t size = 0;
@@ -580,9 +651,43 @@ int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *er
         }
         size += (size_t)n;
     }
-    r = tf_config_load_text(text, size, path, ret, err);
+    r = parse_text(text, size, path, faults, ret, err);
 done:
     free(text);
     close(fd);
     return r;
+}
+
+int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *err)
+{
+    return load(path, NULL, ret, err);
+}
+
+/* What is wrong with the file as a whole is a fault, too. */
+static int checked(int r, const char *name, struct tf_config *config, const struct tf_error *err,
+                   struct tf_config **ret, struct tf_config_faults *faults)
+{
+    if (r < 0 && !config)
+        tf_config_faults_add(faults, name, err);
+    *ret = config;
+    return r;
+}
+
+int tf_config_check(const char *path, struct tf_config **ret, struct tf_config_faults *faults)
+{
+    struct tf_config *config = NULL;
+    struct tf_error err = {0};
+    int r = load(path, faults, &config, &err);
+
+    return checked(r, path, config, &err, ret, faults);
+}
+
+int tf_config_check_text(const char *text, size_t size, const char *name, struct tf_config **ret,
+                         struct tf_config_faults *faults)
+{
+    struct tf_config *config = NULL;
+    struct tf_error err = {0};
+    int r = parse_text(text, size, name, faults, &config, &err);
+
+    return checked(r, name, config, &err, ret, faults);
 }

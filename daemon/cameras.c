@@ -57,69 +57,96 @@ static int check_tls(const struct tf_config *config, const char *section, const 
     return r;
 }
 
-int tf_service_check(const struct tf_config *config, struct tf_error *err)
+/* Takes the result of one check; true: that is enough. */
+static bool is_enough(int r, const struct tf_config *config, struct tf_config_faults *faults,
+                      const struct tf_error *err, int *result)
 {
-    struct secret secret;
-    enum tf_cpu_level level;
-    int palette, r, enabled = 0;
-    bool analysing = false;
+    if (r >= 0)
+        return false;
+    if (*result == 0)
+        *result = r;
+    if (faults)
+        tf_config_faults_add(faults, config->path, err);
+    return !faults;
+}
+
+static int check_format(const struct tf_config *config, const struct tf_config_camera *camera,
+                        struct tf_error *err)
+{
+    if (!camera->format || tf_format_find(camera->format))
+        return 0;
+    tf_fail(err, -EINVAL, "there is no format row \"%s\"; \"thermoface devices --formats\" lists them",
+            camera->format);
+    at_key(config, "camera", camera->name, "format", err);
+    return -EINVAL;
+}
+
+static int check_networks(const struct tf_config *config, struct tf_error *err)
+{
+    const struct tf_config_inference *c = &config->inference;
     const struct tf_analyser_options networks = {
-        .models = tf_models_folder(config->inference.models),
-        .landmarks = config->inference.landmarks,
-        .finder = config->inference.finder,
-    };
+        .models = tf_models_folder(c->models), .landmarks = c->landmarks, .finder = c->finder};
+    bool analysing = false;
+    int r;
 
-    for (size_t i = 0; i < config->camera_count; i++) {
-        const struct tf_config_camera *camera = &config->cameras[i];
-
-        enabled += camera->enabled;
-        analysing |= camera->enabled && camera->analyse;
-        if (camera->format && !tf_format_find(camera->format)) {
-            r = tf_fail(err, -EINVAL, "there is no format row \"%s\"; \"thermoface devices\" lists them",
-                        camera->format);
-            at_key(config, "camera", camera->name, "format", err);
-            return r;
-        }
-    }
-    if (!enabled)
-        return tf_fail(err, -EINVAL, "%s: no camera is enabled", config->path);
-    r = tf_palette_find(config->overlay.palette, &palette, err);
-    if (r < 0) {
-        at_key(config, "overlay", NULL, "palette", err);
-        return r;
-    }
-    r = tf_service_check_pairs(config, err);
+    for (size_t i = 0; i < config->camera_count; i++)
+        analysing |= config->cameras[i].enabled && config->cameras[i].analyse;
+    r = analysing ? tf_models_check(&networks, err) : 0;
     if (r < 0)
-        return r;
-    if (config->inference.cpu) {
-        r = tf_cpu_select(config->inference.cpu, &level, err);
-        if (r < 0) {
-            at_key(config, "inference", NULL, "cpu", err);
-            return r;
-        }
-    }
-    if (analysing) {
-        r = tf_models_check(&networks, err);
-        if (r < 0) {
-            at_key(config, "inference", NULL, "models", err);
-            return r;
-        }
-    }
-    if (config->rtsp.enabled) {
-        r = read_credentials(config, "rtsp", config->rtsp.credentials, &secret, err);
-        if (r == 0)
-            r = check_tls(config, "rtsp", config->rtsp.tls_certificate, config->rtsp.tls_key, err);
-        if (r < 0)
-            return r;
-    }
-    if (config->http.enabled) {
-        r = read_credentials(config, "http", config->http.credentials, &secret, err);
-        if (r == 0)
-            r = check_tls(config, "http", config->http.tls_certificate, config->http.tls_key, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+        at_key(config, "inference", NULL, "models", err);
+    return r;
+}
+
+static int check_cpu(const struct tf_config *config, struct tf_error *err)
+{
+    enum tf_cpu_level level;
+    int r = config->inference.cpu ? tf_cpu_select(config->inference.cpu, &level, err) : 0;
+
+    if (r < 0)
+        at_key(config, "inference", NULL, "cpu", err);
+    return r;
+}
+
+static int check_palette(const struct tf_config *config, struct tf_error *err)
+{
+    int palette, r = tf_palette_find(config->overlay.palette, &palette, err);
+
+    if (r < 0)
+        at_key(config, "overlay", NULL, "palette", err);
+    return r;
+}
+
+int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err)
+{
+    static int (*const checks[])(const struct tf_config *, struct tf_error *) = {check_palette, check_cpu,
+                                                                                 check_networks};
+    const struct tf_config_rtsp *rtsp = &config->rtsp;
+    const struct tf_config_http *http = &config->http;
+    struct secret secret;
+    int r, result = 0;
+
+    for (size_t i = 0; i < config->camera_count; i++)
+        if (is_enough(check_format(config, &config->cameras[i], err), config, faults, err, &result))
+            return result;
+    for (size_t i = 0; i < config->pair_count; i++)
+        if (is_enough(tf_service_check_pair(config, i, err), config, faults, err, &result))
+            return result;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        if (is_enough(checks[i](config, err), config, faults, err, &result))
+            return result;
+    r = rtsp->enabled ? read_credentials(config, "rtsp", rtsp->credentials, &secret, err) : 0;
+    if (is_enough(r, config, faults, err, &result))
+        return result;
+    r = rtsp->enabled ? check_tls(config, "rtsp", rtsp->tls_certificate, rtsp->tls_key, err) : 0;
+    if (is_enough(r, config, faults, err, &result))
+        return result;
+    r = http->enabled ? read_credentials(config, "http", http->credentials, &secret, err) : 0;
+    if (is_enough(r, config, faults, err, &result))
+        return result;
+    r = http->enabled ? check_tls(config, "http", http->tls_certificate, http->tls_key, err) : 0;
+    if (is_enough(r, config, faults, err, &result))
+        return result;
+    return result;
 }
 
 struct tf_overlay_options tf_service_overlay(const struct tf_config *config)

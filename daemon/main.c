@@ -72,15 +72,19 @@ static int run(struct tf_config *config)
 
 static int start(const char *path, bool check)
 {
+    static struct tf_config_faults faults;
     struct tf_config *config = NULL;
     struct tf_error err = {0};
-    int r = tf_config_load(path, &config, &err);
+    int r = tf_config_check(path, &config, &faults);
 
-    if (r == 0)
-        r = tf_service_check(config, &err);
-    if (r < 0) {
+    if (config && tf_service_check(config, &faults, &err) < 0)
+        r = -EINVAL;
+    if (r < 0 || faults.count) {
         /* Not through the log: "FILE:LINE: …" at the beginning of the line is what editors understand. */
-        fprintf(stderr, "%s\n", err.text);
+        for (size_t i = 0; i < faults.count; i++)
+            fprintf(stderr, "%s\n", faults.at[i].text);
+        if (faults.more)
+            fprintf(stderr, "%s: and %zu more\n", path, faults.more);
         r = TF_EXIT_FAILURE;
     } else if (check) {
         printf("%s: all right\n", path);

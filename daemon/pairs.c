@@ -29,18 +29,12 @@ static int load(const struct tf_config *config, const struct tf_config_pair *pai
     return r;
 }
 
-int tf_service_check_pairs(const struct tf_config *config, struct tf_error *err)
+int tf_service_check_pair(const struct tf_config *config, size_t i, struct tf_error *err)
 {
-    for (size_t i = 0; i < config->pair_count; i++) {
-        struct tf_registration registration;
-        int r = config->pairs[i].enabled && config->pairs[i].calibration
-                    ? load(config, &config->pairs[i], &registration, err)
-                    : 0;
+    const struct tf_config_pair *pair = &config->pairs[i];
+    struct tf_registration registration;
 
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return pair->enabled && pair->calibration ? load(config, pair, &registration, err) : 0;
 }
 
 int tf_service_pairs_prepare(struct tf_service *service, struct tf_error *err)

@@ -31,7 +31,7 @@ void tf_service_reload(struct tf_service *service)
 
     r = tf_config_load(service->config->path, &next, &err);
     if (r == 0)
-        r = tf_service_check(next, &err);
+        r = tf_service_check(next, NULL, &err);
     if (r < 0) {
         tf_log(TF_LOG_ERROR, NULL, "reload: the running configuration stays: %s", err.text);
         goto out;

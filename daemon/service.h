@@ -47,8 +47,9 @@ struct tf_service {
 
 /* cameras.c */
 /* What the configuration cannot know by itself: format rows, palettes, readable credentials. Errors name file
- * and line. */
-int tf_service_check(const struct tf_config *config, struct tf_error *err);
+ * and line. With `faults` all are put there; without, the first ends it and is in `err`. Returns the first.
+ */
+int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err);
 struct tf_overlay_options tf_service_overlay(const struct tf_config *config);
 /* Servers, then pipelines, then frames. On failure everything made so far is left to tf_service_stop. */
 int tf_service_start(struct tf_service *service, struct tf_error *err);
@@ -57,7 +58,7 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err);
 
 /* pairs.c */
 /* Calibrations that can be read. */
-int tf_service_check_pairs(const struct tf_config *config, struct tf_error *err);
+int tf_service_check_pair(const struct tf_config *config, size_t pair, struct tf_error *err);
 /* What the pairs' cameras share, before the cameras. */
 int tf_service_pairs_prepare(struct tf_service *service, struct tf_error *err);
 /* The pair whose thermal camera is number `camera` of the configuration: `ret` filled, or NULL. */

@@ -23,6 +23,63 @@ bad 2 '--chek-config: no such option; did you mean --check-config' "mistyped opt
 bad 2 'one argument too many' "an argument" -c "$conf" more
 bad 1 "none.conf: No such file" "a configuration that is not there" --config "$folder/none.conf"
 
+# All that is wrong with a file, in the order of its lines.
+cat >"$conf" <<'END'
+key=before
+[camera thermal]
+sorce=/dev/video0
+width=abc
+height=120
+offset=3
+this line is nothing
+format=lepton9
+[camra two]
+source=synthetic
+loop=maybe
+[camera thermal]
+source=/dev/video1
+[camera B]
+source=x
+[http]
+address=0.0.0.0
+port=99999
+port=8080
+prot=8080
+[pair rig]
+thermal=thermal
+visible=nobody
+[overlay]
+palette=plaid
+[http]
+foo=bar
+[recording
+[inference]
+region-masks=yes
+cpu=sse2
+END
+bad 1 "^$conf:1: key stands before" "a file with many errors" --check-config -c "$conf"
+sed -E "s|^$conf:([0-9]+): .*|\1|" "$folder/stderr" | tr '\n' ' ' >"$folder/lines"
+[ "$(cat "$folder/lines")" = "1 3 4 6 7 8 9 12 14 17 18 19 20 25 26 28 30 31 " ]
+result $? "each is named with its line, in order, and none that another one explains ($(cat "$folder/lines"))"
+for words in "3: unknown key sorce .*did you mean source" "6: .camera thermal. sets an offset without a scale" \
+    "7: expected .section. or key=value" "8: there is no format row" "9: unknown section" \
+    "12: a second .camera thermal." "17: .http. would listen on 0.0.0.0" "19: port is set twice" \
+    "25: palette .plaid. is not known" "28: expected .section." "30: .*needs a segmentation network"; do
+    grep -qE "^$conf:$words" "$folder/stderr"
+    result $? "line $words"
+done
+bad 1 "^$conf:31: " "the service does not start and says as much" -c "$conf"
+{ echo "[camera a]"; echo "source=synthetic"; for i in $(seq 70); do echo "no-such-key-$i=1"; done; } >"$conf"
+bad 1 "^$conf: and 20 more" "more errors than anybody reads" --check-config -c "$conf"
+[ "$(wc -l <"$folder/stderr")" = 51 ] && tail -2 "$folder/stderr" | grep -q "^$conf:52: "
+result $? "the first 50 are listed"
+printf '[overlay]\npoints=maybe\n' >"$conf"
+bad 1 "^$conf: no camera: write a section" "what is missing comes after what is wrong" --check-config -c "$conf"
+[ "$(head -1 "$folder/stderr" | grep -c ":2: ")" = 1 ]
+result $? "which comes first"
+head -c 300000 /dev/zero | tr '\0' '#' >"$conf"
+bad 1 "larger than 256 KiB" "a file that is too large" --check-config -c "$conf"
+
 # Networks that are not where they are looked for.
 printf '[camera a]\nsource=synthetic\n' >"$conf"
 good "a configuration that is right" --check-config -c "$conf"

@@ -31,5 +31,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     tf_config_free(config);
+
+    /* Going on after errors finds the same first one, and no more than fit. */
+    struct tf_config_faults *faults = calloc(1, sizeof(*faults));
+    struct tf_config *checked = NULL;
+
+    if (!faults)
+        return 0;
+    if (tf_config_check_text((const char *)data, size, "fuzz.conf", &checked, faults) != r ||
+        !faults->count != !r || faults->count > TF_CONFIG_FAULTS_MAX)
+        abort();
+    for (size_t i = 0; i < faults->count; i++)
+        if (strncmp(faults->at[i].text, "fuzz.conf:", 10) != 0 ||
+            (i && faults->lines[i] < faults->lines[i - 1]))
+            abort();
+    tf_config_free(checked);
+    free(faults);
     return 0;
 }
