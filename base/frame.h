@@ -74,6 +74,7 @@ struct tf_frame {
     uint16_t width, height;           /* pixels, native orientation */
     enum tf_pixel pixel;
     uint16_t rotate; /* degrees clockwise (0, 90, 180, 270) that make the picture upright */
+    bool flip;       /* and then mirrored, left to right: the camera looks into a mirror */
 
     uint64_t number;         /* 0, 1, 2 … of the frames this source delivered */
     uint64_t sequence;       /* the source's own sequence number (V4L2's; a file's frame index) */

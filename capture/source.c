@@ -99,6 +99,7 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
     s->options = o;
     s->options.url = s->options.format = s->options.controls = NULL;
     s->options.ffc = s->options.ffc_hold = s->options.ffc_release = NULL;
+    s->info.flip = o.flip;
     s->wake_fd = wake_fd;
     *ret = s;
     return 0;
@@ -119,6 +120,11 @@ void tf_source_close(struct tf_source *source)
 const struct tf_source_info *tf_source_info(const struct tf_source *source)
 {
     return &source->info;
+}
+
+void tf_source_turn(struct tf_source *source, uint16_t rotate)
+{
+    source->info.rotate = rotate;
 }
 
 int tf_source_start(struct tf_source *source, struct tf_error *err)
@@ -229,6 +235,7 @@ enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_
 
     f->number = source->number++;
     f->rotate = source->info.rotate;
+    f->flip = source->info.flip;
     set_limits(source, f);
     /* All else of a frame that is played again stands in its table. */
     if (f->past.valid) {

@@ -41,6 +41,7 @@ struct tf_source_options {
     uint16_t width, height; /* asked for; 0 = the row's or the device's own */
     float fps;              /* asked for; 0 = the device's own */
     uint16_t rotate;        /* 0, 90, 180, 270 clockwise */
+    bool flip;              /* then mirrored, left to right */
     bool accept_size;       /* take the size the driver gives instead of the one asked for */
     uint32_t line_bytes;    /* V4L2: bytes of a line to ask the driver for, padding included; 0 = its own */
     float scale, offset;    /* of row "y16": °C = value * scale + offset; scale 0 = not radiometric */
@@ -73,6 +74,7 @@ struct tf_source_info {
     const struct tf_format *format;
     uint16_t width, height; /* of the frames, native orientation */
     uint16_t rotate;
+    bool flip;
     enum tf_pixel pixel;
     float fps;       /* nominal; 0 = unknown */
     bool live;       /* frames come by the clock; false: the source waits for us */
@@ -95,6 +97,9 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
 /* Stops if need be. Frames still out stay valid until unreferenced. Accepts NULL. */
 void tf_source_close(struct tf_source *source);
 const struct tf_source_info *tf_source_info(const struct tf_source *source);
+
+/* From the next frame on another turn (0, 90, 180, 270) makes the picture upright. */
+void tf_source_turn(struct tf_source *source, uint16_t rotate);
 
 int tf_source_start(struct tf_source *source, struct tf_error *err);
 int tf_source_stop(struct tf_source *source);

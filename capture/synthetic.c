@@ -22,6 +22,8 @@ struct synthetic {
     float gone_s, stall_s;
     bool by_clock; /* the subject's time is CLOCK_MONOTONIC */
     bool telemetry;
+    uint16_t mounted; /* what makes the picture upright, and then mirrored; whatever is made of it */
+    bool mirrored;
     struct tf_scene *scene;
     struct tf_pool *pool;
     uint16_t *scratch; /* upright u16 picture, when it is not drawn straight into the frame */
@@ -43,7 +45,8 @@ struct key {
 struct settings {
     float fps, scale, noise, fpn, breathing, ffc, gone, stall, zoom, turn, shift_x, shift_y;
     uint64_t seed, faces, drop, corrupt;
-    bool empty, glasses, still, clock, telemetry;
+    bool empty, glasses, still, clock, telemetry, mirrored;
+    uint64_t mounted;
     uint16_t width, height;
     enum tf_synthetic_kind kind;
     bool has_size, has_fps;
@@ -57,6 +60,9 @@ static const struct key keys[] = {
     {"empty", "1: nobody there", FLAG, 0, 1, AT(empty)},
     {"glasses", "1: with glasses", FLAG, 0, 1, AT(glasses)},
     {"still", "1: no movement", FLAG, 0, 1, AT(still)},
+    {"mounted", "the camera's turn: degrees clockwise that make its picture upright; else rotate's", COUNT, 0,
+     270, AT(mounted)},
+    {"mirrored", "1: it looks into a mirror; else as flip says", FLAG, 0, 1, AT(mirrored)},
     {"scale", "size of the head, 1 = about half the height", NUMBER, 0.1, 3, AT(scale)},
     {"noise", "of a pixel over time, mK", NUMBER, 0, 5000, AT(noise)},
     {"fpn", "fixed pattern, mK", NUMBER, 0, 5000, AT(fpn)},
@@ -190,6 +196,9 @@ static int settle(const struct tf_source_options *o, struct settings *s, struct 
     }
     if (s->empty)
         s->faces = 0;
+    if (s->mounted % 90)
+        return tf_fail(err, -EINVAL, "synthetic: mounted=%llu is not one of 0, 90, 180, 270",
+                       (unsigned long long)s->mounted);
     if (s->ffc > 0 && s->ffc < 5)
         return tf_fail(err, -EINVAL, "synthetic: ffc=%g: at least 5 s lie between calibrations",
                        (double)s->ffc);
@@ -235,10 +244,12 @@ static uint64_t due_ns(const struct synthetic *s, uint64_t number)
     return s->start_ns + (uint64_t)((double)(number + 1) * 1e9 / s->source.info.fps);
 }
 
-static void place(uint16_t rotate, uint32_t w, uint32_t h, uint32_t x, uint32_t y, uint32_t *ux, uint32_t *uy)
+static void place(const struct synthetic *s, uint32_t x, uint32_t y, uint32_t *ux, uint32_t *uy)
 {
-    /* Native pixel x, y of w x h to its place in the picture that is turned clockwise by `rotate`. */
-    switch (rotate) {
+    /* Native pixel x, y to its place in the upright picture: turned clockwise, then mirrored. */
+    uint32_t w = s->source.info.width, h = s->source.info.height;
+
+    switch (s->mounted) {
     case 90:
         *ux = h - 1 - y;
         *uy = x;
@@ -255,6 +266,8 @@ static void place(uint16_t rotate, uint32_t w, uint32_t h, uint32_t x, uint32_t 
         *ux = x;
         *uy = y;
     }
+    if (s->mirrored)
+        *ux = s->scene_options.width - 1u - *ux;
 }
 
 static void draw(struct synthetic *s, uint64_t number, struct tf_frame *f)
@@ -273,8 +286,8 @@ static void draw(struct synthetic *s, uint64_t number, struct tf_frame *f)
             uint8_t *row = f->plane[0] + (size_t)y * f->stride[0];
             const uint16_t *from;
 
-            place(info->rotate, w, h, 0, y, &x0, &y0);
-            place(info->rotate, w, h, 1, y, &x1, &y1);
+            place(s, 0, y, &x0, &y0);
+            place(s, 1, y, &x1, &y1);
             from = s->scratch + (size_t)y0 * up_w + x0;
             step = ((ptrdiff_t)y1 - (ptrdiff_t)y0) * (ptrdiff_t)up_w + (ptrdiff_t)x1 - (ptrdiff_t)x0;
             if (info->pixel == TF_PIXEL_U8)
@@ -455,11 +468,13 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
                            .seed = 1,
                            .faces = 1,
                            .telemetry = true,
+                           .mounted = options->rotate,
+                           .mirrored = options->flip,
                            .width = 640,
                            .height = 512};
     struct tf_pool_options pool = {.frames = options->frames};
     struct synthetic *s;
-    bool turned = options->rotate % 180 != 0;
+    bool turned;
     int r;
 
     r = parse(rest, &set, err);
@@ -484,6 +499,9 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
     snprintf(s->source.info.name, sizeof(s->source.info.name), "synthetic subject (%s)", kinds[set.kind]);
     snprintf(s->source.info.identity, sizeof(s->source.info.identity), "%s", options->url);
     s->live = s->source.info.live;
+    s->mounted = (uint16_t)set.mounted;
+    s->mirrored = set.mirrored;
+    turned = s->mounted % 180 != 0;
     s->drop_every = set.drop;
     s->corrupt_every = set.corrupt;
     s->telemetry = set.telemetry;
@@ -517,7 +535,7 @@ int tf_synthetic_open(const struct tf_source_options *options, const char *rest,
     r = tf_scene_create(&s->scene_options, &s->scene);
     if (!r)
         r = tf_pool_create(&pool, &s->pool);
-    if (!r && (options->rotate || pool.pixel != TF_PIXEL_U16)) {
+    if (!r && (s->mounted || s->mirrored || pool.pixel != TF_PIXEL_U16)) {
         s->scratch = malloc((size_t)pool.width * pool.height * sizeof(*s->scratch));
         r = s->scratch ? 0 : -ENOMEM;
     }

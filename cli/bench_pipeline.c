@@ -13,6 +13,7 @@ struct bench {
     const char *source, *format, *video, *models, *cpu, *mirror;
     enum tf_mirror mirror_mode; /* of mirror */
     uint16_t size[2], rotate;
+    bool flip;
     double fps;
     uint64_t seconds, threads;
     bool json;
@@ -75,6 +76,7 @@ static int run(const struct tf_usage *usage, const struct bench *b)
                    .height = b->size[1],
                    .fps = (float)b->fps,
                    .rotate = b->rotate,
+                   .flip = b->flip,
                    .pace = TF_PACE_RECORDED,
                    .loop = true},
         .analyser = {.models = tf_models_folder(b->models),
@@ -128,19 +130,13 @@ int tf_cmd_bench_pipeline(int argc, char **argv)
 {
     struct bench b = {.source = "synthetic", .seconds = 10, .threads = 1};
     const struct tf_bind bind[] = {
-        {"source", &b.source},
-        {"format", &b.format},
-        {"rotate", &b.rotate},
-        {"size", b.size},
-        {"fps", &b.fps},
-        {"seconds", &b.seconds},
-        {"video", &b.video},
-        {"models", &b.models},
-        {"mirror", &b.mirror},
-        {"threads", &b.threads},
-        {"cpu", &b.cpu},
-        {"json", &b.json},
-        {0},
+        {"source", &b.source},   {"format", &b.format},
+        {"rotate", &b.rotate},   {"flip", &b.flip},
+        {"size", b.size},        {"fps", &b.fps},
+        {"seconds", &b.seconds}, {"video", &b.video},
+        {"models", &b.models},   {"mirror", &b.mirror},
+        {"threads", &b.threads}, {"cpu", &b.cpu},
+        {"json", &b.json},       {0},
     };
     const struct tf_usage *usage = tf_command("bench pipeline");
     const char *arguments[TF_ARGUMENTS_MAX];

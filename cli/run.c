@@ -95,6 +95,7 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
         .source = {.url = input,
                    .format = r->format,
                    .rotate = r->rotate,
+                   .flip = r->flip,
                    .scale = (float)r->scale,
                    .offset = (float)r->offset,
                    .pace = TF_PACE_FAST,
@@ -200,6 +201,7 @@ int tf_cmd_run(int argc, char **argv)
     const struct tf_bind bind[] = {
         {"format", &r.format},
         {"rotate", &r.rotate},
+        {"flip", &r.flip},
         {"scale", &r.scale},
         {"offset", &r.offset},
         {"ndjson", &r.ndjson},

@@ -16,7 +16,7 @@ struct tf_run {
     uint16_t rotate;
     uint64_t limit, threads, faces, jobs;
     double scale, offset, black_body_c, physio_rate;
-    bool overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
+    bool flip, overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
     uint16_t rectangle[4];      /* of black_body */
     enum tf_mirror mirror_mode; /* of mirror */
 };

@@ -225,6 +225,7 @@ static void common_options(const struct tf_run *r, struct job *j)
     j->options = (struct tf_pipeline_options){
         .source = {.format = r->format,
                    .rotate = r->rotate,
+                   .flip = r->flip,
                    .scale = (float)r->scale,
                    .offset = (float)r->offset,
                    .pace = TF_PACE_FAST,
@@ -346,6 +347,7 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
         return say(b, j, "%s: RotateClockwise %g is not one of 0, 90, 180, 270", path, turn);
     }
     j->options.source.rotate = (uint16_t)turn;
+    j->options.source.flip = json_is_true(json_object_get(d, "FlipHorizontally"));
     read_limits(d, j->options.source.limits);
     j->options.source.scale = j->options.source.offset = 0;
     snprintf(j->format, sizeof(j->format), "%s", "");

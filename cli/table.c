@@ -52,6 +52,10 @@
         "rotate", TF_OPTION_ROTATE, "DEGREES", "clockwise turn that makes the picture upright",              \
             .words = "0 90 180 270"                                                                          \
     }
+#define FLIP                                                                                                 \
+    {                                                                                                        \
+        "flip", TF_OPTION_FLAG, NULL, "mirror the upright picture: the camera looks into a mirror"           \
+    }
 #define URL                                                                                                  \
     {                                                                                                        \
         "url", TF_OPTION_TEXT, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"                    \
@@ -108,6 +112,7 @@ static const struct tf_option verify[] = {
 static const struct tf_option run[] = {
     FORMAT,
     ROTATE,
+    FLIP,
     {"scale", TF_OPTION_NUMBER, "X", "row y16: degrees C = value * scale + offset", .min = 0, .max = 1e6},
     {"offset", TF_OPTION_NUMBER, "X", "row y16: see --scale", .min = -1e6, .max = 1e6},
     {"ndjson", TF_OPTION_TEXT, "FILE", "write the records, one JSON object a line ('-': standard output)",
@@ -315,6 +320,7 @@ static const struct tf_option bench_pipeline[] = {
      TF_VALUES_FILE, .words = "synthetic"},
     FORMAT,
     ROTATE,
+    FLIP,
     {"size", TF_OPTION_SIZE, "WxH", "size of the synthetic picture", .min = 32, .max = TF_FRAME_DIM_MAX},
     {"fps", TF_OPTION_NUMBER, "N", "frame rate of the synthetic camera", .min = 0.1, .max = 1000},
     {"seconds", TF_OPTION_UINT, "N", "length of the run (10)", .min = 1, .max = 86400},

@@ -44,6 +44,7 @@ struct tf_config_camera {
     uint16_t width, height;
     float fps;
     uint16_t rotate; /* 0, 90, 180, 270 */
+    bool flip;       /* then mirrored, left to right */
     float scale, offset;
     bool accept_size;
     uint32_t line_bytes;

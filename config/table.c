@@ -74,6 +74,10 @@ const struct tf_key tf_keys[] = {
      .help = "Frame rate to ask the camera for. 0: its own."},
     {CAMERA, "rotate", TF_VALUE_ROTATE, AT(camera, rotate), "0", .choices = rotations, .unit = "degrees",
      .help = "Turns the picture clockwise so that faces are upright."},
+    {CAMERA, "flip", TF_VALUE_BOOL, AT(camera, flip), "no",
+     .help = "Mirrors the upright picture, left to right: for a camera that looks into a mirror, so that "
+             "right and left "
+             "are the subject's."},
     {CAMERA, "scale", TF_VALUE_NUMBER, AT(camera, scale), "0", 0, 1000, .unit = "°C per count",
      .help = "For format y16: °C = count * scale + offset. 0: the camera does not measure temperature, and "
              "its unit is "

@@ -210,6 +210,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .height = camera->height,
                 .fps = camera->fps,
                 .rotate = camera->rotate,
+                .flip = camera->flip,
                 .accept_size = camera->accept_size,
                 .line_bytes = camera->line_bytes,
                 .scale = camera->scale,

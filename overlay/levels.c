@@ -7,7 +7,7 @@ struct walk {
     int32_t x, y, across_x, across_y, down_x, down_y;
 };
 
-static struct walk walk_of(const struct tf_frame *f)
+static struct walk turned(const struct tf_frame *f)
 {
     switch (f->rotate) {
     case 90:
@@ -19,6 +19,20 @@ static struct walk walk_of(const struct tf_frame *f)
     default:
         return (struct walk){0, 0, 1, 0, 0, 1};
     }
+}
+
+static struct walk walk_of(const struct tf_frame *f)
+{
+    struct walk w = turned(f);
+    int32_t last = (int32_t)tf_frame_upright_width(f) - 1;
+
+    if (f->flip) {
+        w.x += last * w.across_x;
+        w.y += last * w.across_y;
+        w.across_x = -w.across_x;
+        w.across_y = -w.across_y;
+    }
+    return w;
 }
 
 /* A column of the native picture is read once for each upright row: blocks keep its cache lines for the next
@@ -42,7 +56,7 @@ void tf_levels_gray(const struct tf_frame *f, const struct tf_range *range, int1
     size_t bytes = f->pixel == TF_PIXEL_U16 ? 2 : 1;
     ptrdiff_t step = w.across_x * (ptrdiff_t)bytes + w.across_y * (ptrdiff_t)f->stride[0];
 
-    if (!f->rotate) {
+    if (!f->rotate && !f->flip) {
         for (uint32_t y = 0; y < height; y++, levels += width) {
             const uint8_t *row = f->plane[0] + (size_t)y * f->stride[0];
             if (bytes == 2) {

@@ -49,6 +49,8 @@ static void fill(struct tf_pipeline *p, struct tf_record *record, const struct t
         .flags = head->flags,
         .radiometry = head->radiometry,
         .sensor_c = head->sensor_c,
+        .rotate = head->rotate,
+        .flip = head->flip,
         .dropped_driver = head->dropped_driver,
     };
 

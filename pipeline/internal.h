@@ -57,6 +57,8 @@ struct tf_head {
     uint32_t flags;
     struct tf_radiometry radiometry;
     float sensor_c;
+    uint16_t rotate;
+    bool flip;
     uint64_t dropped_driver, dropped_capture;
     uint32_t recording;  /* number of the recording that it belongs to, 0 = none */
     int64_t video_frame; /* its place there, -1 = refused or none */

@@ -122,6 +122,7 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     o.width = info.width;
     o.height = info.height;
     o.rotate = info.rotate;
+    o.flip = info.flip;
     o.pixel = info.pixel;
     o.fps = info.fps;
     /* A camera's telemetry may know better than the row of the table. */

@@ -67,6 +67,8 @@ static void deliver(struct tf_pipeline *p, struct tf_source *source, struct tf_f
         .flags = frame->flags,
         .radiometry = frame->radiometry,
         .sensor_c = frame->sensor_c,
+        .rotate = frame->rotate,
+        .flip = frame->flip,
         .dropped_driver = p->drops_before.driver + drops.driver,
         .dropped_capture = p->drops_before.capture + drops.capture + p->lost_backlog,
         .video_frame = frame->past.valid ? frame->past.video_frame : -1,

@@ -173,6 +173,8 @@ static int header(char *buffer, size_t size)
         TF_FIELDS_REGION_EXCLUDED(NAME)
         TF_FIELDS_REGION_WHY(NAME)
     }
+    prefix = "";
+    TF_FIELDS_TURN(NAME)
     return end_row(o, buffer);
 }
 
@@ -275,6 +277,7 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
         row_points(o, NULL);
     }
     row_excluded(o, r);
+    TF_FIELDS_TURN(CELL)
     return end_row(o, buffer);
 }
 

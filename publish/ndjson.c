@@ -215,6 +215,7 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
     } else {
         tf_out_literal(o, "\"pair\":null,");
     }
+    TF_FIELDS_TURN(MEMBER)
     close_with(o, '}');
     if (o->full)
         return -ENOBUFS;

@@ -21,6 +21,8 @@ void tf_record_from_frame(struct tf_record *record, const char *camera, const st
     record->celsius = frame->radiometry.valid;
     record->sensor_c = frame->sensor_c;
     record->video_frame = -1;
+    record->rotate = frame->rotate;
+    record->flip = frame->flip;
 }
 
 /*

@@ -64,6 +64,9 @@ struct tf_record {
     struct tf_faces faces;
     struct tf_record_pair pair;
     bool outlines; /* NDJSON says each region's outline */
+    /* How the upright picture was made of the camera's: turned clockwise, then mirrored. */
+    uint16_t rotate;
+    bool flip;
 };
 
 /* Fills everything but state, dropped, latency, faces and pair from the frame. */

@@ -98,4 +98,9 @@
     X(uint_or_null, frame, r->pair.frame, r->pair.camera != NULL)                                            \
     X(signed_or_null, skew_us, r->pair.skew_us, r->pair.camera != NULL)
 
+/* r: at the record's end; in CSV at the row's end. */
+#define TF_FIELDS_TURN(X)                                                                                    \
+    X(uint, rotate, r->rotate)                                                                               \
+    X(boolean, flip, r->flip)
+
 #endif

@@ -144,6 +144,7 @@ static void describe(const struct tf_recording_options *o, AVDictionary **tags)
     tag(tags, "SOURCE", o->source_name);
     tag(tags, "SOURCE_IDENTITY", o->source_identity);
     tag_number(tags, "ROTATE_CLOCKWISE", o->rotate);
+    tag_number(tags, "FLIP_HORIZONTALLY", o->flip);
     if (o->radiometry.valid) {
         tag_number(tags, "CELSIUS_SCALE", (double)o->radiometry.scale);
         tag_number(tags, "CELSIUS_OFFSET", (double)o->radiometry.offset);

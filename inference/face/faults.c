@@ -154,6 +154,8 @@ uint32_t tf_faults_upright(const struct tf_faults *faults, const struct tf_frame
             ux = y;
             uy = w - 1 - x;
         }
+        if (f->flip)
+            ux = tf_frame_upright_width(f) - 1 - ux;
         ret[n++] = uy << 16 | ux;
     }
     return n;

@@ -211,7 +211,7 @@ void tf_raster_sound(const struct tf_frame *frame, const struct tf_faults *fault
 {
     tf_frame_limits(frame, &ret->min, &ret->max);
     ret->dead_count = faults != NULL ? tf_faults_upright(faults, frame, ret->dead) : 0;
-    if (ret->dead_count > 1 && frame->rotate != 0)
+    if (ret->dead_count > 1 && (frame->rotate != 0 || frame->flip))
         qsort(ret->dead, ret->dead_count, sizeof(*ret->dead), by_place);
 }
 

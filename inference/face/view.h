@@ -1,6 +1,6 @@
 /*
- * The luminance of a frame, addressed in upright coordinates without turning or copying the picture: rotation
- * and packing are two byte steps.
+ * The luminance of a frame, addressed in upright coordinates without turning or copying the picture:
+ * rotation, mirroring and packing are two byte steps.
  */
 #ifndef TF_INFERENCE_FACE_VIEW_H
 #define TF_INFERENCE_FACE_VIEW_H
@@ -19,8 +19,8 @@ struct tf_view {
     bool wide;                /* 16-bit values; else 8-bit */
 };
 
-/* False for a picture without pixels or of an unknown format. */
-static inline bool tf_view_init(struct tf_view *view, const struct tf_frame *frame)
+/* The frame as another turn would have it. False for a picture without pixels or of an unknown format. */
+static inline bool tf_view_init_turned(struct tf_view *view, const struct tf_frame *frame, uint16_t rotate)
 {
     ptrdiff_t step = 1, first = 0, stride = frame->stride[0];
     ptrdiff_t w = frame->width, h = frame->height;
@@ -48,32 +48,42 @@ static inline bool tf_view_init(struct tf_view *view, const struct tf_frame *fra
     }
     base += first;
     view->wide = frame->pixel == TF_PIXEL_U16;
-    view->width = tf_frame_upright_width(frame);
-    view->height = tf_frame_upright_height(frame);
-    switch (frame->rotate) {
+    view->width = (uint32_t)(rotate % 180 ? h : w);
+    view->height = (uint32_t)(rotate % 180 ? w : h);
+    switch (rotate) {
     case 0:
         view->base = base;
         view->step_x = step;
         view->step_y = stride;
-        return true;
+        break;
     case 90:
         view->base = base + (h - 1) * stride;
         view->step_x = -stride;
         view->step_y = step;
-        return true;
+        break;
     case 180:
         view->base = base + (h - 1) * stride + (w - 1) * step;
         view->step_x = -step;
         view->step_y = -stride;
-        return true;
+        break;
     case 270:
         view->base = base + (w - 1) * step;
         view->step_x = stride;
         view->step_y = -step;
-        return true;
+        break;
     default:
         return false;
     }
+    if (frame->flip) {
+        view->base += (ptrdiff_t)(view->width - 1) * view->step_x;
+        view->step_x = -view->step_x;
+    }
+    return true;
+}
+
+static inline bool tf_view_init(struct tf_view *view, const struct tf_frame *frame)
+{
+    return tf_view_init_turned(view, frame, frame->rotate);
 }
 
 static inline uint16_t tf_load_u16(const uint8_t *p)

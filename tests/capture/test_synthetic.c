@@ -193,33 +193,51 @@ static void nostrils_breathe_at_the_rate_asked_for(void **state)
             assert_true(c[i + 10] < low + 0.15f);
 }
 
+/* By rotate and flip, or mounted so whatever rotate says. */
 static void turned_native_picture_is_upright_after_rotation(void **state)
 {
-    static const uint16_t turns[] = {90, 180, 270};
+    static const uint16_t turns[] = {0, 90, 180, 270};
 
-    for (int k = 0; k < 3; k++) {
-        struct tf_source *upright =
-            fast(turns[k] == 180 ? "synthetic:size=160x120" : "synthetic:size=120x160");
-        struct tf_source *turned = open_source(&(struct tf_source_options){
-            .url = "synthetic:size=160x120", .rotate = turns[k], .pace = TF_PACE_FAST});
-        struct tf_frame *a = next_frame(upright), *b = next_frame(turned);
+    for (int k = 0; k < 16; k++) {
+        uint16_t turn = turns[k % 4];
+        bool flip = k / 4 % 2, mounted = k >= 8;
+        struct tf_source_options o = {.url = "synthetic:size=160x120", .pace = TF_PACE_FAST};
+        struct tf_source *upright = fast(turn % 180 ? "synthetic:size=120x160" : "synthetic:size=160x120");
+        struct tf_source *turned;
+        struct tf_frame *a, *b;
         struct tf_truth ta, tb;
+        char url[80];
 
-        assert_int_equal(b->rotate, turns[k]);
+        snprintf(url, sizeof(url), "synthetic:size=160x120,mounted=%u,mirrored=%d", turn, flip);
+        if (mounted) {
+            o.url = url;
+        } else {
+            o.rotate = turn;
+            o.flip = flip;
+        }
+        turned = open_source(&o);
+        a = next_frame(upright);
+        b = next_frame(turned);
+        assert_int_equal(b->rotate, mounted ? 0 : turn);
+        assert_int_equal(b->flip, !mounted && flip);
         assert_int_equal(b->width, 160);
-        assert_int_equal(tf_frame_upright_width(b), a->width);
         for (unsigned y = 0; y < a->height; y++)
             for (unsigned x = 0; x < a->width; x++) {
-                unsigned nx = turns[k] == 90 ? y : turns[k] == 180 ? 159 - x : 159 - y;
-                unsigned ny = turns[k] == 90 ? 119 - x : turns[k] == 180 ? 119 - y : x;
+                unsigned ux = flip ? a->width - 1u - x : x;
+                unsigned nx = turn == 90 ? y : turn == 180 ? 159 - ux : turn == 270 ? 159 - y : ux;
+                unsigned ny = turn == 90 ? 119 - ux : turn == 180 ? 119 - y : turn == 270 ? ux : y;
 
                 if (value_at(a, x, y) != value_at(b, nx, ny))
-                    fail_msg("%u degrees: upright %u,%u is not native %u,%u", turns[k], x, y, nx, ny);
+                    fail_msg("%u degrees: upright %u,%u is not native %u,%u", turn, x, y, nx, ny);
             }
         tf_source_truth(upright, a, &ta, 1);
         tf_source_truth(turned, b, &tb, 1);
         assert_memory_equal(ta.points, tb.points, sizeof(ta.points));
         tf_frame_unref(a);
+        tf_frame_unref(b);
+        tf_source_turn(turned, 270);
+        b = next_frame(turned);
+        assert_int_equal(b->rotate, 270);
         tf_frame_unref(b);
         tf_source_close(upright);
         tf_source_close(turned);
@@ -300,6 +318,8 @@ static void wrong_addresses_say_what_is_wrong(void **state)
         &(struct tf_source_options){.url = "synthetic", .width = 640, .height = 480, .format = "lepton3-y16"},
         -EINVAL, WORDS("lepton3-y16", "160x120", "640x480"));
     assert_open_fails(&(struct tf_source_options){.url = "synthetic", .rotate = 45}, -EINVAL, WORDS("45"));
+    assert_open_fails(&(struct tf_source_options){.url = "synthetic:mounted=45"}, -EINVAL,
+                      WORDS("mounted=45"));
     assert_open_fails(&(struct tf_source_options){.url = ""}, -EINVAL, WORDS("no source"));
 }
 

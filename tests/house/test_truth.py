@@ -76,6 +76,26 @@ def test_means_are_those_of_the_pixels():
         check(excluded == 0, f"{rotate}: {excluded} pixels left out of a sound detector's picture")
 
 
+def test_a_mirror_is_undone():
+    """--flip: a camera that looks into a mirror measures the same, right and left are the subject's"""
+    needed()
+    for rotate in (0, 270):
+        upright = subject("synthetic:seed=4", 160, 120, 20)
+        mirrored = numpy.rot90(upright[:, :, ::-1], rotate // 90, axes=(1, 2))
+        turn = ("--format", "centikelvin", "--rotate", str(rotate))
+        plain = run(encode("plain", numpy.rot90(upright, rotate // 90, axes=(1, 2))), *turn, "--outlines")
+        flipped = run(encode("mirrored", mirrored), *turn, "--outlines", "--flip")
+        check(sum(r["state"] == "ok" for r in plain) >= 18, "too few faces")
+        for a, b in zip(plain, flipped):
+            check(b["rotate"] == rotate and b["flip"] is True and a["flip"] is False, f"{b['rotate']} {b['flip']}")
+            check(a["faces"] == b["faces"], f"{rotate}: frame {a['frame']} differs")
+            picture = recompute.upright(mirrored[b["frame"]], rotate, True)
+            for face in b["faces"]:
+                for name, region in face["regions"].items():
+                    wrong = recompute.compare(picture, region, SCALE, OFFSET)
+                    check(not wrong, f"frame {b['frame']}, {name}: {wrong}")
+
+
 def cheek(pictures, rotate=0):
     """Where the right cheek lies, frame by frame."""
     records = run(encode("where", pictures), "--format", "centikelvin", "--rotate", str(rotate), "--outlines")
@@ -148,7 +168,7 @@ def test_the_table_says_it_too():
                     f"{FOLDER}/out.csv"], check=True)
     with open(f"{FOLDER}/out.csv", encoding="utf-8") as file:
         head, *rows = (line.rstrip("\n").split(",") for line in file)
-    check(head[-2:] == ["mouth_excluded", "mouth_why"], f"{head[-4:]}")
+    check(head[-4:] == ["mouth_excluded", "mouth_why", "rotate", "flip"], f"{head[-4:]}")
     row = dict(zip(head, rows[-1]))
     check(int(row["cheek_right_excluded"]) > 5, row["cheek_right_excluded"])
     check("range" in row["cheek_right_why"].split() and row["cheek_right_valid"] == "0", row["cheek_right_why"])
@@ -158,7 +178,7 @@ def test_the_table_says_it_too():
 if __name__ == "__main__":
     FOLDER = tempfile.mkdtemp(prefix="tf-truth-")
     try:
-        run_tests([test_means_are_those_of_the_pixels, test_no_measurement_is_not_counted, test_too_many_are_not_valid,
+        run_tests([test_means_are_those_of_the_pixels, test_a_mirror_is_undone, test_no_measurement_is_not_counted, test_too_many_are_not_valid,
                    test_a_dead_pixel_is_learnt, test_the_table_says_it_too])
     finally:
         shutil.rmtree(FOLDER, ignore_errors=True)

@@ -83,6 +83,8 @@ void scene_fill(struct tf_frame *f, uint16_t value)
 
 void scene_native(const struct tf_frame *f, int x, int y, int *nx, int *ny)
 {
+    if (f->flip)
+        x = (int)tf_frame_upright_width(f) - 1 - x;
     /* Clockwise: the upright picture's top row is the native left column from the bottom, and so on. */
     switch (f->rotate) {
     case 90:

@@ -49,17 +49,19 @@ static void sizes(void **state)
     tf_overlay_destroy(NULL);
 }
 
-/* A warm spot comes out where its pixel is, in all rotations, enlarged or not. */
+/* A warm spot comes out where its pixel is, in all rotations, mirrored or not, enlarged or not. */
 static void places(void **state)
 {
     static const int spots[][2] = {{0, 0}, {7, 3}, {20, 30}, {39, 47}};
 
-    for (int rotate = 0; rotate < 360; rotate += 90)
+    for (int turn = 0; turn < 720; turn += 90)
         for (int lines = 1; lines <= 480; lines += 479)
             for (int pixel = TF_PIXEL_U16; pixel <= TF_PIXEL_U8; pixel++) {
+                int rotate = turn % 360;
                 struct tf_frame *f = rotate % 180
                                          ? scene_frame(48, 40, (enum tf_pixel)pixel, (uint16_t)rotate)
                                          : scene_frame(40, 48, (enum tf_pixel)pixel, (uint16_t)rotate);
+                f->flip = turn >= 360;
                 struct tf_overlay_options o = scene_bare();
                 o.lines_min = (uint32_t)lines;
                 o.fixed_range = true;
@@ -249,9 +251,10 @@ static void colour_frames(void **state)
                 {145, 54, 34, 0x00ff00},  {41, 240, 110, 0x0000ff},  {210, 16, 146, 0xffff00}};
 
     for (int pixel = TF_PIXEL_YUYV; pixel <= TF_PIXEL_YUV420; pixel++)
-        for (int rotate = 0; rotate < 360; rotate += 90)
+        for (int rotate = 0; rotate < 720; rotate += 90)
             for (size_t b = 0; b < sizeof bars / sizeof *bars; b++) {
-                struct tf_frame *f = scene_frame(64, 48, (enum tf_pixel)pixel, (uint16_t)rotate);
+                struct tf_frame *f = scene_frame(64, 48, (enum tf_pixel)pixel, (uint16_t)(rotate % 360));
+                f->flip = rotate >= 360;
                 struct tf_overlay_options o = scene_bare();
                 o.lines_min = b % 2 ? 1 : 200;
                 struct tf_overlay *overlay = scene_overlay(&o, f);

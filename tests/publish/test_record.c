@@ -100,7 +100,7 @@ static void frame_without_face_is_this_text(void **state)
         "\"t_mono_ns\":832912345979,\"t_utc\":\"2026-03-01T10:15:50.690123Z\",\"t_from\":\"driver-eof\","
         "\"state\":\"no_face\",\"flags\":[\"ffc_settling\",\"gap\"],\"unit\":\"celsius\",\"sensor_c\":31.2,"
         "\"dropped\":{\"driver\":1,\"capture\":2,\"inference\":3},\"latency_us\":1830,\"faces\":[],"
-        "\"pair\":null}\n");
+        "\"pair\":null,\"rotate\":0,\"flip\":false}\n");
 }
 
 static void what_is_not_known_is_null(void **state)
@@ -379,7 +379,7 @@ static void csv_has_the_records_columns(void **state)
     record.faces.faces[0].breathing_quality = 0.8f;
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2);
     for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
@@ -395,7 +395,7 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
     assert_string_equal(cell(columns, "chin_valid"), "1");
-    assert_string_equal(cells[0][columns - 18 - 4 - 3 * 68 - 24], "mouth_valid");
+    assert_string_equal(cells[0][columns - 18 - 4 - 3 * 68 - 26], "mouth_valid");
     assert_string_equal(cell(columns, "nostrils_excluded"), "0");
     assert_string_equal(cell(columns, "perinasal_excluded"), "1");
     assert_string_equal(cell(columns, "perinasal_why"), "");
@@ -404,10 +404,10 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "breathing_quality"), "0.8");
     assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
     assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
-    assert_string_equal(cells[0][columns - 1 - 4 - 3 * 68 - 24], "mouth_mean_corrected");
-    assert_string_equal(cells[0][columns - 25], "pv67_confidence");
-    assert_string_equal(cells[0][columns - 24], "forehead_excluded");
-    assert_string_equal(cells[0][columns - 1], "mouth_why");
+    assert_string_equal(cells[0][columns - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 27], "pv67_confidence");
+    assert_string_equal(cells[0][columns - 26], "forehead_excluded");
+    assert_string_equal(cells[0][columns - 3], "mouth_why");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);
@@ -478,8 +478,10 @@ static void csv_columns_do_not_depend_on_content(void **state)
     assert_string_equal(cell(columns, "sensor_c"), "");
     assert_string_equal(cell(columns, "camera_counter"), "");
     assert_string_equal(cell(columns, "latency_us"), "");
-    for (size_t i = 16; i < columns; i++)
+    for (size_t i = 16; i < columns - 2; i++)
         assert_string_equal(cells[1][i], "");
+    assert_string_equal(cell(columns, "rotate"), "0");
+    assert_string_equal(cell(columns, "flip"), "0");
     free(header);
     free(row);
 

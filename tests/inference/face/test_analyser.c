@@ -150,6 +150,25 @@ static void every_rotation_reports_upright_points(void **state)
     tf_analyser_destroy(a);
 }
 
+static void a_mirrored_picture_reports_the_mirror_image(void **state)
+{
+    struct tf_analyser *a = open_with((struct tf_analyser_options){.track = false});
+    struct tf_faces faces;
+    static const float upright[4][2] = {
+        {SIDE - 1 - 40, 70}, {70, 40}, {40, SIDE - 1 - 70}, {SIDE - 1 - 70, SIDE - 1 - 40}};
+
+    for (int i = 0; i < 4; i++) {
+        struct tf_frame f = scene(0, (const float[1][2]){{40, 70}}, 1);
+
+        f.rotate = (uint16_t)(90 * i);
+        f.flip = true;
+        process(a, f, &faces);
+        assert_int_equal(faces.count, 1);
+        assert_face_at(&faces.faces[0], upright[i][0], upright[i][1]);
+    }
+    tf_analyser_destroy(a);
+}
+
 static void a_moving_face_keeps_its_id(void **state)
 {
     struct tf_analyser *a = open_tracking();
@@ -694,6 +713,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_face_is_found_wherever_it_is),
         cmocka_unit_test(every_rotation_reports_upright_points),
+        cmocka_unit_test(a_mirrored_picture_reports_the_mirror_image),
         cmocka_unit_test(a_moving_face_keeps_its_id),
         cmocka_unit_test(a_face_that_jumped_is_read_where_it_is),
         cmocka_unit_test(a_second_face_is_noticed_and_gets_its_own_id),

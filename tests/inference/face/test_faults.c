@@ -93,6 +93,8 @@ static void they_turn_with_the_picture(void **state)
     assert_true(known(&f, 159 - 31, 119 - 20));
     f.rotate = 270;
     assert_true(known(&f, 20, 159 - 31));
+    f.flip = true;
+    assert_true(known(&f, 119 - 20, 159 - 31));
     f.width = 120; /* another picture has none of them */
     f.height = 160;
     assert_int_equal(tf_faults_upright(&faults, &f, places), 0);

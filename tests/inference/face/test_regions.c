@@ -265,6 +265,25 @@ static void regions_lie_where_they_should(void **state)
     }
 }
 
+/* A camera that looks into a mirror: its pixels lie the other way round, the upright picture is the same. */
+static void a_mirror_changes_nothing(void **state)
+{
+    struct tf_frame f = make(120, 160, 600), g = f;
+    struct tf_region_stats a[TF_REGIONS], b[TF_REGIONS];
+    struct tf_outline outlines[TF_REGIONS];
+    struct tf_point points[TF_POINTS];
+
+    g.flip = true;
+    g.plane[0] = (uint8_t *)turned;
+    for (int y = 0; y < 160; y++)
+        for (int x = 0; x < 120; x++)
+            turned[y * 120 + 119 - x] = pixels[y * 120 + x];
+    face(points, 60.1f, 70.2f, 31, 0.1f);
+    tf_regions_measure(&f, NULL, points, a, outlines);
+    tf_regions_measure(&g, NULL, points, b, outlines);
+    assert_memory_equal(a, b, sizeof(a));
+}
+
 static void rotation_of_the_camera_changes_nothing(void **state)
 {
     struct tf_frame f = make(120, 160, 600), g = f;
@@ -514,6 +533,7 @@ int main(void)
         cmocka_unit_test(discs_have_their_area),
         cmocka_unit_test(regions_lie_where_they_should),
         cmocka_unit_test(rotation_of_the_camera_changes_nothing),
+        cmocka_unit_test(a_mirror_changes_nothing),
         cmocka_unit_test(small_and_cut_off_regions_are_not_valid),
         cmocka_unit_test(what_is_no_measurement_is_left_out),
         cmocka_unit_test(too_many_left_out_is_not_valid),
