@@ -304,7 +304,8 @@ fail:
 static int start_rtsp(struct tf_service *service, struct tf_error *err)
 {
     const struct tf_config_rtsp *c = &service->config->rtsp;
-    struct tf_rtsp_options options = {.address = c->address, .port = c->port, .clients_max = c->clients};
+    struct tf_rtsp_options options = {
+        .address = c->address, .port = c->port, .clients_max = c->clients, .log = true};
     struct secret secret;
     int r;
 

@@ -106,6 +106,8 @@ int main(int argc, char **argv)
     };
     int status;
 
+    if (tf_rtsp_is_worker(argc, argv))
+        return tf_rtsp_worker_main();
     if (!tf_options_parse(tf_daemon_usage, bind, argc, argv, arguments, &status))
         return finish(status);
     if (version) {

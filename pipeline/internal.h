@@ -210,6 +210,7 @@ struct tf_pipeline {
     bool encoder_failed;
     struct tf_muxer *muxer;
     atomic_bool video_open;
+    atomic_bool described; /* RTSP has the parameter sets: nothing is prepared for a description any more */
     uint64_t picture_last_ns; /* stamp of the newest picture encoded */
     bool key_wanted;
     _Atomic uint64_t encoded;

@@ -168,6 +168,13 @@ static int prepare(struct tf_pair_picture *x, const struct pair_now *now, struct
         eo.fps = x->options.fps_max;
     r = tf_encoder_create(&eo, &x->encoder, err);
     x->key_wanted = true;
+    if (r == 0) {
+        size_t size;
+        const uint8_t *data = tf_encoder_extradata(x->encoder, &size);
+
+        if (data)
+            tf_rtsp_headers(x->mount, data, size);
+    }
     return r;
 }
 
@@ -214,6 +221,7 @@ static void *picture_main(void *arg)
     struct tf_pair_picture *x = arg;
     id_t self = (id_t)syscall(SYS_gettid);
     uint64_t shown_ns = 0, wait_ns = IDLE_NS, stamp = 0;
+    bool described = false;
     char name[32];
 
     snprintf(name, sizeof(name), "pic:%.11s", x->name);
@@ -225,8 +233,17 @@ static void *picture_main(void *arg)
         int r = 0;
 
         wait_ns = IDLE_NS;
-        if (tf_rtsp_viewers(x->mount) == 0)
+        if (tf_rtsp_viewers(x->mount) == 0) {
+            /* Once, so that a description needs no picture. */
+            if (!described) {
+                now = look(x);
+                described = now.thermal != NULL;
+                if (described)
+                    prepare(x, &now, &err);
+                let_go(x, &now);
+            }
             continue;
+        }
         wait_ns = LOOK_NS;
         now = look(x);
         if (now.thermal && now.thermal->record.t_mono_ns != stamp &&

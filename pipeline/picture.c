@@ -16,11 +16,30 @@
 #define UNKNOWN_WIDTH 640
 #define UNKNOWN_HEIGHT 480
 
-bool tf_picture_wanted(const struct tf_pipeline *p)
+/* To be drawn and encoded. */
+static bool is_looked_at(const struct tf_pipeline *p)
 {
     return atomic_load_explicit(&p->video_open, memory_order_relaxed) ||
            atomic_load_explicit(&p->recording_pictures, memory_order_relaxed) ||
            (p->mount && tf_rtsp_viewers(p->mount) > 0);
+}
+
+bool tf_picture_wanted(const struct tf_pipeline *p)
+{
+    return is_looked_at(p) || (p->mount && !atomic_load_explicit(&p->described, memory_order_relaxed));
+}
+
+/* An open encoder knows its parameter sets: players that ask for a description get one, and nothing is
+ * encoded. */
+static void describe(struct tf_pipeline *p)
+{
+    const uint8_t *data;
+    size_t size;
+
+    atomic_store(&p->described, true);
+    data = tf_encoder_extradata(p->encoder, &size);
+    if (data)
+        tf_rtsp_headers(p->mount, data, size);
 }
 
 /* The video file fails or ends alone: whoever watches goes on watching. */
@@ -92,6 +111,8 @@ static int open_encoder(struct tf_pipeline *p, struct tf_error *err)
     r = tf_encoder_create(&eo, &p->encoder, err);
     if (r == 0)
         p->key_wanted = true;
+    if (r == 0 && p->mount)
+        describe(p);
     return r;
 }
 
@@ -228,6 +249,10 @@ static void draw_record(struct tf_pipeline *p, const struct tf_shared_record *sh
         end_video(p, r, &err);
     else if (r < 0)
         picture_error(p, r, &err);
+    if (!is_looked_at(p)) {
+        atomic_store(&p->described, true); /* or never will be */
+        return;
+    }
     draw_and_encode(p, shared->frame, &record->faces, &note, record->t_mono_ns);
 }
 

@@ -25,6 +25,30 @@ int tf_rtsp_mount(struct tf_rtsp *rtsp, const char *name, float fps, struct tf_r
     return tf_fail(err, -ENOSYS, "RTSP: this build has none");
 }
 
+int tf_rtsp_set_tls(struct tf_rtsp *rtsp, const struct tf_tls_pair *pair, struct tf_error *err)
+{
+    return tf_fail(err, -ENOSYS, "RTSP: this build has none");
+}
+
+int tf_rtsp_process(const struct tf_rtsp *rtsp)
+{
+    return 0;
+}
+
+bool tf_rtsp_is_worker(int argc, char **argv)
+{
+    return false;
+}
+
+int tf_rtsp_worker_main(void)
+{
+    return 1;
+}
+
+void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size)
+{
+}
+
 void tf_rtsp_push(struct tf_rtsp_mount *mount, const struct tf_packet *packet)
 {
 }

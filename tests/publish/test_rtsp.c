@@ -634,8 +634,12 @@ static void sender_reports_give_capture_time(void **state)
 
 #define T(t) cmocka_unit_test_teardown(t, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (tf_rtsp_is_worker(argc, argv))
+        return tf_rtsp_worker_main();
+    gst_init(NULL, NULL); /* players of our own */
+
     const struct CMUnitTest tests[] = {
         T(ffprobe_over_tcp),
         T(ffprobe_over_udp),
