@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/output.h"
 
 #define COLUMNS 80
 #define HELP_COLUMN 27
@@ -35,6 +36,9 @@ int tf_usage_error(const struct tf_usage *usage, const char *format, ...)
 int tf_command_error(const struct tf_usage *usage, const char *format, ...)
 {
     va_list args;
+    /* What is in the way of a reader who has gone is of no interest. */
+    if (tf_output_gone())
+        return TF_EXIT_FAILURE;
     va_start(args, format);
     say(usage, format, args);
     va_end(args);

@@ -94,7 +94,8 @@ void tf_print_wrapped(FILE *f, const char *text, int column, int indent);
 /* "thermoface COMMAND: text" and the hint at --help on standard error; returns TF_EXIT_USAGE. */
 int tf_usage_error(const struct tf_usage *usage, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* "thermoface COMMAND: text" on standard error; returns TF_EXIT_FAILURE. */
+/* "thermoface COMMAND: text" on standard error (nothing where the reader of standard output has gone);
+ * returns TF_EXIT_FAILURE. */
 int tf_command_error(const struct tf_usage *usage, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -26,7 +26,8 @@ int tf_cmd_bench_model(int argc, char **argv);
 int tf_cmd_bench_kernels(int argc, char **argv);
 int tf_cmd_bench_pipeline(int argc, char **argv);
 
-/* From the first SIGINT or SIGTERM on, tf_interrupted() is true; a second one ends the program as usual. */
+/* From the first SIGINT or SIGTERM on, or when the reader of standard output has gone, tf_interrupted() is
+ * true; a second signal ends the program as usual. */
 void tf_catch_interrupt(void);
 bool tf_interrupted(void);
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/output.h"
 #include "cli/commands.h"
 
 static volatile sig_atomic_t interrupted;
@@ -12,14 +13,24 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
+/* A client's connection may break, too, which its write reports. */
+static void on_pipe(int number)
+{
+    (void)number;
+    if (tf_output_gone())
+        interrupted = 1;
+}
+
 void tf_catch_interrupt(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    /* A reader that went away (| head) is a failed write, which is reported, not a silent death. */
-    signal(SIGPIPE, SIG_IGN);
+    /* A reader that went away (| head) ends the work like Ctrl-C, so that files are closed; tf_output_end
+     * sees to the rest. */
+    action = (struct sigaction){.sa_handler = on_pipe, .sa_flags = SA_RESTART};
+    sigaction(SIGPIPE, &action, NULL);
 }
 
 bool tf_interrupted(void)

@@ -2,9 +2,11 @@
 #include "config.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "cli/commands.h"
 #include "cli/eval.h"
 #include "cli/table.h"
@@ -190,12 +192,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int status = run(argc - 1, argv + 1);
-
-    /* A full disk behind a redirection shows only here. */
-    if ((fflush(stdout) || ferror(stdout)) && status == TF_EXIT_OK) {
-        perror("thermoface: standard output");
-        status = TF_EXIT_FAILURE;
-    }
-    return status;
+    /* Whoever started this may ignore it; without it nothing would end when the reader has gone. */
+    signal(SIGPIPE, SIG_DFL);
+    return tf_output_end("thermoface", run(argc - 1, argv + 1));
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "cli/commands.h"
 #include "pipeline/models.h"
 #include "cli/progress.h"
@@ -164,7 +165,7 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
     result = tf_pipeline_stop(pipeline, &err);
     tf_pipeline_status(pipeline, &status);
     tf_progress_end(&progress);
-    if (!r->quiet)
+    if (!r->quiet && !tf_output_gone())
         summary(&status, tf_pipeline_source_info(pipeline), (double)(tf_now_ns() - start_ns) / 1e9);
     if (result)
         goto fail;

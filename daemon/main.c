@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "daemon/service.h"
 #include "daemon/table.h"
 
@@ -22,16 +23,6 @@ static int print_keys(void)
     fputs(text, stdout);
     free(text);
     return TF_EXIT_OK;
-}
-
-/* A full disk behind a redirection shows only here. */
-static int finish(int status)
-{
-    if ((fflush(stdout) || ferror(stdout)) && status == TF_EXIT_OK) {
-        perror("thermofaced: standard output");
-        status = TF_EXIT_FAILURE;
-    }
-    return status;
 }
 
 /* Before any thread exists, so that every thread inherits it and signals reach only the main loop. */
@@ -88,7 +79,7 @@ static int start(const char *path, bool check)
         r = TF_EXIT_FAILURE;
     } else if (check) {
         printf("%s: all right\n", path);
-        r = finish(TF_EXIT_OK);
+        r = tf_output_end("thermofaced", TF_EXIT_OK);
     } else {
         r = run(config);
     }
@@ -109,13 +100,13 @@ int main(int argc, char **argv)
     if (tf_rtsp_is_worker(argc, argv))
         return tf_rtsp_worker_main();
     if (!tf_options_parse(tf_daemon_usage, bind, argc, argv, arguments, &status))
-        return finish(status);
+        return tf_output_end("thermofaced", status);
     if (version) {
         puts("thermofaced " TF_VERSION);
-        return finish(TF_EXIT_OK);
+        return tf_output_end("thermofaced", TF_EXIT_OK);
     }
     if (help_config)
-        return finish(print_keys());
+        return tf_output_end("thermofaced", print_keys());
     if (!path)
         return tf_usage_error(tf_daemon_usage, "--config FILE is missing");
     if (debug)
