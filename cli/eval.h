@@ -7,6 +7,7 @@
 int tf_eval_visible68(int argc, char **argv);
 int tf_eval_points(int argc, char **argv);
 int tf_eval_thermal6(int argc, char **argv);
+int tf_eval_stills(int argc, char **argv);
 int tf_eval_vectors(int argc, char **argv);
 int tf_eval_segmentation(int argc, char **argv);
 

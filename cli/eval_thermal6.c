@@ -10,6 +10,7 @@
 #include "pipeline/models.h"
 #include "cli/eval.h"
 #include "cli/eval_csv.h"
+#include "cli/eval_six.h"
 #include "cli/progress.h"
 #include "inference/face.h"
 
@@ -17,19 +18,13 @@
 #define STRETCHES_MAX 10000
 #define REC_NAME_MAX 128
 #define FRAME_MAX 100000000.0
-#define COORDINATE_MAX 65536.0
-
-/* The six points, in the order of the columns. */
-enum { EYE_R, EYE_L, NOSE, MOUTH_R, MOUTH_L, CHIN, SIX };
-static const char *const six_names[SIX] = {"eye_r", "eye_l", "nose", "mouth_r", "mouth_l", "chin"};
 
 struct label {
     char rec[REC_NAME_MAX];
     uint64_t frame;
-    float point[SIX][2];
-    bool mask;
-    bool judged, found;
-    float error, each[SIX]; /* % of the eye distance */
+    struct tf_six six;
+    struct tf_six_score score;
+    bool judged;
 };
 
 struct stretch {
@@ -86,32 +81,28 @@ static int grow(void **list, size_t count, size_t each, size_t max, const struct
     return 0;
 }
 
-static int read_label(struct eval *e, const int column[3 + 2 * SIX], struct tf_error *err)
+struct columns {
+    int rec, frame;
+    struct tf_six_columns six;
+};
+
+static int read_label(struct eval *e, const struct columns *columns, struct tf_error *err)
 {
     struct label label = {0};
-    double frame, mask, x, y;
-    int r = read_rec(&e->csv, column[0], label.rec, err);
+    double frame;
+    int r = read_rec(&e->csv, columns->rec, label.rec, err);
 
     if (r == 0)
-        r = tf_csv_number(&e->csv, column[1], 0, FRAME_MAX, &frame, err);
+        r = tf_csv_number(&e->csv, columns->frame, 0, FRAME_MAX, &frame, err);
     if (r == 0)
-        r = tf_csv_number(&e->csv, column[2], 0, 1, &mask, err);
-    for (int k = 0; k < SIX && r == 0; k++) {
-        r = tf_csv_number(&e->csv, column[3 + 2 * k], -COORDINATE_MAX, COORDINATE_MAX, &x, err);
-        if (r == 0)
-            r = tf_csv_number(&e->csv, column[4 + 2 * k], -COORDINATE_MAX, COORDINATE_MAX, &y, err);
-        if (r == 0) {
-            label.point[k][0] = (float)x;
-            label.point[k][1] = (float)y;
-        }
-    }
+        r = tf_six_read(&e->csv, &columns->six, &label.six, err);
     if (r < 0)
         return r;
     label.frame = (uint64_t)frame;
-    label.mask = mask != 0;
-    if (!(hypotf(label.point[EYE_L][0] - label.point[EYE_R][0],
-                 label.point[EYE_L][1] - label.point[EYE_R][1]) > 0))
-        return tf_fail(err, -EINVAL, "%s:%u: both eyes are one point", e->csv.path, e->csv.line);
+    if (tf_six_eyes(&label.six) == 0)
+        return tf_fail(err, -EINVAL,
+                       "%s:%u: an eye is blank; the eyes' distance is what errors are measured by",
+                       e->csv.path, e->csv.line);
     r = grow((void **)&e->labels, e->label_count, sizeof(label), LABELS_MAX, &e->csv, err);
     if (r == 0)
         e->labels[e->label_count++] = label;
@@ -120,23 +111,16 @@ static int read_label(struct eval *e, const int column[3 + 2 * SIX], struct tf_e
 
 static int read_labels(struct eval *e, const char *path, struct tf_error *err)
 {
-    int column[3 + 2 * SIX], r = tf_csv_open(&e->csv, path, err);
-    char name[32];
+    struct columns columns;
+    int r = tf_csv_open(&e->csv, path, err);
 
     if (r < 0)
         return r;
-    column[0] = tf_csv_column(&e->csv, "rec", err);
-    column[1] = column[0] < 0 ? column[0] : tf_csv_column(&e->csv, "frame", err);
-    column[2] = column[1] < 0 ? column[1] : tf_csv_column(&e->csv, "mask", err);
-    r = column[2] < 0 ? column[2] : 0;
-    for (int k = 0; k < SIX && r >= 0; k++) {
-        for (int i = 0; i < 2 && r >= 0; i++) {
-            snprintf(name, sizeof(name), "%s_%c", six_names[k], i == 0 ? 'x' : 'y');
-            r = column[3 + 2 * k + i] = tf_csv_column(&e->csv, name, err);
-        }
-    }
+    columns.rec = tf_csv_column(&e->csv, "rec", err);
+    columns.frame = columns.rec < 0 ? columns.rec : tf_csv_column(&e->csv, "frame", err);
+    r = columns.frame < 0 ? columns.frame : tf_six_columns(&e->csv, &columns.six, err);
     while (r >= 0 && (r = tf_csv_next(&e->csv, err)) > 0)
-        r = read_label(e, column, err);
+        r = read_label(e, &columns, err);
     tf_csv_close(&e->csv);
     if (r == 0 && e->label_count == 0)
         r = tf_fail(err, -EINVAL, "%s: no rows below the header", path);
@@ -176,67 +160,17 @@ static int read_stretches(struct eval *e, const char *path, struct tf_error *err
     return r;
 }
 
-static void six_of(const struct tf_point *p, float six[SIX][2])
-{
-    static const uint8_t single[SIX] = {0, 0, 30, 48, 54, 8};
-
-    for (int k = 0; k < SIX; k++) {
-        if (k == EYE_R || k == EYE_L) {
-            int first = k == EYE_R ? 36 : 42;
-
-            six[k][0] = six[k][1] = 0;
-            for (int i = first; i < first + 6; i++) {
-                six[k][0] += p[i].x / 6;
-                six[k][1] += p[i].y / 6;
-            }
-        } else {
-            six[k][0] = p[single[k]].x;
-            six[k][1] = p[single[k]].y;
-        }
-    }
-}
-
-/* The face whose nose is nearest, if that is within one eye distance; then the mean distance of the six
- * points. */
-static void judge(struct label *label, const struct tf_faces *faces)
-{
-    const float(*truth)[2] = label->point;
-    float eyes = hypotf(truth[EYE_L][0] - truth[EYE_R][0], truth[EYE_L][1] - truth[EYE_R][1]);
-    float six[SIX][2], best = INFINITY;
-    const struct tf_face *nearest = NULL;
-    int counted = 0;
-
-    label->judged = true;
-    for (uint32_t i = 0; i < faces->count; i++) {
-        const struct tf_point *nose = &faces->faces[i].points[30];
-        float d = hypotf(nose->x - truth[NOSE][0], nose->y - truth[NOSE][1]);
-
-        if (d < best) {
-            best = d;
-            nearest = &faces->faces[i];
-        }
-    }
-    label->found = nearest != NULL && best <= eyes;
-    if (!label->found)
-        return;
-    six_of(nearest->points, six);
-    for (int k = 0; k < SIX; k++) {
-        label->each[k] = 100 * hypotf(six[k][0] - truth[k][0], six[k][1] - truth[k][1]) / eyes;
-        if (label->mask && k >= MOUTH_R)
-            continue;
-        label->error += label->each[k];
-        counted++;
-    }
-    label->error /= (float)counted;
-}
-
 static void judge_frame(struct eval *e, const char *rec, uint64_t number)
 {
     bool negative = false;
 
     for (size_t i = 0; i < e->label_count; i++) {
-        if (e->labels[i].frame == number && !strcmp(e->labels[i].rec, rec))
-            judge(&e->labels[i], &e->faces);
+        struct label *l = &e->labels[i];
+
+        if (l->frame != number || strcmp(l->rec, rec) != 0)
+            continue;
+        l->score = tf_six_judge(&l->six, &e->faces);
+        l->judged = true;
     }
     for (size_t i = 0; i < e->stretch_count && !negative; i++)
         negative = number >= e->stretches[i].first && number <= e->stretches[i].last &&
@@ -316,8 +250,8 @@ static int play_all(struct eval *e, const struct request *q, struct tf_error *er
 
 struct summary {
     size_t faces, found, bad;
-    double nme, each[SIX];
-    size_t each_count[SIX];
+    double nme, each[TF_SIX];
+    size_t each_count[TF_SIX];
 };
 
 static struct summary summarise(const struct eval *e, const char *rec)
@@ -330,15 +264,15 @@ static struct summary summarise(const struct eval *e, const char *rec)
         if (rec != NULL && strcmp(rec, l->rec) != 0)
             continue;
         s.faces++;
-        s.bad += !l->found || l->error > 15;
-        if (!l->found)
+        s.bad += !l->score.found || l->score.error > 15;
+        if (!l->score.found)
             continue;
         s.found++;
-        s.nme += (double)l->error;
-        for (int k = 0; k < SIX; k++) {
-            if (l->mask && k >= MOUTH_R)
+        s.nme += (double)l->score.error;
+        for (int k = 0; k < TF_SIX; k++) {
+            if (isnan(l->score.each[k]))
                 continue;
-            s.each[k] += (double)l->each[k];
+            s.each[k] += (double)l->score.each[k];
             s.each_count[k]++;
         }
     }
@@ -391,9 +325,9 @@ static void print_table(const struct eval *e, const struct request *q)
     s = summarise(e, NULL);
     print_row("all", &s);
     printf("\nby point, %% of the eye distance:");
-    for (int k = 0; k < SIX; k++) {
+    for (int k = 0; k < TF_SIX; k++) {
         if (s.each_count[k] > 0)
-            printf("  %s %.1f", six_names[k], s.each[k] / (double)s.each_count[k]);
+            printf("  %s %.1f", tf_six_names[k], s.each[k] / (double)s.each_count[k]);
     }
     putchar('\n');
     if (q->negative != NULL)

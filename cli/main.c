@@ -27,6 +27,7 @@ static const struct {
     {"calibrate live", tf_cmd_calibrate_live},
     {"eval visible68", tf_eval_visible68},
     {"eval thermal6", tf_eval_thermal6},
+    {"eval stills", tf_eval_stills},
     {"eval points", tf_eval_points},
     {"eval segmentation", tf_eval_segmentation},
     {"eval vectors", tf_eval_vectors},

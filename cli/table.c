@@ -277,6 +277,10 @@ static const struct tf_option eval_thermal6[] = {
     {0},
 };
 
+static const struct tf_option eval_stills[] = {
+    IMAGES, MODELS, THREADS, CPU, MIRROR, JSON, {0},
+};
+
 static const struct tf_option eval_segmentation[] = {
     IMAGES,
     {"model", TF_OPTION_TEXT, "FILE", "the segmentation network", TF_VALUES_FILE},
@@ -502,6 +506,20 @@ const struct tf_usage tf_commands[] = {
         .options = eval_thermal6,
         .notes = "The recordings are read as --format lepton3-y16 --rotate 90. A face counts as found when a "
                  "reported nose lies within one eye distance of the true one.",
+    },
+    {
+        .program = "thermoface",
+        .command = "eval stills",
+        .brief = "finder and landmarks on single thermal pictures",
+        .arguments = "CSV",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .arguments_values = TF_VALUES_FILE,
+        .summary = "Looks for the labelled faces in single thermal pictures, each by itself.",
+        .options = eval_stills,
+        .notes =
+            "A face counts as found when a reported nose (right eye, where the nose is blank) lies within "
+            "one eye distance of the true one. Rows of quality 'poor' are left out.",
     },
     {
         .program = "thermoface",

@@ -251,7 +251,7 @@ static void faces_are_read_twice_if_asked(void **state)
     assert_int_equal(run(output, sizeof(output), args), 1);
     assert_non_null(strstr(output, "--mirror needs 68 points in the order ibug68"));
     assert_int_equal(run(output, sizeof(output), "thermal6 one.csv --recordings . --mirror sometimes"), 2);
-    assert_non_null(strstr(output, "--mirror is 'sometimes'; it can be auto, no or yes"));
+    assert_non_null(strstr(output, "--mirror sometimes: must be auto, no or yes"));
     (void)state;
 }
 
@@ -414,6 +414,63 @@ static void thermal6_plays_and_judges(void **state)
     assert_non_null(strstr(output, "frame 99 of rec1 is labelled, but the recording is shorter"));
 }
 
+/* A row for a picture whose warm spot lies at (cx, cy), its points dx to the right of the truth. */
+static void still_label(FILE *f, const char *file, double cx, double cy, double dx, const char *end)
+{
+    double cell = 2; /* the finder's box is 16 of 64 input pixels of a picture of 128 */
+
+    cx += dx;
+    fprintf(f, "%s,lab,p,0,0,10,10,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%s\n", file,
+            cx - 4.5 * cell, cy - 4 * cell, cx + 4.5 * cell, cy - 4 * cell, cx, cy + cell, cx - 3 * cell,
+            cy + 5 * cell, cx + 3 * cell, cy + 5 * cell, cx, cy + 8 * cell, end);
+}
+
+static void stills_are_judged_one_by_one(void **state)
+{
+    static const char columns[] =
+        "file,source,person,x0,y0,x1,y1,eye_r_x,eye_r_y,eye_l_x,eye_l_y,nose_x,nose_y,mouth_r_x,"
+        "mouth_r_y,mouth_l_x,mouth_l_y,chin_x,chin_y,glasses,mask,yaw,quality\n";
+    char command[1024], output[4096];
+    FILE *f = create("stills.csv");
+
+    picture("s1.pgm", 60, 60);
+    picture("s2.pgm", 70, 50);
+    fputs(columns, f);
+    still_label(f, "s1.pgm", 60, 60, 0, "0,0,frontal,good");
+    still_label(f, "s2.pgm", 70, 50, 0, "1,0,quarter,fair");
+    still_label(f, "s2.pgm", 70, 50, 6, "1,0,quarter,good");   /* a third of the eye distance of 18 off */
+    still_label(f, "s2.pgm", 30, 110, 0, "0,0,quarter,good");  /* nobody there */
+    still_label(f, "none.pgm", 70, 50, 0, "0,0,frontal,poor"); /* not even looked at */
+    /* Nose and mouth blank: found by the right eye. */
+    fputs("s1.pgm,lab,p,0,0,10,10,51,52,69,52,,,,,,,60,76,0,0,frontal,good\n", f);
+    /* An eye blank: no distance to measure by. */
+    fputs("s1.pgm,lab,p,0,0,10,10,51,52,,,60,62,54,70,66,70,60,76,0,0,frontal,good\n", f);
+    fclose(f);
+    snprintf(command, sizeof(command),
+             "cp " TF_TEST_MODELS "/landmarks_spot.onnx %s/landmarks68.onnx && cp " TF_TEST_MODELS
+             "/finder_spot.onnx %s/finder.onnx",
+             folder, folder);
+    assert_int_equal(system(command), 0);
+    json_t *o = run_json("stills stills.csv --images . --models . --json");
+    assert_float_equal(number(o, "faces"), 5, 0);
+    assert_float_equal(number(o, "found"), 80, 0);
+    assert_float_equal(number(o, "fail15"), 40, 0);
+    assert_float_equal(number(o, "nme"), 100 * 6.0 / 18 / 4, 3.5);
+    assert_float_equal(number(json_object_get(o, "left_out"), "poor"), 1, 0);
+    assert_float_equal(number(json_object_get(o, "left_out"), "eye_unseen"), 1, 0);
+    assert_float_equal(number(json_object_get(json_object_get(o, "by_glasses"), "1"), "faces"), 2, 0);
+    assert_float_equal(number(json_object_get(json_object_get(o, "by_yaw"), "frontal"), "found"), 100, 0);
+    assert_float_equal(number(json_object_get(json_object_get(o, "by_source"), "lab"), "faces"), 5, 0);
+    json_decref(o);
+
+    f = create("half.csv");
+    fputs(columns, f);
+    fputs("s1.pgm,lab,p,0,0,10,10,51,52,69,52,60,,,,,,60,76,0,0,frontal,good\n", f);
+    fclose(f);
+    assert_int_equal(run(output, sizeof(output), "stills half.csv --images . --models ."), 1);
+    assert_non_null(strstr(output, "half.csv:2: nose_y: '' is not a number"));
+}
+
 static void bad_labels_name_file_and_line(void **state)
 {
     static const char model[] = " --images . --model " TF_TEST_MODELS "/landmarks_spot.onnx";
@@ -469,7 +526,7 @@ static void wrong_use_is_exit_2(void **state)
 
     assert_int_equal(run(output, sizeof(output), ""), 2);
     assert_int_equal(run(output, sizeof(output), "nonsense"), 2);
-    assert_non_null(strstr(output, "no evaluation 'nonsense'"));
+    assert_non_null(strstr(output, "'nonsense' is no command"));
     assert_int_equal(run(output, sizeof(output), "visible68 labels.csv"), 2);
     assert_non_null(strstr(output, "--images"));
     assert_int_equal(run(output, sizeof(output), "vectors model.onnx"), 2);
@@ -494,6 +551,7 @@ int main(void)
         cmocka_unit_test(segmentation_is_scored_by_class),
         cmocka_unit_test(vectors_finds_a_single_step),
         cmocka_unit_test(thermal6_plays_and_judges),
+        cmocka_unit_test(stills_are_judged_one_by_one),
         cmocka_unit_test(bad_labels_name_file_and_line),
         cmocka_unit_test(wrong_use_is_exit_2),
     };
