@@ -119,11 +119,13 @@ struct tf_config_rtsp {
     char *credentials;               /* path, or NULL; for tf_credentials_read */
     char *tls_certificate, *tls_key; /* paths, both or neither; for tf_tls_load */
     uint32_t clients;
-    char *codec;           /* always set; libavcodec's name of the encoder */
-    uint32_t bitrate_kbps; /* 0 = constant quality */
-    uint32_t gop;          /* frames; 0 = 2 s */
-    float fps_max;         /* 0 = every frame */
-    uint32_t threads;      /* of the encoder */
+    uint32_t clients_per_address; /* 0 = no limit */
+    char *proxies;                /* addresses without it, blanks between; or NULL */
+    char *codec;                  /* always set; libavcodec's name of the encoder */
+    uint32_t bitrate_kbps;        /* 0 = constant quality */
+    uint32_t gop;                 /* frames; 0 = 2 s */
+    float fps_max;                /* 0 = every frame */
+    uint32_t threads;             /* of the encoder */
 };
 
 struct tf_config_http {

@@ -231,6 +231,12 @@ const struct tf_key tf_keys[] = {
      .help = "PEM file (or the name of a systemd credential) with the certificate's key, not encrypted."},
     {RTSP, "clients", TF_VALUE_UINT, AT(rtsp, clients), "16", 1, 256,
      .help = "Viewers at once, over all cameras."},
+    {RTSP, "clients-per-address", TF_VALUE_UINT, AT(rtsp, clients_per_address), "8", 0, 256,
+     .help = "Viewers at once from one address, this machine's and proxies apart. 0: no limit."},
+    {RTSP, "proxies", TF_VALUE_TEXT, AT(rtsp, proxies),
+     .help = "Addresses of proxies and relays that many viewers share, with blanks between: "
+             "clients-per-address is "
+             "not for them."},
     {RTSP, "codec", TF_VALUE_WORD, AT(rtsp, codec), "libx264",
      .help = "libavcodec's name of an H.264 encoder."},
     {RTSP, "bitrate", TF_VALUE_RATE, AT(rtsp, bitrate_kbps), "0", 0, 100000, .unit = "bit/s",

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -301,25 +303,91 @@ fail:
     return r;
 }
 
+const char *tf_service_host(const char *address, char text[TF_SERVICE_HOST])
+{
+    snprintf(text, TF_SERVICE_HOST, strchr(address, ':') ? "[%s]" : "%s", address);
+    return text;
+}
+
+void tf_service_warn_open(const char *path)
+{
+    struct stat st;
+
+    if (path && stat(path, &st) == 0 && st.st_mode & S_IROTH)
+        tf_log(TF_LOG_WARNING, NULL, "%s may be read by everybody on this machine: chmod o-r %s", path, path);
+}
+
+/* The pair that the configuration names; all zero without one. */
+static int read_tls(const struct tf_config *config, const char *section, const char *certificate,
+                    const char *key, struct tf_tls_pair *ret, struct tf_error *err)
+{
+    char text[32];
+    struct tm tm;
+    time_t end;
+    int r;
+
+    *ret = (struct tf_tls_pair){0};
+    if (!certificate)
+        return 0;
+    r = tf_tls_load(certificate, key, ret, err);
+    if (r < 0) {
+        at_key(config, section, NULL, "tls-certificate", err);
+        return r;
+    }
+    end = (time_t)ret->not_after;
+    strftime(text, sizeof(text), "%Y-%m-%d", gmtime_r(&end, &tm));
+    tf_log(TF_LOG_INFO, NULL, "%s: certificate for \"%s\", valid until %s", section, ret->name, text);
+    tf_service_warn_open(key);
+    return 0;
+}
+
+void tf_service_rtsp_reload(struct tf_service *service)
+{
+    const struct tf_config_rtsp *c = &service->config->rtsp;
+    struct tf_tls_pair tls;
+    struct tf_error err = {0};
+    int r;
+
+    if (!service->rtsp || !c->tls_certificate)
+        return;
+    r = read_tls(service->config, "rtsp", c->tls_certificate, c->tls_key, &tls, &err);
+    if (r == 0)
+        r = tf_rtsp_set_tls(service->rtsp, &tls, &err);
+    if (r < 0)
+        tf_log(TF_LOG_ERROR, NULL, "reload: the certificate that is used stays: %s", err.text);
+    tf_tls_free(&tls);
+}
+
 static int start_rtsp(struct tf_service *service, struct tf_error *err)
 {
     const struct tf_config_rtsp *c = &service->config->rtsp;
-    struct tf_rtsp_options options = {
-        .address = c->address, .port = c->port, .clients_max = c->clients, .log = true};
+    struct tf_rtsp_options options = {.address = c->address,
+                                      .port = c->port,
+                                      .clients_max = c->clients,
+                                      .clients_per_address = c->clients_per_address,
+                                      .proxies = c->proxies,
+                                      .log = true};
+    struct tf_tls_pair tls = {0};
     struct secret secret;
     int r;
 
     if (!c->enabled)
         return 0;
     r = read_credentials(service->config, "rtsp", c->credentials, &secret, err);
+    if (r == 0)
+        r = read_tls(service->config, "rtsp", c->tls_certificate, c->tls_key, &tls, err);
     if (r < 0)
         return r;
+    tf_service_warn_open(c->credentials);
+    if (c->tls_certificate)
+        options.tls = &tls;
     if (c->credentials) {
         options.user = secret.user;
         options.password = secret.password;
     }
     r = tf_rtsp_create(&options, &service->rtsp, err);
     explicit_bzero(&secret, sizeof(secret));
+    tf_tls_free(&tls);
     if (r < 0)
         at_key(service->config, "rtsp", NULL, r == -EINVAL ? "address" : "port", err);
     return r;
@@ -363,6 +431,7 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
 {
     const struct tf_config *c = service->config;
     int64_t t_utc_ns = tf_utc_now_ns();
+    char host[TF_SERVICE_HOST];
     int n = 0, r;
 
     service->started_ns = tf_now_ns();
@@ -388,11 +457,12 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     if (service->rtsp)
         for (int i = 0; i < n; i++)
             if (service->cameras[i]->pictures)
-                tf_log(TF_LOG_INFO, service->cameras[i]->name, "video at rtsp://%s:%u/%s", c->rtsp.address,
+                tf_log(TF_LOG_INFO, service->cameras[i]->name, "video at %s://%s:%u/%s",
+                       c->rtsp.tls_certificate ? "rtsps" : "rtsp", tf_service_host(c->rtsp.address, host),
                        tf_rtsp_port(service->rtsp), service->cameras[i]->name);
     if (service->http)
-        tf_log(TF_LOG_INFO, NULL, "records, state and metrics at http://%s:%u/", c->http.address,
-               tf_http_port(service->http));
+        tf_log(TF_LOG_INFO, NULL, "records, state and metrics at http://%s:%u/",
+               tf_service_host(c->http.address, host), tf_http_port(service->http));
     return 0;
 }
 

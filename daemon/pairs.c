@@ -92,6 +92,7 @@ static struct tf_pipeline *pipeline_of(struct tf_service *service, int cameras, 
 int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_error *err)
 {
     const struct tf_config *c = service->config;
+    char host[TF_SERVICE_HOST];
 
     for (size_t i = 0; i < c->pair_count; i++) {
         const struct tf_config_pair *pair = &c->pairs[i];
@@ -120,7 +121,8 @@ int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_
         if (r < 0)
             return r;
         if (service->rtsp)
-            tf_log(TF_LOG_INFO, pair->name, "video of the pair at rtsp://%s:%u/%s", c->rtsp.address,
+            tf_log(TF_LOG_INFO, pair->name, "video of the pair at %s://%s:%u/%s",
+                   c->rtsp.tls_certificate ? "rtsps" : "rtsp", tf_service_host(c->rtsp.address, host),
                    tf_rtsp_port(service->rtsp), pair->name);
     }
     return 0;

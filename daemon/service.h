@@ -51,6 +51,13 @@ struct tf_service {
  */
 int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err);
 struct tf_overlay_options tf_service_overlay(const struct tf_config *config);
+/* An address as a URL has it: IPv6 in brackets. Returns `text`. */
+#define TF_SERVICE_HOST 80
+const char *tf_service_host(const char *address, char text[TF_SERVICE_HOST]);
+/* Says so when a file of secrets may be read by everybody. NULL: nothing. */
+void tf_service_warn_open(const char *path);
+/* Certificate and key anew; a pair that is refused leaves the old one in use. */
+void tf_service_rtsp_reload(struct tf_service *service);
 /* Servers, then pipelines, then frames. On failure everything made so far is left to tf_service_stop. */
 int tf_service_start(struct tf_service *service, struct tf_error *err);
 /* Within 2 s. 0, or the first error that lost data. Frees all but the configuration. */
