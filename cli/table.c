@@ -71,7 +71,7 @@ static const struct tf_option devices[] = {
 };
 
 static const struct tf_option watch[] = {
-    {"camera", TF_OPTION_TEXT, "NAME", "which camera; needed when there are several", TF_VALUES_CAMERA},
+    {"camera", TF_OPTION_TEXT, "NAME", "which camera (all of them)", TF_VALUES_CAMERA},
     URL,
     CREDENTIALS,
     {"json", TF_OPTION_FLAG, NULL, "pass every record on as it comes, one JSON object a line"},
@@ -358,8 +358,8 @@ const struct tf_usage tf_commands[] = {
         .program = "thermoface",
         .command = "watch",
         .brief = "follow the records of a running thermofaced",
-        .summary = "Follows a running thermofaced: one line a second with rate, latency, faces, "
-                   "temperatures, losses.",
+        .summary = "Follows a running thermofaced: one line a second for each camera, with rate, latency, "
+                   "faces, temperatures, losses.",
         .options = watch,
     },
     {

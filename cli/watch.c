@@ -1,287 +1,330 @@
-/* thermoface watch: follows /landmarks of a running thermofaced; one readable line a second, reconnecting for
- * ever. */
+/*
+ * thermoface watch: follows /landmarks of a running thermofaced, of one camera or of all, reconnecting for
+ * ever. A server that asks for one camera (400) is given a connection for each that its /state names.
+ */
 #include <curl/curl.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/watch.h"
 #include "publish/http/http.h"
 
 /* A record of 8 faces is some 40 kB; a line beyond this is not from thermofaced. */
 #define LINE_MAX_BYTES (1u << 20)
 #define WAIT_FIRST_MS 250
 #define WAIT_MAX_MS 5000
+/* How often a server that names its cameras is asked for them. */
+#define STATE_EVERY_NS 2000000000ull
 
-struct watch {
-    const char *url, *camera;
-    bool json;
-    uint64_t end_ns; /* 0 = until Ctrl-C */
+struct follow;
 
-    char *line;
+/* One request that is repeated: a stream, or /state. */
+struct connection {
+    struct follow *all;
+    char camera[64]; /* "" = whatever the address gives */
+    char address[1280];
+    CURL *curl; /* NULL: this place is free */
+    bool state; /* /state, collected in text; else lines */
+    bool running, said, gone;
+    char *text;
     size_t length;
-    bool line_too_long;
+    bool too_long;
     char body[256]; /* the beginning of an answer that is no stream */
-    CURL *curl;
-    long http_status;
-
-    /* Since the last line written. */
-    uint64_t line_ns;
-    unsigned records;
-    uint64_t records_total, gaps, next_frame;
-    bool has_next;
+    long status;
+    uint64_t records_before, again_ns;
+    unsigned wait_ms;
 };
 
-static double region_mean(json_t *face, const char *name)
-{
-    json_t *region = json_object_get(json_object_get(face, "regions"), name);
-    json_t *mean = json_object_get(region, "mean");
-    return json_is_true(json_object_get(region, "valid")) && json_is_number(mean) ? json_number_value(mean)
-                                                                                  : NAN;
-}
-
-static void print_temperature(const char *name, double value, bool celsius)
-{
-    if (!isfinite(value))
-        printf("  %s -", name);
-    else if (celsius)
-        printf("  %s %.1f °C", name, value);
-    else
-        printf("  %s %.0f counts", name, value);
-}
-
-static void print_line(struct watch *w, json_t *record, uint64_t now)
-{
-    json_t *faces = json_object_get(record, "faces"), *latency = json_object_get(record, "latency_us");
-    json_t *dropped = json_object_get(record, "dropped"), *face = json_array_get(faces, 0);
-    const char *unit = json_string_value(json_object_get(record, "unit"));
-    const char *state = json_string_value(json_object_get(record, "state"));
-    const char *camera = json_string_value(json_object_get(record, "camera"));
-    bool celsius = unit && !strcmp(unit, "celsius");
-    json_int_t lost = 0;
-    const char *key;
-    json_t *value;
-    char clock[16];
-    time_t t = time(NULL);
-    struct tm tm;
-
-    strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&t, &tm));
-    json_object_foreach(dropped, key, value) lost += json_integer_value(value);
-    printf("%s  %s  frame %lld  %s", clock, camera ? camera : "?",
-           (long long)json_integer_value(json_object_get(record, "frame")), state ? state : "?");
-    if (w->line_ns)
-        printf("  %.1f fps", w->records * 1e9 / (double)(now - w->line_ns));
-    if (json_is_integer(latency))
-        printf("  %.1f ms", (double)json_integer_value(latency) / 1000);
-    printf("  %zu face%s", json_array_size(faces), json_array_size(faces) == 1 ? "" : "s");
-    if (face) {
-        print_temperature("nose", region_mean(face, "nose_tip"), celsius);
-        print_temperature("forehead", region_mean(face, "forehead"), celsius);
-    }
-    printf("  dropped %lld", (long long)lost);
-    if (w->gaps)
-        printf("  missed here %llu", (unsigned long long)w->gaps);
-    putchar('\n');
-    fflush(stdout);
-}
-
-static void take_record(struct watch *w, const char *text, size_t length)
-{
-    uint64_t now = tf_now_ns(), frame;
-    json_error_t error;
-    json_t *record;
-
-    w->records++;
-    w->records_total++;
-    if (w->json) {
-        fwrite(text, 1, length, stdout);
-        putchar('\n');
-        fflush(stdout);
-        return;
-    }
-    record = json_loadb(text, length, 0, &error);
-    if (!json_is_object(record)) {
-        fprintf(stderr, "thermoface watch: %s: not a record (%s); is this a thermofaced?\n", w->url,
-                error.text);
-        json_decref(record);
-        return;
-    }
-    /* What this client's queue lost: the stream itself has no holes. */
-    frame = (uint64_t)json_integer_value(json_object_get(record, "frame"));
-    if (w->has_next && frame > w->next_frame)
-        w->gaps += frame - w->next_frame;
-    w->next_frame = frame + 1;
-    w->has_next = true;
-    if (now - w->line_ns >= 1000000000ull) {
-        print_line(w, record, now);
-        w->line_ns = now;
-        w->records = 0;
-    }
-    json_decref(record);
-}
+struct follow {
+    const struct tf_usage *usage;
+    struct tf_watch watch;
+    const char *base; /* the daemon's address, without a slash at its end */
+    const char *user, *password;
+    uint64_t end_ns; /* 0 = until Ctrl-C */
+    CURLM *multi;
+    struct connection connections[TF_WATCH_CAMERAS_MAX + 1];
+    bool each; /* a connection for each camera; connections[0] asks /state */
+};
 
 static size_t on_data(char *data, size_t one, size_t size, void *context)
 {
-    struct watch *w = context;
+    struct connection *c = context;
     size_t n = one * size;
 
-    if (!w->http_status)
-        curl_easy_getinfo(w->curl, CURLINFO_RESPONSE_CODE, &w->http_status);
-    if (w->http_status != 200) {
-        size_t have = strlen(w->body), room = sizeof(w->body) - 1 - have;
-        memcpy(w->body + have, data, n < room ? n : room);
+    if (!c->status)
+        curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
+    if (c->status != 200) {
+        size_t have = strlen(c->body), room = sizeof(c->body) - 1 - have;
+        memcpy(c->body + have, data, n < room ? n : room);
         return n;
     }
     for (size_t i = 0; i < n;) {
-        char *end = memchr(data + i, '\n', n - i);
+        char *end = c->state ? NULL : memchr(data + i, '\n', n - i);
         size_t part = end ? (size_t)(end - data) - i : n - i;
-        if (w->length + part > LINE_MAX_BYTES)
-            w->line_too_long = true;
-        if (w->line_too_long)
+        if (c->length + part > LINE_MAX_BYTES)
+            c->too_long = true;
+        if (c->too_long)
             return 0;
-        memcpy(w->line + w->length, data + i, part);
-        w->length += part;
+        memcpy(c->text + c->length, data + i, part);
+        c->length += part;
         if (end) {
-            if (w->length)
-                take_record(w, w->line, w->length);
-            w->length = 0;
+            if (c->length)
+                tf_watch_take(&c->all->watch, c->text, c->length);
+            c->length = 0;
         }
         i += part + (end ? 1 : 0);
     }
     return n;
 }
 
-/* Called about once a second and on every arrival: ends the transfer when the person or the clock says so. */
-static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+/* When the person or the clock says so. */
+static bool over(const struct follow *f)
 {
-    const struct watch *w = context;
-    (void)a, (void)b, (void)c, (void)d;
-    return tf_interrupted() || (w->end_ns && tf_now_ns() >= w->end_ns) || ferror(stdout);
+    return tf_interrupted() || (f->end_ns && tf_now_ns() >= f->end_ns) || ferror(stdout);
 }
 
-static bool over(const struct watch *w)
+static void close_connection(struct connection *c)
 {
-    return on_progress((void *)w, 0, 0, 0, 0) != 0;
+    if (!c->curl)
+        return;
+    if (c->running)
+        curl_multi_remove_handle(c->all->multi, c->curl);
+    curl_easy_cleanup(c->curl);
+    free(c->text);
+    *c = (struct connection){0};
 }
 
-static int follow(const struct tf_usage *usage, struct watch *w, const char *address)
+/* A connection in the first free place; `camera` NULL: of all. */
+static int open_connection(struct follow *f, bool state, const char *camera)
 {
-    unsigned wait_ms = WAIT_FIRST_MS;
-    bool said = false;
+    struct connection *c = f->connections;
+    char *escaped = NULL;
+    int n;
 
-    while (!over(w)) {
-        uint64_t before = w->records_total;
-        CURLcode code;
-
-        w->http_status = 0;
-        w->length = 0;
-        memset(w->body, 0, sizeof(w->body));
-        w->has_next = false;
-        code = curl_easy_perform(w->curl);
-        curl_easy_getinfo(w->curl, CURLINFO_RESPONSE_CODE, &w->http_status);
-        if (over(w))
-            break;
-        if (w->line_too_long)
-            return tf_command_error(usage, "%s: a line of more than %u bytes: not a thermofaced", address,
-                                    LINE_MAX_BYTES);
-        if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-            return tf_command_error(usage, "%s: %s; expected http://HOST:PORT", w->url,
-                                    curl_easy_strerror(code));
-        if (w->http_status == 401)
-            return tf_command_error(usage, "%s: user and password wanted; give --credentials FILE", address);
-        if (w->http_status >= 400 && w->http_status < 500) {
-            w->body[strcspn(w->body, "\r\n")] = 0;
-            return tf_command_error(usage, "%s: %ld %s", address, w->http_status, w->body);
-        }
-        if (w->records_total > before) {
-            wait_ms = WAIT_FIRST_MS;
-            said = false;
-        }
-        if (!said) {
-            fprintf(stderr, "thermoface watch: %s: %s; trying again until it answers (Ctrl-C ends)\n",
-                    address,
-                    code != CURLE_OK        ? curl_easy_strerror(code)
-                    : w->http_status != 200 ? "not ready"
-                                            : "the stream ended");
-            said = true;
-        }
-        for (uint64_t until = tf_now_ns() + wait_ms * 1000000ull; !over(w) && tf_now_ns() < until;)
-            tf_sleep_until_ns(tf_now_ns() + 50000000ull);
-        wait_ms = wait_ms * 2 < WAIT_MAX_MS ? wait_ms * 2 : WAIT_MAX_MS;
+    while (c < f->connections + TF_WATCH_CAMERAS_MAX + 1 && c->curl)
+        c++;
+    if (c == f->connections + TF_WATCH_CAMERAS_MAX + 1)
+        return 0; /* more cameras than any thermofaced has */
+    *c = (struct connection){.all = f, .state = state, .wait_ms = WAIT_FIRST_MS};
+    c->curl = curl_easy_init();
+    c->text = malloc(LINE_MAX_BYTES);
+    if (c->curl && camera)
+        escaped = curl_easy_escape(c->curl, camera, 0);
+    if (!c->curl || !c->text || (camera && !escaped)) {
+        curl_free(escaped);
+        close_connection(c);
+        return tf_command_error(f->usage, "out of memory");
     }
-    if (!w->records_total)
-        return tf_command_error(usage, "%s: no record came; is thermofaced running?", address);
-    return TF_EXIT_OK;
+    if (camera)
+        snprintf(c->camera, sizeof(c->camera), "%s", camera);
+    n = snprintf(c->address, sizeof(c->address), "%s%s%s%s", f->base, state ? "/state" : "/landmarks",
+                 escaped ? "?camera=" : "", escaped ? escaped : "");
+    curl_free(escaped);
+    if (n < 0 || (size_t)n >= sizeof(c->address)) {
+        close_connection(c);
+        return tf_usage_error(f->usage, "--url: longer than %zu bytes", sizeof(c->address));
+    }
+    curl_easy_setopt(c->curl, CURLOPT_URL, c->address);
+    curl_easy_setopt(c->curl, CURLOPT_PRIVATE, c);
+    curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, 5L);
+    if (state)
+        curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 5L);
+    curl_easy_setopt(c->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
+    if (f->user) {
+        curl_easy_setopt(c->curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
+        curl_easy_setopt(c->curl, CURLOPT_USERNAME, f->user);
+        curl_easy_setopt(c->curl, CURLOPT_PASSWORD, f->password);
+    }
+    return 0;
+}
+
+/* Follows the cameras that /state names and that are not followed yet. */
+static int take_state(struct follow *f, const struct connection *state)
+{
+    json_t *root = json_loadb(state->text, state->length, 0, NULL), *camera;
+    size_t i;
+    int result = 0;
+
+    json_array_foreach(json_object_get(root, "cameras"), i, camera)
+    {
+        const char *name = json_string_value(json_object_get(camera, "camera"));
+        bool known = !name;
+
+        for (size_t k = 0; k < TF_WATCH_CAMERAS_MAX + 1 && !known; k++)
+            known = f->connections[k].curl && strcmp(f->connections[k].camera, name) == 0;
+        if (!known && !result)
+            result = open_connection(f, false, name);
+    }
+    json_decref(root);
+    return result;
+}
+
+/* An answer that will not get better by asking again. Returns the exit status, or 0. */
+static int refused(struct follow *f, struct connection *c, CURLcode code)
+{
+    if (c->too_long)
+        return tf_command_error(f->usage, "%s: a line of more than %u bytes: not a thermofaced", c->address,
+                                LINE_MAX_BYTES);
+    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+        return tf_command_error(f->usage, "%s: %s; expected http://HOST:PORT", f->watch.url,
+                                curl_easy_strerror(code));
+    if (c->status == 401)
+        return tf_command_error(f->usage, "%s: user and password wanted; give --credentials FILE",
+                                c->address);
+    /* A camera that /state named a moment ago has gone. */
+    if (c->status < 400 || c->status >= 500 || (f->each && *c->camera))
+        return 0;
+    c->body[strcspn(c->body, "\r\n")] = 0;
+    return tf_command_error(f->usage, "%s: %ld %s", c->address, c->status, c->body);
+}
+
+/* A transfer ended: what to do about it. */
+static int ended(struct follow *f, struct connection *c, CURLcode code)
+{
+    bool any = f->watch.records > c->records_before;
+    int result;
+
+    curl_multi_remove_handle(f->multi, c->curl);
+    c->running = false;
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
+    /* A server that wants to be told which camera, and was not. */
+    if (c->status == 400 && !c->state && !*c->camera && !f->each) {
+        close_connection(c);
+        f->each = true;
+        return open_connection(f, true, NULL);
+    }
+    result = refused(f, c, code);
+    if (result)
+        return result;
+    if (!c->state)
+        tf_watch_break(&f->watch, *c->camera ? c->camera : NULL);
+    if (f->each && *c->camera && c->status == 404) {
+        close_connection(c); /* until /state names it again */
+        return 0;
+    }
+    if (c->state && code == CURLE_OK && c->status == 200) {
+        c->again_ns = tf_now_ns() + STATE_EVERY_NS;
+        c->wait_ms = WAIT_FIRST_MS;
+        c->said = false;
+        return take_state(f, c);
+    }
+    if (any) {
+        c->wait_ms = WAIT_FIRST_MS;
+        c->said = false;
+    }
+    /* Where there are many, one speaks for all. */
+    if (!c->said && !(f->each && *c->camera))
+        fprintf(stderr, "thermoface watch: %s: %s; trying again until it answers (Ctrl-C ends)\n", c->address,
+                code != CURLE_OK   ? curl_easy_strerror(code)
+                : c->status != 200 ? "not ready"
+                                   : "the stream ended");
+    c->said = true;
+    c->again_ns = tf_now_ns() + c->wait_ms * 1000000ull;
+    c->wait_ms = c->wait_ms * 2 < WAIT_MAX_MS ? c->wait_ms * 2 : WAIT_MAX_MS;
+    return 0;
+}
+
+/* Starts what is due. */
+static void start_due(struct follow *f)
+{
+    for (size_t i = 0; i < TF_WATCH_CAMERAS_MAX + 1; i++) {
+        struct connection *c = &f->connections[i];
+
+        if (!c->curl || c->running || tf_now_ns() < c->again_ns)
+            continue;
+        c->status = 0;
+        c->length = 0;
+        memset(c->body, 0, sizeof(c->body));
+        c->records_before = f->watch.records;
+        c->running = curl_multi_add_handle(f->multi, c->curl) == CURLM_OK;
+    }
+}
+
+static int follow(struct follow *f)
+{
+    int running, left, result = 0;
+    CURLMsg *message;
+
+    while (!over(f) && !result) {
+        start_due(f);
+        curl_multi_perform(f->multi, &running);
+        while (!result && !over(f) && (message = curl_multi_info_read(f->multi, &left))) {
+            CURLcode code = message->data.result;
+            struct connection *c = NULL;
+
+            if (message->msg != CURLMSG_DONE)
+                continue;
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+            result = ended(f, c, code);
+        }
+        tf_watch_tick(&f->watch);
+        if (!over(f) && !result)
+            curl_multi_poll(f->multi, NULL, 0, 50, NULL);
+    }
+    if (!result && !f->watch.records)
+        result = tf_command_error(f->usage, "%s: no record came; is thermofaced running?", f->watch.url);
+    return result;
 }
 
 int tf_cmd_watch(int argc, char **argv)
 {
-    struct watch w = {.url = "http://127.0.0.1:8080"};
-    const char *credentials = NULL;
+    struct follow *f = calloc(1, sizeof(*f));
+    const char *url = "http://127.0.0.1:8080", *camera = NULL, *credentials = NULL;
     uint64_t seconds = 0;
+    bool json = false;
     const struct tf_bind bind[] = {
-        {"camera", &w.camera}, {"url", &w.url},       {"credentials", &credentials},
-        {"json", &w.json},     {"seconds", &seconds}, {0},
+        {"camera", &camera}, {"url", &url},         {"credentials", &credentials},
+        {"json", &json},     {"seconds", &seconds}, {0},
     };
     const struct tf_usage *usage = tf_command("watch");
     const char *arguments[TF_ARGUMENTS_MAX];
-    char address[1024], user[64], password[128];
+    char base[1024], user[64], password[128];
     struct tf_error err = {0};
-    char *name = NULL;
-    size_t base;
+    size_t length;
     int status;
 
+    if (!f)
+        return tf_command_error(usage, "out of memory");
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
-        return status;
-    if (credentials && tf_credentials_read(credentials, user, password, &err))
-        return tf_command_error(usage, "%s", err.text);
+        goto out;
+    if (credentials && tf_credentials_read(credentials, user, password, &err)) {
+        status = tf_command_error(usage, "%s", err.text);
+        goto out;
+    }
+    for (length = strlen(url); length && url[length - 1] == '/';)
+        length--;
+    if ((size_t)snprintf(base, sizeof(base), "%.*s", (int)length, url) >= sizeof(base)) {
+        status = tf_usage_error(usage, "--url: longer than %zu bytes", sizeof(base));
+        goto out;
+    }
     tf_catch_interrupt();
-    if (seconds)
-        w.end_ns = tf_now_ns() + seconds * 1000000000ull;
-    w.line = malloc(LINE_MAX_BYTES);
-    w.curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
-    if (!w.line || !w.curl) {
+    f->usage = usage;
+    f->watch.url = url;
+    f->watch.json = json;
+    f->base = base;
+    f->user = credentials ? user : NULL;
+    f->password = password;
+    f->end_ns = seconds ? tf_now_ns() + seconds * 1000000000ull : 0;
+    f->multi = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_multi_init();
+    if (!f->multi) {
         status = tf_command_error(usage, "out of memory");
-        goto fail;
+        goto out;
     }
-    if (w.camera) {
-        name = curl_easy_escape(w.curl, w.camera, 0);
-        if (!name) {
-            status = tf_command_error(usage, "out of memory");
-            goto fail;
-        }
-    }
-    for (base = strlen(w.url); base && w.url[base - 1] == '/';)
-        base--;
-    if ((size_t)snprintf(address, sizeof(address), "%.*s/landmarks%s%s", (int)base, w.url,
-                         name ? "?camera=" : "", name ? name : "") >= sizeof(address)) {
-        status = tf_usage_error(usage, "--url: longer than %zu bytes", sizeof(address));
-        goto fail;
-    }
-    curl_easy_setopt(w.curl, CURLOPT_URL, address);
-    curl_easy_setopt(w.curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(w.curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(w.curl, CURLOPT_CONNECTTIMEOUT, 5L);
-    curl_easy_setopt(w.curl, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(w.curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(w.curl, CURLOPT_WRITEDATA, &w);
-    curl_easy_setopt(w.curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(w.curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(w.curl, CURLOPT_XFERINFODATA, &w);
-    if (credentials) {
-        curl_easy_setopt(w.curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
-        curl_easy_setopt(w.curl, CURLOPT_USERNAME, user);
-        curl_easy_setopt(w.curl, CURLOPT_PASSWORD, password);
-    }
-    status = follow(usage, &w, address);
-
-fail:
-    curl_free(name);
-    curl_easy_cleanup(w.curl);
-    free(w.line);
+    status = open_connection(f, false, camera);
+    if (status == TF_EXIT_OK)
+        status = follow(f);
+out:
+    for (size_t i = 0; i < TF_WATCH_CAMERAS_MAX + 1; i++)
+        close_connection(&f->connections[i]);
+    curl_multi_cleanup(f->multi);
+    free(f);
     return status;
 }

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 served = {}
 
 
-def record(frame):
+def record(frame, camera="c"):
     region = {"mean": 33.25, "median": 33.2, "min": 32, "max": 34, "sd": 0.1, "n": 21, "valid": True}
     face = {"id": 1, "regions": {"nose_tip": region, "forehead": dict(region, valid=False)}}
-    return json.dumps({"camera": "c", "frame": frame, "state": "ok", "unit": "celsius", "latency_us": 1830,
+    return json.dumps({"camera": camera, "frame": frame, "state": "ok", "unit": "celsius", "latency_us": 1830,
                        "dropped": {"driver": 1, "capture": 2, "inference": 3}, "faces": [face]}) + "\n"
 
 
@@ -24,8 +24,45 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        if self.path == "/state":
-            body = json.dumps({"cameras": [{"camera": c} for c in ("thermal", "room", "face_1")]}).encode()
+        # Servers with several cameras: /old/… wants to be told which, /new/… sends all, /going/…'s come and go.
+        kind, _, rest = self.path[1:].partition("/")
+        served[self.path] = served.get(self.path, 0) + 1
+        if kind == "new" and rest == "landmarks":
+            self.send_response(200)
+            self.end_headers()
+            for i in range(1000):
+                for name in ("thermal", "room"):
+                    if name == "thermal" or i < 10:
+                        self.wfile.write(record(i, name).encode())
+                time.sleep(0.05)
+            return
+        if kind in ("old", "eight", "going") and rest == "landmarks":
+            body = b"say which camera: ?camera=NAME\n"
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        if kind in ("old", "eight", "going") and rest.startswith("landmarks"):
+            name = rest.split("camera=")[-1]
+            if kind == "going" and name == "room" and served[self.path] > 1:
+                self.send_error(404, "Not Found")
+                return
+            self.send_response(200)
+            self.end_headers()
+            for i in range(10 if kind == "going" and name == "room" else 1000):
+                self.wfile.write(record(i, name).encode())
+                time.sleep(0.05)
+            return
+        if self.path == "/state" or rest == "state":
+            names = ["thermal", "room", "face_1"]
+            if kind == "old":
+                names = ["thermal", "room"]
+            if kind == "eight":
+                names = ["cam%d" % i for i in range(8)]
+            if kind == "going":
+                names = ["thermal", "room" if served[self.path] < 2 else "late"]
+            body = json.dumps({"cameras": [{"camera": c} for c in names]}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -36,6 +36,34 @@ echo "user:word" >"$folder/credentials"
 good "credentials from a file" watch --url "$url" --camera secret --seconds 1 --credentials "$folder/credentials"
 bad 1 'bytes: not a thermofaced' "a line without end" watch --url "$url" --camera endless --seconds 5
 
+# cameras: how many lines the cameras of the output have, "NAME NAME".
+cameras()
+{
+    awk '{print $2}' "$folder/stdout" | sort -u | tr '\n' ' '
+}
+
+good "all cameras of a server that sends them" watch --url "$url/new" --seconds 3
+[ "$(cameras)" = "room thermal " ]
+result $? "each has lines of its own ($(cameras))"
+! grep -q 'missed here' "$folder/stdout" &&
+    sed -nE 's/.* thermal .* ([0-9.]+) fps.*/\1/p' "$folder/stdout" | awk '$1 > 25 {bad = 1} END {exit bad || !NR}'
+result $? "and counts of its own"
+good "a camera that falls silent" watch --url "$url/new" --seconds 5
+[ "$(grep -c 'room: no record for' "$folder/stderr")" = 1 ] && ! grep -q 'thermal: no record' "$folder/stderr"
+result $? "is named once"
+good "all cameras of an older server" watch --url "$url/old/" --seconds 3
+[ "$(cameras)" = "room thermal " ] && [ ! -s "$folder/stderr" ]
+result $? "are followed on a connection each ($(cameras))"
+good "eight cameras" watch --url "$url/eight" --seconds 3 --json
+[ "$(jq -r .camera "$folder/stdout" | sort -u | wc -l)" = 8 ]
+result $? "all of them"
+good "cameras that come and go" watch --url "$url/going" --seconds 6
+[ "$(cameras)" = "late room thermal " ] && ! grep -q '404' "$folder/stderr"
+result $? "are followed while they are there ($(cameras))"
+good "one camera of several" watch --url "$url/old" --camera room --seconds 2
+[ "$(cameras)" = "room " ]
+result $? "is alone"
+
 "$thermoface" watch --url "$url" --camera plain >"$folder/stdout" 2>"$folder/stderr" &
 pid=$!
 sleep 1
