@@ -260,7 +260,8 @@ const struct tf_key tf_keys[] = {
              "the address is https:// then. Read again on SIGHUP."},
     {HTTP, "tls-key", TF_VALUE_CREDENTIALS, AT(http, tls_key),
      .help = "PEM file (or the name of a systemd credential) with the certificate's key, not encrypted."},
-    {HTTP, "clients", TF_VALUE_UINT, AT(http, clients), "32", 1, 1000, .help = "Connections at once."},
+    {HTTP, "clients", TF_VALUE_UINT, AT(http, clients), "32", 1, 1000,
+     .help = "Readers of /landmarks at once."},
     {HTTP, "queue", TF_VALUE_BYTES, AT(http, queue_bytes), "4M", 65536, 268435456, .unit = "bytes",
      .help = "How far a reader of /landmarks may fall behind before it loses whole records, in bytes with "
              "suffix K or "

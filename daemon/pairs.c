@@ -136,13 +136,13 @@ void tf_service_pair_pictures_end(struct tf_service *service)
     }
 }
 
-int tf_service_pair_snapshot(struct tf_service *service, const char *name, uint8_t **png, size_t *size)
+int tf_service_pair_snapshot(struct tf_service *service, const char *name, struct tf_snapshot *snapshot)
 {
     const struct tf_config *c = service->config;
 
     for (size_t i = 0; i < c->pair_count; i++)
         if (service->pair_pictures[i] && strcmp(c->pairs[i].name, name) == 0)
-            return tf_pair_picture_snapshot(service->pair_pictures[i], png, size, NULL);
+            return tf_pair_picture_snapshot(service->pair_pictures[i], snapshot, NULL);
     return -ENOENT;
 }
 

@@ -75,7 +75,7 @@ const struct tf_pipeline_pair *tf_service_pair_of(struct tf_service *service, si
 int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_error *err);
 void tf_service_pair_pictures_end(struct tf_service *service);
 /* -ENOENT: no pair of that name has a picture. */
-int tf_service_pair_snapshot(struct tf_service *service, const char *name, uint8_t **png, size_t *size);
+int tf_service_pair_snapshot(struct tf_service *service, const char *name, struct tf_snapshot *snapshot);
 /* After the cameras. */
 void tf_service_pairs_destroy(struct tf_service *service);
 
@@ -90,7 +90,7 @@ void tf_service_reload(struct tf_service *service);
 
 /* status.c */
 int tf_service_statuses(void *context, struct tf_status *statuses, int max);
-int tf_service_snapshot(void *context, const char *camera, uint8_t **png, size_t *size);
+int tf_service_snapshot(void *context, const char *camera, struct tf_snapshot *snapshot);
 int tf_service_health(void *context, char *reason, size_t size);
 /* One line for systemctl status. */
 void tf_service_line(struct tf_service *service, char *text, size_t size);

@@ -24,7 +24,7 @@ int tf_service_statuses(void *context, struct tf_status *statuses, int max)
     return n;
 }
 
-int tf_service_snapshot(void *context, const char *camera, uint8_t **png, size_t *size)
+int tf_service_snapshot(void *context, const char *camera, struct tf_snapshot *snapshot)
 {
     struct tf_service *service = context;
     int n = atomic_load(&service->count);
@@ -33,9 +33,9 @@ int tf_service_snapshot(void *context, const char *camera, uint8_t **png, size_t
         if (strcmp(service->cameras[i]->name, camera) == 0) {
             if (!service->cameras[i]->pictures)
                 return -ENOENT;
-            return tf_pipeline_snapshot(service->pipelines[i], png, size, NULL);
+            return tf_pipeline_snapshot(service->pipelines[i], snapshot, NULL);
         }
-    return n ? tf_service_pair_snapshot(service, camera, png, size) : -ENOENT;
+    return n ? tf_service_pair_snapshot(service, camera, snapshot) : -ENOENT;
 }
 
 int tf_service_health(void *context, char *reason, size_t size)

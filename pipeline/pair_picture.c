@@ -327,7 +327,7 @@ void tf_pair_picture_set_overlay(struct tf_pair_picture *x, const struct tf_over
     pthread_mutex_unlock(&x->lock);
 }
 
-int tf_pair_picture_snapshot(struct tf_pair_picture *x, uint8_t **png, size_t *size, struct tf_error *err)
+int tf_pair_picture_snapshot(struct tf_pair_picture *x, struct tf_snapshot *snapshot, struct tf_error *err)
 {
     struct tf_pair_overlay *overlay = NULL;
     const struct tf_picture *picture;
@@ -342,7 +342,9 @@ int tf_pair_picture_snapshot(struct tf_pair_picture *x, uint8_t **png, size_t *s
     if (r == 0)
         r = draw(x, overlay, &now, &picture);
     if (r == 0)
-        r = tf_picture_png(picture, png, size, err);
+        r = tf_snapshot_encode(picture, snapshot, err);
+    if (r == 0)
+        snapshot->version = 0; /* made of two cameras: never the same again */
     tf_pair_overlay_destroy(overlay);
     let_go(x, &now);
     return r;

@@ -325,7 +325,17 @@ void *tf_picture_main(void *arg)
     return NULL;
 }
 
-int tf_pipeline_snapshot(struct tf_pipeline *p, uint8_t **png, size_t *size, struct tf_error *err)
+/*
+ * Two pictures of one version are equal: of one frame, in one state, by one set of overlay options. A picture
+ * without a frame shows the time and is always new: 0.
+ */
+static uint64_t picture_version(const struct tf_shared_record *latest, uint32_t number,
+                                enum tf_camera_state state)
+{
+    return latest ? (latest->record.frame + 1) << 20 | (uint64_t)(number & 0xffff) << 4 | (uint64_t)state : 0;
+}
+
+int tf_pipeline_snapshot(struct tf_pipeline *p, struct tf_snapshot *snapshot, struct tf_error *err)
 {
     struct tf_overlay_note note = {.camera = p->camera};
     struct tf_overlay_options options;
@@ -333,7 +343,7 @@ int tf_pipeline_snapshot(struct tf_pipeline *p, uint8_t **png, size_t *size, str
     const struct tf_picture *picture;
     uint32_t width, height, number;
     enum tf_camera_state state;
-    uint64_t frames;
+    uint64_t frames, version;
     int r = 0;
 
     pthread_mutex_lock(&p->snapshot_lock);
@@ -351,6 +361,11 @@ int tf_pipeline_snapshot(struct tf_pipeline *p, uint8_t **png, size_t *size, str
     note.frame = p->status.last_frame;
     pthread_mutex_unlock(&p->lock);
 
+    version = picture_version(latest, number, state);
+    if (version && version == snapshot->version) {
+        r = -EALREADY;
+        goto out;
+    }
     if (latest) {
         width = tf_frame_upright_width(latest->frame);
         height = tf_frame_upright_height(latest->frame);
@@ -382,7 +397,9 @@ int tf_pipeline_snapshot(struct tf_pipeline *p, uint8_t **png, size_t *size, str
         tf_fail(err, r, "camera %s: the picture could not be drawn: %s", p->camera, strerror(-r));
         goto out;
     }
-    r = tf_picture_png(picture, png, size, err);
+    r = tf_snapshot_encode(picture, snapshot, err);
+    if (r == 0)
+        snapshot->version = version;
 
 out:
     if (latest)

@@ -26,6 +26,7 @@
 #include "publish/rtsp/rtsp.h"
 #include "publish/sink.h"
 #include "publish/status.h"
+#include "publish/snapshot.h"
 
 #define TF_PIPELINE_SINKS_MAX 8
 
@@ -94,9 +95,11 @@ void tf_pipeline_destroy(struct tf_pipeline *pipeline);
 void tf_pipeline_status(const struct tf_pipeline *pipeline, struct tf_status *ret);
 /* What the source offered, once it has been opened; NULL before. */
 const struct tf_source_info *tf_pipeline_source_info(const struct tf_pipeline *pipeline);
-/* PNG of the latest frame, annotated, drawn for the occasion; the caller frees. -EAGAIN: no frame yet. From
- * any thread. */
-int tf_pipeline_snapshot(struct tf_pipeline *pipeline, uint8_t **png, size_t *size, struct tf_error *err);
+/*
+ * The latest frame, annotated, drawn for the occasion. -EALREADY: it is the picture of snapshot->version,
+ * nothing was drawn; -EAGAIN: no frame yet. From any thread.
+ */
+int tf_pipeline_snapshot(struct tf_pipeline *pipeline, struct tf_snapshot *snapshot, struct tf_error *err);
 /* Takes what can change while running: overlay, filter, score (SIGHUP). */
 int tf_pipeline_set_overlay(struct tf_pipeline *pipeline, const struct tf_overlay_options *overlay,
                             struct tf_error *err);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "publish/sink.h"
+#include "publish/snapshot.h"
 #include "publish/status.h"
 
 struct tf_http;
@@ -26,17 +27,26 @@ struct tf_http_options {
     const char *address;         /* NULL = 127.0.0.1; elsewhere needs user and password */
     uint16_t port;               /* 0 = any free one */
     const char *user, *password; /* basic over loopback or behind TLS; digest elsewhere (docs/http.md) */
-    uint32_t clients_max;        /* 0 = 32 */
+    uint32_t clients_max;        /* readers of /landmarks at once; 0 = 32 */
+    uint32_t
+        address_max; /* connections of one address that is neither this machine nor a proxy; 0 = any number */
+    const char
+        *proxies; /* addresses, separated by commas or blanks, for which address_max does not hold; or NULL */
     uint32_t queue_bytes; /* per landmark client; 0 = 4 MiB; what does not fit is dropped by whole records and
                              counted */
 
-    /* Asked from HTTP's threads. */
+    /* Asked from the server's thread, which waits: they have to answer at once. */
     int (*status)(void *context, struct tf_status *statuses, int max); /* returns how many cameras */
-    /* Writes a PNG of the camera's latest annotated picture into memory the callee mallocs; -ENOENT: no such
-     * camera. */
-    int (*snapshot)(void *context, const char *camera, uint8_t **png, size_t *size);
     /* 0 = healthy, else a reason is written. */
     int (*health)(void *context, char *reason, size_t size);
+    /*
+     * Asked from threads of their own: one for pictures, one for recording and marks (in the order in which
+     * they came), one for shutters.
+     *
+     * The latest annotated picture of a camera or a pair. -EALREADY: it is that of snapshot->version;
+     * -ENOENT: no such camera; -EAGAIN: no picture yet.
+     */
+    int (*snapshot)(void *context, const char *name, struct tf_snapshot *snapshot);
     /*
      * Recording and marks; NULL: there are none. `body`: JSON, NUL-terminated, of a POST; `t_mono_ns`: when
      * the request came. Returns HTTP's status and malloc'd JSON text in *answer (NULL: out of memory).

@@ -1,12 +1,15 @@
 /*
- * The HTTP server. One thread of ours polls libmicrohttpd's epoll descriptor and an eventfd; everything that
- * touches libmicrohttpd happens there. Who makes records only writes into a camera's ring (stream.c) and
- * rings that bell.
+ * The HTTP server. One thread of ours accepts connections and polls libmicrohttpd's epoll descriptor and an
+ * eventfd; everything that touches libmicrohttpd happens there. Who makes records only writes into a camera's
+ * ring (stream.c) and rings that bell, and so does a thread that has done a job (jobs.c).
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,11 +18,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "publish/http/server.h"
 
 #define REQUEST_MEMORY (32 * 1024) /* a request's line and headers; also the largest piece of a stream */
-#define IDLE_TIMEOUT_S 30          /* a connection that neither asks nor takes what it asked for is closed */
-#define REFUSED_EXTRA 8            /* connections beyond the limit that still get a 503 */
+#define IDLE_TIMEOUT_S 30          /* a reader that takes nothing is closed */
+#define PLACES_EXTRA 96            /* connections beyond the readers of records */
+#define PLACES_DRAINING 64         /* closed by us, not yet by libmicrohttpd */
+#define ACCEPT_MAX 32              /* in a row, before those that are there get their turn */
+#define ACCEPT_PAUSE_NS 100000000ull
+#define TURN_MS 250 /* deadlines are kept to that */
+#define SECOND 1000000000ull
 
 /* --- cameras --- */
 
@@ -52,7 +61,7 @@ struct tf_stream *tf_http_stream(struct tf_http *http, const char *camera)
     return stream;
 }
 
-static void ring_bell(struct tf_http *http)
+void tf_http_ring(struct tf_http *http)
 {
     uint64_t one = 1;
 
@@ -74,7 +83,7 @@ static int take_record(void *self, const struct tf_record *record, struct tf_err
         return tf_fail(err, r, "http: the record of frame %llu of camera %s cannot be encoded",
                        (unsigned long long)record->frame, record->camera);
     if (wake)
-        ring_bell(http);
+        tf_http_ring(http);
     return 0;
 }
 
@@ -112,63 +121,160 @@ int tf_http_ask_status(struct tf_http *http)
     return count;
 }
 
-static void count_connection(void *context, struct MHD_Connection *connection, void **socket_context,
-                             enum MHD_ConnectionNotificationCode what)
-{
-    struct tf_http *http = context;
-
-    if (what == MHD_CONNECTION_NOTIFY_STARTED)
-        atomic_fetch_add(&http->connections, 1);
-    else
-        atomic_fetch_sub(&http->connections, 1);
-}
-
 static void no_log(void *context, const char *format, va_list args)
 {
 }
 
+/* --- connections --- */
+
+static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                              enum MHD_ConnectionNotificationCode what)
+{
+    struct tf_http *http = context;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = http->accepting;
+        http->accepting = NULL;
+    } else {
+        tf_place_free(&http->places, *socket_context);
+        *socket_context = NULL;
+    }
+}
+
+/* A peer that is gone without a word is noticed although nothing is sent, and although nothing is
+ * acknowledged. */
+static void keep_alive(int fd)
+{
+    const int on = 1, idle_s = 30, every_s = 10, times = 3, unacknowledged_ms = 30000;
+
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
+}
+
+static bool is_exempt(const struct tf_http *http, const struct tf_address *address)
+{
+    if (tf_address_local(address))
+        return true;
+    for (unsigned i = 0; i < http->proxy_count; i++)
+        if (memcmp(&http->proxies[i], address, sizeof(*address)) == 0)
+            return true;
+    return false;
+}
+
+static void take_connection(struct tf_http *http, int fd, const struct sockaddr *from, socklen_t length)
+{
+    struct tf_address address = tf_address_of(from);
+
+    /* Descriptors are for cameras and recordings first. */
+    if (tf_descriptor_spare(fd))
+        http->accepting = tf_place_take(&http->places, fd, &address, !is_exempt(http, &address), tf_now_ns());
+    else
+        http->places.refused++;
+    if (!http->accepting) {
+        close(fd);
+        return;
+    }
+    keep_alive(fd);
+    /* It closes the socket when it fails. */
+    MHD_add_connection(http->daemon, fd, from, length);
+    tf_place_free(&http->places, http->accepting); /* that nobody has taken over */
+    http->accepting = NULL;
+}
+
+static void accept_connections(struct tf_http *http)
+{
+    for (int i = 0; i < ACCEPT_MAX; i++) {
+        struct sockaddr_storage from;
+        socklen_t length = sizeof(from);
+        int fd = accept4(http->listener, (struct sockaddr *)&from, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+            take_connection(http, fd, (struct sockaddr *)&from, length);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            http->listen_again_ns = tf_now_ns() + ACCEPT_PAUSE_NS;
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
 /* --- the thread --- */
 
-static void turn(struct tf_http *http, int epoll_fd, int longest_ms)
+static int wait_ms(const struct tf_http *http, int longest_ms)
 {
-    struct pollfd fds[] = {{.fd = epoll_fd, .events = POLLIN}, {.fd = http->bell, .events = POLLIN}};
+    uint64_t now = tf_now_ns(), held = tf_http_held_until(http);
     unsigned long long timeout;
-    uint64_t rings;
 
     if (MHD_get_timeout(http->daemon, &timeout) == MHD_YES && timeout < (unsigned long long)longest_ms)
         longest_ms = (int)timeout;
-    poll(fds, 2, longest_ms);
+    if (held <= now)
+        return 0;
+    if ((held - now) / 1000000 < (uint64_t)longest_ms)
+        longest_ms = (int)((held - now) / 1000000) + 1;
+    return longest_ms;
+}
+
+static void turn(struct tf_http *http, int epoll_fd, int longest_ms)
+{
+    bool listens = http->listen_again_ns <= tf_now_ns() && !atomic_load(&http->stopping);
+    struct pollfd fds[] = {{.fd = epoll_fd, .events = POLLIN},
+                           {.fd = http->bell, .events = POLLIN},
+                           {.fd = listens ? http->listener : -1, .events = POLLIN}};
+    uint64_t rings;
+
+    poll(fds, 3, wait_ms(http, longest_ms));
     if (fds[1].revents & POLLIN)
         while (read(http->bell, &rings, sizeof(rings)) < 0 && errno == EINTR)
             ;
+    if (fds[2].revents & POLLIN)
+        accept_connections(http);
+}
+
+static void end_jobs(struct tf_http *http)
+{
+    for (int i = 0; i < TF_HTTP_JOB_QUEUES; i++) {
+        tf_http_jobs_destroy(http->jobs[i]);
+        http->jobs[i] = NULL;
+    }
 }
 
 static void *serve(void *arg)
 {
-    const uint64_t second = 1000000000;
     struct tf_http *http = arg;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     uint64_t looked = tf_now_ns(), until;
 
     pthread_setname_np(pthread_self(), "tf-http");
     while (!atomic_load(&http->stopping)) {
+        uint64_t now;
         bool look;
 
-        turn(http, info->epoll_fd, 1000);
-        look = tf_now_ns() - looked >= second;
+        turn(http, info->epoll_fd, TURN_MS);
+        now = tf_now_ns();
+        look = now - looked >= SECOND;
         if (look)
-            looked = tf_now_ns();
+            looked = now;
+        tf_places_expire(&http->places, now);
+        tf_http_resume_held(http, now);
         tf_http_resume_clients(http, look);
         MHD_run(http->daemon);
     }
-    /* Streams get their proper end, if their clients take it within a moment. */
-    until = tf_now_ns() + second / 5;
-    while (http->clients && tf_now_ns() < until) {
+    /* Streams get their proper end, if their clients take it within a moment, and what was asked its answer.
+     */
+    end_jobs(http);
+    until = tf_now_ns() + SECOND / 5;
+    do {
+        tf_http_resume_held(http, tf_now_ns());
         tf_http_resume_clients(http, true);
         MHD_run(http->daemon);
         turn(http, info->epoll_fd, 20);
-    }
-    tf_http_resume_clients(http, true); /* none may be suspended when the daemon stops */
+    } while (http->clients && tf_now_ns() < until);
+    tf_http_resume_held(http, tf_now_ns()); /* none may be suspended when the daemon stops */
+    tf_http_resume_clients(http, true);
     MHD_stop_daemon(http->daemon);
     http->daemon = NULL;
     return NULL;
@@ -232,38 +338,101 @@ static int listen_on(const char *address, uint16_t port, bool *v6, uint16_t *por
 
 static int start_daemon(struct tf_http *http, const char *address, struct tf_error *err)
 {
+    unsigned places = http->options.clients_max + PLACES_EXTRA, descriptors = tf_descriptors_for_clients();
     bool v6 = false;
-    int fd = listen_on(address, http->options.port, &v6, &http->port, err);
 
-    if (fd < 0)
-        return fd;
-    if (getrandom(http->nonce_seed, sizeof(http->nonce_seed), 0) != sizeof(http->nonce_seed)) {
-        close(fd);
+    http->listener = listen_on(address, http->options.port, &v6, &http->port, err);
+    if (http->listener < 0)
+        return http->listener;
+    if (getrandom(http->nonce_seed, sizeof(http->nonce_seed), 0) != sizeof(http->nonce_seed))
         return tf_fail(err, -EIO, "http: no random numbers");
-    }
+    /* Not more than half of what all servers' clients may have, but some. */
+    if (places > descriptors / 2)
+        places = descriptors / 2 > 16 ? descriptors / 2 : 16;
+    http->places.max = places;
+    http->places.address_max = http->options.address_max;
     http->daemon = MHD_start_daemon(
-        MHD_USE_ERROR_LOG | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (v6 ? MHD_USE_IPv6 : 0), 0, NULL, NULL,
-        tf_http_handle, http, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(http->options.clients_max + REFUSED_EXTRA),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, count_connection, http,
-        MHD_OPTION_NOTIFY_COMPLETED, tf_http_completed, http, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NONCE_NC_SIZE, 256u, MHD_OPTION_DIGEST_AUTH_RANDOM, sizeof(http->nonce_seed),
-        http->nonce_seed, MHD_OPTION_END);
+        MHD_USE_ERROR_LOG | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+        NULL, tf_http_handle, http, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        places + PLACES_DRAINING, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
+        notice_connection, http, MHD_OPTION_URI_LOG_CALLBACK, tf_http_first_line, http,
+        MHD_OPTION_NOTIFY_COMPLETED, tf_http_completed, http, MHD_OPTION_NONCE_NC_SIZE, 256u,
+        MHD_OPTION_DIGEST_AUTH_RANDOM, sizeof(http->nonce_seed), http->nonce_seed, MHD_OPTION_END);
     if (!http->daemon)
         return tf_fail(err, -EIO, "http: libmicrohttpd does not start");
     return 0;
 }
 
+static void tell(void *context)
+{
+    tf_http_ring(context);
+}
+
+static int start_jobs(struct tf_http *http, struct tf_error *err)
+{
+    static const struct {
+        const char *name;
+        int nice;
+        unsigned max;
+    } queues[TF_HTTP_JOB_QUEUES] = {
+        [TF_HTTP_JOBS_RECORD] = {"tf-http-record", 0, 24},
+        [TF_HTTP_JOBS_SHUTTER] = {"tf-http-shutter", 0, 8},
+        [TF_HTTP_JOBS_PICTURE] = {"tf-http-picture", 5, 64},
+    };
+    int r = 0;
+
+    for (int i = 0; i < TF_HTTP_JOB_QUEUES && r == 0; i++)
+        r = tf_http_jobs_create(queues[i].name, queues[i].nice, queues[i].max, tell, http, &http->jobs[i],
+                                err);
+    return r;
+}
+
+static int read_proxies(struct tf_http *http, const char *text, struct tf_error *err)
+{
+    char name[64];
+
+    while (text && *(text += strspn(text, ", \t"))) {
+        struct sockaddr_in in4 = {.sin_family = AF_INET};
+        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+        size_t n = strcspn(text, ", \t");
+
+        if (http->proxy_count == TF_HTTP_PROXIES_MAX)
+            return tf_fail(err, -E2BIG, "http: more than %d proxies", TF_HTTP_PROXIES_MAX);
+        snprintf(name, sizeof(name), "%.*s", n < sizeof(name) ? (int)n : 0, text);
+        if (inet_pton(AF_INET, name, &in4.sin_addr) == 1)
+            http->proxies[http->proxy_count++] = tf_address_of((struct sockaddr *)&in4);
+        else if (inet_pton(AF_INET6, name, &in6.sin6_addr) == 1)
+            http->proxies[http->proxy_count++] = tf_address_of((struct sockaddr *)&in6);
+        else
+            return tf_fail(err, -EINVAL, "http: proxies: \"%.*s\" is not an IPv4 or IPv6 address", (int)n,
+                           text);
+        text += n;
+    }
+    return 0;
+}
+
+static int read_logins(struct tf_http *http, const struct tf_http_options *o, bool in_clear,
+                       struct tf_error *err)
+{
+    int r = 0;
+
+    http->access.in_clear_allowed = in_clear;
+    if (o->user)
+        r = tf_http_access_add(&http->access, TF_HTTP_CONTROLS, o->user, o->password);
+    return r < 0 ? tf_fail(err, r, "http: no memory") : 0;
+}
+
 int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, struct tf_error *err)
 {
     const char *address = options->address ? options->address : "127.0.0.1";
+    bool loopback = tf_address_is_loopback(address);
     struct tf_http *http;
     int r;
 
     if (!options->user != !options->password)
         return tf_fail(err, -EINVAL, "http: a user without a password, or a password without a user");
-    if (!options->user && !tf_address_is_loopback(address))
+    if (!options->user && !loopback)
         return tf_fail(
             err, -EINVAL,
             "http: would listen on %s, beyond this machine, without asking for a password: set credentials",
@@ -276,22 +445,23 @@ int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, 
     http->options.queue_bytes = options->queue_bytes ? options->queue_bytes : 4u << 20;
     if (http->options.queue_bytes < 64u << 10)
         http->options.queue_bytes = 64u << 10;
-    http->options.address = NULL; /* the caller's strings need not outlive the call */
-    http->options.user = http->options.password = NULL;
-    http->loopback = tf_address_is_loopback(address);
+    /* the caller's strings need not outlive the call */
+    http->options.address = http->options.user = http->options.password = http->options.proxies = NULL;
     http->started_ns = tf_now_ns();
+    http->listener = -1;
     pthread_mutex_init(&http->lock, NULL);
     http->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (http->bell < 0) {
         r = tf_fail(err, -errno, "http: no eventfd: %s", strerror(errno));
         goto fail;
     }
-    if (options->user &&
-        (!(http->user = strdup(options->user)) || !(http->password = strdup(options->password)))) {
-        r = tf_fail(err, -ENOMEM, "http: no memory");
-        goto fail;
-    }
-    r = start_daemon(http, address, err);
+    r = read_logins(http, options, loopback, err);
+    if (r == 0)
+        r = read_proxies(http, options->proxies, err);
+    if (r == 0)
+        r = start_daemon(http, address, err);
+    if (r == 0)
+        r = start_jobs(http, err);
     if (r < 0)
         goto fail;
     r = start_thread(http);
@@ -315,22 +485,22 @@ void tf_http_destroy(struct tf_http *http)
         return;
     atomic_store(&http->stopping, true);
     if (http->thread_runs) {
-        ring_bell(http);
+        tf_http_ring(http);
         pthread_join(http->thread, NULL);
     }
+    end_jobs(http);
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
+    tf_http_free_pictures(http);
     count = atomic_load(&http->stream_count);
     for (int i = 0; i < count; i++)
         tf_stream_destroy(http->streams[i]);
+    if (http->listener >= 0)
+        close(http->listener);
     if (http->bell >= 0)
         close(http->bell);
     pthread_mutex_destroy(&http->lock);
-    free(http->user);
-    if (http->password) {
-        explicit_bzero(http->password, strlen(http->password));
-        free(http->password);
-    }
+    tf_http_access_clear(&http->access);
     free(http);
 }
 

@@ -360,8 +360,33 @@ static void write_regions(FILE *f, const struct tf_status *cameras, int count)
     }
 }
 
-char *tf_http_metrics_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
-                           size_t *size)
+static void write_server(FILE *f, const struct tf_http_counters *http)
+{
+    const struct {
+        const char *name, *help, *type;
+        uint64_t value;
+    } lines[] = {
+        {"thermoface_http_connections", "Connections to this server now.", "gauge", http->connections},
+        {"thermoface_http_readers", "Readers of /landmarks now.", "gauge", http->readers},
+        {"thermoface_http_accepted_total", "Connections accepted.", "counter", http->accepted},
+        {"thermoface_http_refused_total", "Connections closed at once: no place for them.", "counter",
+         http->refused},
+        {"thermoface_http_expired_total", "Connections closed because a request or its answer took too long.",
+         "counter", http->expired},
+        {"thermoface_http_displaced_total", "Connections closed to make room for newer ones.", "counter",
+         http->displaced},
+        {"thermoface_http_logins_failed_total", "Requests with a wrong password or token.", "counter",
+         http->logins_failed},
+    };
+
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        head(f, lines[i].name, lines[i].help, lines[i].type);
+        fprintf(f, "%s %" PRIu64 "\n", lines[i].name, lines[i].value);
+    }
+}
+
+char *tf_http_metrics_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
+                           uint64_t started_ns, uint64_t now_ns, size_t *size)
 {
     char *text = NULL;
     FILE *f = open_memstream(&text, size);
@@ -373,6 +398,7 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, uint64_t 
     head(f, "thermoface_uptime_seconds", "Time since the service began to listen.", "gauge");
     fputs("thermoface_uptime_seconds", f);
     number(f, seconds(started_ns, now_ns));
+    write_server(f, http);
     for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
         write_metric(f, &metrics[i], cameras, count, now_ns);
     if (count) {

@@ -1,5 +1,6 @@
 /* The HTTP server gets any bytes as a request, then the end; it must answer or close, and go on. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +19,11 @@ static int status(void *context, struct tf_status *statuses, int max)
     return 2;
 }
 
-static int snapshot(void *context, const char *camera, uint8_t **png, size_t *size)
+static int snapshot(void *context, const char *camera, struct tf_snapshot *s)
 {
-    *png = calloc(1, 4);
-    *size = 4;
-    return *png ? 0 : -1;
+    s->data = calloc(1, 4);
+    s->size = 4;
+    return s->data ? 0 : -ENOMEM;
 }
 
 static struct tf_http *http;

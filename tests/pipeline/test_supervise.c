@@ -111,8 +111,7 @@ static void an_absent_camera_is_waited_for(void **state)
     struct tf_pipeline *pipeline;
     struct tf_status status;
     struct tf_error err = {0};
-    uint8_t *png = NULL;
-    size_t size;
+    struct tf_snapshot snapshot = {0};
 
     options.source.width = options.source.height = 0;
     options.retry = true;
@@ -121,7 +120,7 @@ static void an_absent_camera_is_waited_for(void **state)
     status = wait_state(pipeline, TF_CAMERA_LOST, 2000);
     assert_non_null(strstr(status.message, "/dev/video-that-is-not-there"));
     assert_null(tf_pipeline_source_info(pipeline));
-    assert_int_equal(tf_pipeline_snapshot(pipeline, &png, &size, &err), -EAGAIN);
+    assert_int_equal(tf_pipeline_snapshot(pipeline, &snapshot, &err), -EAGAIN);
     usleep(800000);
     assert_true(tf_pipeline_running(pipeline));
     assert_int_equal(tf_pipeline_stop(pipeline, NULL), 0);
@@ -155,27 +154,30 @@ static void snapshots_show_what_is_now(void **state)
     struct tf_pipeline *pipeline;
     struct tf_error err = {0};
     struct seen *seen = seen_new();
-    uint8_t *running = NULL, *lost = NULL;
-    size_t running_size, lost_size;
+    struct tf_snapshot running = {0}, lost = {0}, jpeg = {.format = TF_SNAPSHOT_JPEG};
 
     options.retry = true;
     options.pictures = true;
     pipeline = start_pipeline(&options, seen);
     wait_records(seen, 5, 3000);
-    assert_int_equal(tf_pipeline_snapshot(pipeline, &running, &running_size, &err), 0);
-    assert_memory_equal(running, signature, sizeof(signature));
+    assert_int_equal(tf_pipeline_snapshot(pipeline, &running, &err), 0);
+    assert_memory_equal(running.data, signature, sizeof(signature));
     wait_state(pipeline, TF_CAMERA_LOST, 3000);
-    assert_int_equal(tf_pipeline_snapshot(pipeline, &lost, &lost_size, &err), 0);
-    assert_memory_equal(lost, signature, sizeof(signature));
-    assert_true(lost_size != running_size || memcmp(lost, running, lost_size) != 0);
+    assert_int_equal(tf_pipeline_snapshot(pipeline, &lost, &err), 0);
+    assert_memory_equal(lost.data, signature, sizeof(signature));
+    assert_true(lost.size != running.size || memcmp(lost.data, running.data, lost.size) != 0);
+    assert_true(running.version != 0 && lost.version != running.version);
+    assert_int_equal(tf_pipeline_snapshot(pipeline, &jpeg, &err), 0);
+    assert_memory_equal(jpeg.data, "\xff\xd8\xff", 3);
 
     /* Reload: looks may change, the size may not. */
     overlay.points = false;
     assert_int_equal(tf_pipeline_set_overlay(pipeline, &overlay, &err), 0);
     overlay.lines_min = 720;
     assert_int_equal(tf_pipeline_set_overlay(pipeline, &overlay, &err), -EINVAL);
-    free(running);
-    free(lost);
+    free(running.data);
+    free(jpeg.data);
+    free(lost.data);
     tf_pipeline_destroy(pipeline);
     free(seen);
 }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -49,11 +50,18 @@ static int status(void *context, struct tf_status *statuses, int max)
     return world.cameras;
 }
 
-static int snapshot(void *context, const char *camera, uint8_t **png, size_t *size)
+static int snapshot(void *context, const char *camera, struct tf_snapshot *s)
 {
     if (world.snapshot < 0)
         return world.snapshot;
-    *size = (size_t)asprintf((char **)png, "PNG of %s", camera);
+    /* As slow as a real one can be. */
+    usleep((useconds_t)world.snapshot_us);
+    world.snapshots++;
+    if (s->version && s->version == world.version)
+        return -EALREADY;
+    s->size = (size_t)asprintf((char **)&s->data, "%s of %s", s->format == TF_SNAPSHOT_PNG ? "PNG" : "JPEG",
+                               camera);
+    s->version = world.version;
     return 0;
 }
 

@@ -20,7 +20,10 @@
 extern struct world {
     _Atomic int cameras;
     _Atomic int healthy;
-    _Atomic int snapshot; /* below 0: snapshots fail with it */
+    _Atomic int snapshot;     /* below 0: snapshots fail with it */
+    _Atomic int snapshot_us;  /* how long one takes */
+    _Atomic int snapshots;    /* how many were asked for */
+    _Atomic uint64_t version; /* of the next */
 } world;
 
 extern struct tf_record record; /* the last one sent; of the main thread */
