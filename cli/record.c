@@ -135,6 +135,35 @@ static const char *text_of(json_t *object, const char *key)
     return text ? text : "?";
 }
 
+/* Pictures that the annotated videos of all cameras lack. */
+static long long pictures_missing(json_t *object)
+{
+    json_t *camera;
+    long long n = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(object, "cameras"), i, camera) n += number(camera, "annotated_lost");
+    return n;
+}
+
+/* "12 not analysed, 3 queue": where a camera's pictures were lost. */
+static void print_places(json_t *camera)
+{
+    const char *place, *gap = "";
+    json_t *count;
+
+    printf("  %s: %lld pictures are missing in the annotated video: ", text_of(camera, "camera"),
+           number(camera, "annotated_lost"));
+    json_object_foreach(json_object_get(camera, "annotated_lost_by"), place, count)
+    {
+        if (!json_integer_value(count))
+            continue;
+        printf("%s%lld %s", gap, (long long)json_integer_value(count), place);
+        gap = ", ";
+    }
+    putchar('\n');
+}
+
 /* For people: the session in a line, then one for each camera. */
 static void print_session(json_t *object)
 {
@@ -154,6 +183,8 @@ static void print_session(json_t *object)
                text_of(camera, "camera"), text_of(camera, "state"), number(camera, "frames"),
                text_of(camera, "codec"), (double)number(camera, "bytes") / 1e6, number(camera, "refused"),
                number(camera, "annotated"));
+        if (number(camera, "annotated_lost"))
+            print_places(camera);
         if (json_object_get(camera, "error"))
             printf("  %s: %s\n", text_of(camera, "camera"), text_of(camera, "error"));
     }
@@ -260,6 +291,13 @@ int tf_cmd_record(int argc, char **argv)
         status = tf_command_error(usage, "%s",
                                   json_object_get(answer, "error") ? text_of(answer, "error")
                                                                    : "the recording has failed");
+    else if (is_stop && pictures_missing(answer))
+        status = tf_command_error(usage,
+                                  "%lld pictures are missing in the annotated video; raw frames and rows are "
+                                  "whole, and 'thermoface run' makes the video anew",
+                                  pictures_missing(answer));
+    if (is_stop && json_is_true(json_object_get(answer, "sealing")) && !json)
+        puts("the digests of long files are still being taken ('record status' says how many)");
     json_decref(answer);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "publish/archive.h"
+#include "publish/manifest.h"
 
 #define PATH_BYTES (4096 + 640)
 
@@ -47,6 +48,11 @@ static bool pack(struct archive *a, const char *path)
         a->kept++;
         return false;
     }
+    r = tf_manifest_renew(path, &err);
+    if (r < 0) {
+        a->failed++;
+        tf_command_error(a->usage, "%s: packed, and its manifest is not: %s", path, err.text);
+    }
     a->packed++;
     a->before += result.bytes_before;
     a->after += result.bytes_after;
@@ -79,6 +85,8 @@ static void describe(struct archive *a, const char *path)
     if (r == 0 && rename(fresh, path) < 0)
         r = -errno;
     json_decref(d);
+    if (r == 0)
+        r = tf_manifest_renew(path, NULL);
     if (r < 0) {
         a->failed++;
         tf_command_error(a->usage, "%s: cannot be written: %s; its VideoCodec is ffv1 now", path,

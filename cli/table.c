@@ -106,6 +106,8 @@ static const struct tf_option mark[] = {
 
 static const struct tf_option verify[] = {
     {"trim", TF_OPTION_FLAG, NULL, "take a last line without an end (of a crash) out of tables"},
+    {"renew", TF_OPTION_FLAG, NULL,
+     "takes the digests of files anew that were changed on purpose, or were not taken"},
     {0},
 };
 

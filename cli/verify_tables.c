@@ -1,5 +1,6 @@
 /* thermoface verify: are tables whole, and do their numbers go on? */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,25 @@ static int column(const char *header, char gap, const char *name)
     return -1;
 }
 
+#define COMPLAINTS_MAX 5 /* of one table */
+
+/* How many cells a line has; a gap inside quotes is none. 0: a quote without its end. */
+static int count_cells(const char *line, char gap)
+{
+    bool quoted = false, begin = true;
+    int n = 1;
+
+    for (const char *c = line; *c && *c != '\n'; c++) {
+        if (quoted)
+            quoted = *c != '"' || (c[1] == '"' && c++);
+        else if (*c == '"' && begin)
+            quoted = true;
+        begin = !quoted && *c == gap;
+        n += begin;
+    }
+    return quoted ? 0 : n;
+}
+
 static void check_partial(struct tf_verify *v, const char *path, FILE *file, off_t whole,
                           struct tf_verify_table *t)
 {
@@ -59,7 +79,7 @@ void tf_verify_csv(struct tf_verify *v, const char *path, struct tf_verify_table
     ssize_t n;
     off_t whole = 0;
     unsigned long long before = 0;
-    int stamp = -1;
+    int stamp = -1, cells = 0, bad = 0;
     bool header = true;
 
     if (!file) {
@@ -75,6 +95,7 @@ void tf_verify_csv(struct tf_verify *v, const char *path, struct tf_verify_table
         whole += n;
         if (header) {
             header = false;
+            cells = count_cells(line, ',');
             stamp = column(line, ',', "t_mono_ns");
             if (stamp < 0 || n < 13 || strcmp(line + n - 13, ",video_frame\n") != 0) {
                 tf_verify_problem(v, path,
@@ -84,6 +105,11 @@ void tf_verify_csv(struct tf_verify *v, const char *path, struct tf_verify_table
             continue;
         }
         t->rows++;
+        if (strlen(line) != (size_t)n || count_cells(line, ',') != cells) {
+            if (bad++ < COMPLAINTS_MAX)
+                tf_verify_problem(v, path, "row %llu is damaged", (unsigned long long)t->rows);
+            continue;
+        }
         if (cell(line, ',', stamp)) {
             unsigned long long now = strtoull(cell(line, ',', stamp), NULL, 10);
 
@@ -106,40 +132,121 @@ void tf_verify_csv(struct tf_verify *v, const char *path, struct tf_verify_table
     fclose(file);
 }
 
-void tf_verify_lines(struct tf_verify *v, const char *path, const char *stamp, struct tf_verify_table *t)
+/* A number, or n/a, up to the gap. */
+static bool is_number(const char *cell)
 {
+    char *end;
+
+    if (strncmp(cell, "n/a", 3) == 0 && strchr("\t\n", cell[3]))
+        return true;
+    if (!strchr("+-.0123456789", *cell))
+        return false;
+    strtod(cell, &end);
+    return end != cell && strchr("\t\n", *end);
+}
+
+/* Columns that hold numbers in every one of our tables; without a head all do. */
+static bool all_numbers(const char *line, const int *columns, int count)
+{
+    const char *c = line;
+
+    if (columns) {
+        for (int i = 0; i < count; i++)
+            if (columns[i] >= 0 && !is_number(cell(line, '\t', columns[i])))
+                return false;
+        return true;
+    }
+    for (; c; c = strchr(c, '\t'), c += c != NULL)
+        if (!is_number(c))
+            return false;
+    return true;
+}
+
+void tf_verify_tsv(struct tf_verify *v, const char *path, bool head, const char *stamp,
+                   struct tf_verify_table *t)
+{
+    static const char *const numbers[] = {"onset", "duration", "frame", "t_mono_ns", "offset_ns", "step_ns"};
+    enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
     FILE *file = fopen(path, v->trim ? "r+e" : "re");
+    int at = -1, cells = 0, columns[NUMBERS], bad = 0;
+    unsigned long long before = 0;
     char *line = NULL;
     size_t size = 0;
-    ssize_t n;
     off_t whole = 0;
-    unsigned long long before = 0;
-    int at = -1;
+    ssize_t n;
 
     if (!file) {
         tf_verify_problem(v, path, "%s", strerror(errno));
         return;
     }
     t->there = true;
-    while ((n = getline(&line, &size, file)) > 0) {
+    for (; (n = getline(&line, &size, file)) > 0; t->rows++) {
+        bool is_head = head && t->rows == 0;
+
         if (line[n - 1] != '\n') {
             t->partial = true;
             break;
         }
         whole += n;
-        if (stamp && at < 0 && t->rows == 0) {
-            at = column(line, '\t', stamp);
-            if (at < 0)
+        if (t->rows == 0)
+            cells = count_cells(line, '\t');
+        if (is_head) {
+            for (int i = 0; i < NUMBERS; i++)
+                columns[i] = column(line, '\t', numbers[i]);
+            at = stamp ? column(line, '\t', stamp) : -1;
+            if (stamp && at < 0)
                 tf_verify_problem(v, path, "column %s is missing", stamp);
-        } else if (at >= 0 && cell(line, '\t', at)) {
+            if (columns[0] < 0)
+                tf_verify_problem(v, path, "column onset is missing");
+            continue;
+        }
+        if (strlen(line) != (size_t)n || count_cells(line, '\t') != cells || !cells ||
+            !all_numbers(line, head ? columns : NULL, NUMBERS)) {
+            if (bad++ < COMPLAINTS_MAX)
+                tf_verify_problem(v, path, "line %llu is damaged", (unsigned long long)t->rows + 1);
+            continue;
+        }
+        if (at >= 0) {
             unsigned long long now = strtoull(cell(line, '\t', at), NULL, 10);
 
-            if (now <= before)
+            if (now <= before && bad++ < COMPLAINTS_MAX)
                 tf_verify_problem(v, path, "line %llu: %s %llu is not later than the one before",
                                   (unsigned long long)t->rows + 1, stamp, now);
             before = now;
         }
-        t->rows++;
+    }
+    check_partial(v, path, file, whole, t);
+    free(line);
+    fclose(file);
+}
+
+void tf_verify_ndjson(struct tf_verify *v, const char *path, struct tf_verify_table *t)
+{
+    FILE *file = fopen(path, v->trim ? "r+e" : "re");
+    char *line = NULL;
+    size_t size = 0;
+    off_t whole = 0;
+    int bad = 0;
+    ssize_t n;
+
+    if (!file) {
+        tf_verify_problem(v, path, "%s", strerror(errno));
+        return;
+    }
+    t->there = true;
+    for (; (n = getline(&line, &size, file)) > 0; t->rows++) {
+        json_t *object;
+
+        if (line[n - 1] != '\n') {
+            t->partial = true;
+            break;
+        }
+        whole += n;
+        object = json_loadb(line, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+        if ((!json_is_object(object) || !json_is_integer(json_object_get(object, "t_mono_ns"))) &&
+            bad++ < COMPLAINTS_MAX)
+            tf_verify_problem(v, path, "line %llu is damaged", (unsigned long long)t->rows + 1);
+        json_decref(object);
     }
     check_partial(v, path, file, whole, t);
     free(line);

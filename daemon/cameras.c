@@ -14,6 +14,10 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "daemon/service.h"
+#include "publish/manifest.h"
+
+/* Long videos' digests may take longer; verify says which were not taken. */
+#define SEAL_WAIT_NS 500000000ull
 #include "pipeline/models.h"
 #include "publish/tls.h"
 
@@ -435,7 +439,9 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     int n = 0, r;
 
     service->started_ns = tf_now_ns();
-    r = start_rtsp(service, err);
+    r = c->recording.directory ? tf_sealer_create(&service->sealer, err) : 0;
+    if (r == 0)
+        r = start_rtsp(service, err);
     if (r == 0)
         r = start_http(service, err);
     if (r == 0)
@@ -471,7 +477,7 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     int n = atomic_load(&service->count), result = 0;
 
     /* While the cameras still run, so that each frame of the video gets its row. */
-    tf_service_record_end(service);
+    result = tf_service_record_end(service, err);
     for (int i = 0; i < n; i++)
         tf_pipeline_ask_stop(service->pipelines[i]);
     for (int i = 0; i < n; i++) {
@@ -488,6 +494,8 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     for (int i = 0; i < n; i++)
         tf_pipeline_destroy(service->pipelines[i]);
     tf_service_pairs_destroy(service);
+    tf_sealer_destroy(service->sealer, SEAL_WAIT_NS);
+    service->sealer = NULL;
     service->http = NULL;
     service->rtsp = NULL;
     atomic_store(&service->count, 0);

@@ -41,7 +41,9 @@ static void block_signals(void)
 
 static int run(struct tf_config *config)
 {
-    struct tf_service service = {.config = config, .session_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct tf_service service = {.config = config,
+                                 .session_lock = PTHREAD_MUTEX_INITIALIZER,
+                                 .problem_lock = PTHREAD_MUTEX_INITIALIZER};
     struct tf_error err = {0}, lost = {0};
     int r, stopped;
 

@@ -10,9 +10,12 @@
 #include "base/log.h"
 #include "daemon/request.h"
 #include "daemon/service.h"
+#include "publish/manifest.h"
 
-#define CLOCK_EVERY_NS 10000000000ull
-#define CLOCK_STEP_NS 50000000 /* NTP slews by less than 5 ms in ten seconds */
+#define CLOCK_STEP_NS 50000000      /* NTP slews by less than 5 ms in ten seconds */
+#define SEAL_WAIT_NS 2000000000ull  /* for the digests of a session's last files, while who stops it waits */
+#define END_WAIT_NS 500000000ull    /* the same at the service's end */
+#define DISK_STALL_NS 2000000000ull /* worth a line in the log */
 
 /* What a request says. */
 struct request {
@@ -38,7 +41,18 @@ static json_t *tell_camera(const struct tf_recording_status *s)
     json_object_set_new(o, "rows_lost", json_integer((json_int_t)s->rows_lost));
     json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
     json_object_set_new(o, "annotated", json_integer((json_int_t)s->annotated));
-    json_object_set_new(o, "annotated_lost", json_integer((json_int_t)s->annotated_lost));
+    json_object_set_new(o, "annotated_lost", json_integer((json_int_t)tf_recording_pictures_lost(s)));
+    if (s->has_annotated) {
+        json_t *places = json_object();
+
+        for (int i = 0; i < TF_PICTURE_PLACES; i++)
+            json_object_set_new(places, tf_picture_place_name((enum tf_picture_place)i),
+                                json_integer((json_int_t)s->pictures_lost[i]));
+        json_object_set_new(o, "annotated_lost_by", places);
+        json_object_set_new(o, "annotated_left_out", json_integer((json_int_t)s->pictures_left_out));
+    }
+    if (s->free_bytes != UINT64_MAX)
+        json_object_set_new(o, "free_bytes", json_integer((json_int_t)s->free_bytes));
     json_object_set_new(o, "stamps_back", json_integer((json_int_t)s->stamps_back));
     return o;
 }
@@ -62,14 +76,70 @@ static json_t *tell_session(const struct tf_service *service, const char *state,
     return o;
 }
 
+/* What is wrong with marks and clock, kept also for those who ask without a lock; a step of the clock is
+ * said. */
+static void tell_tables(struct tf_service *service, struct tf_session_state *ret)
+{
+    tf_session_state(service->session, ret);
+    if (ret->step_ns > CLOCK_STEP_NS || ret->step_ns < -CLOCK_STEP_NS)
+        tf_log(TF_LOG_WARNING, NULL, "recording: the clock of the day was set by %+.3f s; t_mono_ns goes on",
+               (double)ret->step_ns / 1e9);
+    if (ret->result < 0 && !service->tables_said_failed)
+        tf_log(TF_LOG_ERROR, NULL, "RECORDING DAMAGED: %s", ret->error.text);
+    pthread_mutex_lock(&service->problem_lock);
+    service->tables_failed += ret->result < 0 && !service->tables_said_failed;
+    service->tables_said_failed |= ret->result < 0;
+    service->session_failed = ret->result < 0;
+    service->session_problem[0] = '\0';
+    if (ret->result < 0)
+        snprintf(service->session_problem, sizeof(service->session_problem),
+                 "the recording has failed: %.200s", ret->error.text);
+    else if (ret->stalled_ns > DISK_STALL_NS)
+        snprintf(service->session_problem, sizeof(service->session_problem),
+                 "the disk that is recorded on has not answered for %.0f s", (double)ret->stalled_ns / 1e9);
+    pthread_mutex_unlock(&service->problem_lock);
+}
+
+void tf_service_record_tell(struct tf_service *service, struct tf_recording_told *told)
+{
+    pthread_mutex_lock(&service->problem_lock);
+    told->totals.failed += service->tables_failed;
+    if (told->recording && service->session_failed && !told->now.failed) {
+        told->now.failed = true;
+        snprintf(told->now.error.text, sizeof(told->now.error.text), "%s", service->session_problem);
+    }
+    pthread_mutex_unlock(&service->problem_lock);
+}
+
+int tf_service_record_health(struct tf_service *service, char *reason, size_t size)
+{
+    int r;
+
+    pthread_mutex_lock(&service->problem_lock);
+    r = service->session_problem[0] ? -EIO : 0;
+    if (r < 0)
+        snprintf(reason, size, "%s", service->session_problem);
+    pthread_mutex_unlock(&service->problem_lock);
+    return r;
+}
+
 static int tell_status(struct tf_service *service, char **answer)
 {
     int n = atomic_load(&service->count);
-    json_t *cameras;
+    struct tf_session_state tables;
+    json_t *cameras, *told;
     bool failed = false;
 
-    if (!service->session)
-        return tf_request_answer(json_pack("{s:s}", "state", "idle"), 200, answer);
+    if (!service->session) {
+        unsigned waiting = service->sealer ? tf_sealer_waiting(service->sealer) : 0;
+
+        told = json_pack("{s:s}", "state", "idle");
+        /* Files of sessions that have ended whose digests are still to be taken. */
+        if (waiting)
+            json_object_set_new(told, "sealing", json_integer(waiting));
+        return tf_request_answer(told, 200, answer);
+    }
+    tell_tables(service, &tables);
     cameras = json_array();
     for (int i = 0; i < n; i++) {
         struct tf_recording_status s;
@@ -79,7 +149,11 @@ static int tell_status(struct tf_service *service, char **answer)
         failed |= s.failed;
         json_array_append_new(cameras, tell_camera(&s));
     }
-    return tf_request_answer(tell_session(service, failed ? "failed" : "recording", cameras), 200, answer);
+    failed |= tables.result < 0;
+    told = tell_session(service, failed ? "failed" : "recording", cameras);
+    if (tables.result < 0)
+        json_object_set_new(told, "error", json_string(tables.error.text));
+    return tf_request_answer(told, 200, answer);
 }
 
 /* --- start and stop --- */
@@ -91,6 +165,25 @@ static void forget_session(struct tf_service *service)
     free(service->session_name);
     free(service->session_task);
     service->session_subject = service->session_name = service->session_task = NULL;
+    pthread_mutex_lock(&service->problem_lock);
+    service->session_problem[0] = '\0';
+    service->session_failed = false;
+    pthread_mutex_unlock(&service->problem_lock);
+}
+
+/* The annotated video is what viewers saw; raw frames and rows are whole without it, and can make it anew. */
+static void say_pictures(const struct tf_recording_status *s)
+{
+    char text[160] = "";
+    size_t n = 0;
+
+    for (int i = 0; i < TF_PICTURE_PLACES && n < sizeof(text); i++)
+        if (s->pictures_lost[i])
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %llu", n ? ", " : "",
+                                  tf_picture_place_name((enum tf_picture_place)i),
+                                  (unsigned long long)s->pictures_lost[i]);
+    tf_log(TF_LOG_WARNING, s->camera, "recording: %llu pictures are missing in the annotated video (%s)",
+           (unsigned long long)tf_recording_pictures_lost(s), text);
 }
 
 /* Ends all recordings; the first error, also of frames that were refused. `cameras` (may be NULL) is filled.
@@ -110,6 +203,8 @@ static int end_session(struct tf_service *service, json_t *cameras, struct tf_er
             r = tf_fail(&e, -EIO,
                         "%llu frames were refused and %llu rows lost: the encoder or the disk was too slow",
                         (unsigned long long)s.refused, (unsigned long long)s.rows_lost);
+        if (r == 0 && tf_recording_pictures_lost(&s))
+            say_pictures(&s);
         if (r < 0) {
             tf_log(TF_LOG_ERROR, service->cameras[i]->name, "recording: %s", e.text);
             if (result == 0) {
@@ -131,12 +226,14 @@ static int end_session(struct tf_service *service, json_t *cameras, struct tf_er
 static bool has_failed(struct tf_service *service)
 {
     int n = atomic_load(&service->count);
+    struct tf_session_state tables;
     struct tf_recording_status s;
 
     for (int i = 0; i < n; i++)
         if (tf_pipeline_record_status(service->pipelines[i], &s) == 0 && s.failed)
             return true;
-    return false;
+    tell_tables(service, &tables);
+    return tables.result < 0;
 }
 
 /* Two cameras whose names differ only in what a label cannot have would write one file. */
@@ -173,6 +270,9 @@ static int record_cameras(struct tf_service *service, const struct request *q, u
     for (int i = 0; i < n && r == 0; i++) {
         struct tf_recording_options options = {
             .folder = tf_session_folder(service->session),
+            .folder_fd = tf_session_folder_fd(service->session),
+            .manifest = tf_session_manifest(service->session),
+            .manifest_name = tf_session_manifest_name(service->session),
             .stem = stem,
             .codec = (enum tf_recording_codec)c->codec,
             .visible_h264 = c->visible == TF_CONFIG_VISIBLE_H264,
@@ -207,9 +307,15 @@ static int start(struct tf_service *service, const struct request *q, char **ans
         .task = q->task,
         .note = q->note,
         .t_start_ns = tf_now_ns(),
+        .sealer = service->sealer,
     };
     struct tf_error err = {0}, ignored = {0};
     int r;
+
+    if (service->ending) {
+        r = tf_fail(&err, -ESHUTDOWN, "the service is ending: no session begins any more");
+        return tf_request_error(r, &err, answer);
+    }
 
     options.t_start_utc_ns = (int64_t)options.t_start_ns + tf_utc_offset_ns();
     if (!options.directory) {
@@ -223,7 +329,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     /* A session that has failed has said so; it is not in the next one's way. */
     if (service->session && has_failed(service)) {
         end_session(service, NULL, &ignored);
-        tf_session_close(service->session, NULL);
+        tf_session_close(service->session, 0, NULL, NULL);
         forget_session(service);
     }
     if (service->session) {
@@ -238,15 +344,14 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     service->session_task = strdup(q->task);
     service->session_start_ns = options.t_start_ns;
     service->marks = 0;
-    service->clock_due_ns = options.t_start_ns + CLOCK_EVERY_NS;
-    service->clock_said_failed = false;
-    service->session_said_failed = service->session_said_refused = false;
+    service->session_said_failed = service->session_said_refused = service->session_said_stalled = false;
+    service->tables_said_failed = false;
     r = service->session_subject && service->session_task && (!q->session || service->session_name)
             ? record_cameras(service, q, options.t_start_ns, options.t_start_utc_ns, &err)
             : tf_fail(&err, -ENOMEM, "no memory");
     if (r < 0) {
         end_session(service, NULL, &ignored);
-        tf_session_close(service->session, NULL);
+        tf_session_close(service->session, 0, NULL, NULL);
         forget_session(service);
         tf_log(TF_LOG_ERROR, NULL, "recording not started: %s", err.text);
         return tf_request_error(r, &err, answer);
@@ -260,7 +365,8 @@ static int stop(struct tf_service *service, char **answer)
 {
     struct tf_error err = {0};
     json_t *cameras, *told;
-    int r, events;
+    bool sealing = false;
+    int r, tables;
 
     if (!service->session) {
         r = tf_fail(&err, -ENOTCONN, "nothing is being recorded");
@@ -269,9 +375,12 @@ static int stop(struct tf_service *service, char **answer)
     cameras = json_array();
     r = end_session(service, cameras, &err);
     told = tell_session(service, r < 0 ? "failed" : "complete", cameras);
-    events = tf_session_close(service->session, r < 0 ? NULL : &err);
+    tables = tf_session_close(service->session, SEAL_WAIT_NS, &sealing, r < 0 ? NULL : &err);
+    if (tables < 0 && r < 0)
+        tf_log(TF_LOG_ERROR, NULL, "recording: marks, clock or manifest are damaged, too");
     if (r == 0)
-        r = events;
+        r = tables;
+    json_object_set_new(told, "sealing", json_boolean(sealing));
     if (r < 0) {
         json_object_set_new(told, "state", json_string("failed"));
         json_object_set_new(told, "error", json_string_nocheck(err.text));
@@ -299,8 +408,8 @@ static int mark(struct tf_service *service, const struct request *q, uint64_t t_
         return tf_request_error(r, &err, answer);
     }
     r = tf_session_mark(service->session, &m, &onset, &err);
-    if (r < 0)
-        return tf_request_error(r, &err, answer);
+    if (r < 0) /* a file that is gone is not the client's mistake */
+        return tf_request_error(r == -ENOENT ? -EIO : r, &err, answer);
     service->marks++;
     tf_utc_format(m.t_utc_ns, utc);
     return tf_request_answer(json_pack("{s:f,s:I,s:s}", "onset", (double)onset / 1e9, "t_mono_ns",
@@ -362,47 +471,33 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
 
 /* --- the main loop's part --- */
 
-/* The offset of UTC every ten seconds. A step is somebody's or NTP's doing and is said. */
-static void log_clock(struct tf_service *service)
-{
-    struct tf_error err = {0};
-    uint64_t now = tf_now_ns();
-    int64_t step;
-
-    if (!service->session || now < service->clock_due_ns)
-        return;
-    service->clock_due_ns += CLOCK_EVERY_NS;
-    if (service->clock_due_ns < now)
-        service->clock_due_ns = now + CLOCK_EVERY_NS;
-    if (tf_session_clock(service->session, &step, &err) < 0) {
-        if (!service->clock_said_failed)
-            tf_log(TF_LOG_ERROR, NULL, "recording: %s", err.text);
-        service->clock_said_failed = true;
-    } else if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS) {
-        tf_log(TF_LOG_WARNING, NULL, "recording: the clock of the day was set by %+.3f s; t_mono_ns goes on",
-               (double)step / 1e9);
-    }
-}
-
 void tf_service_record_watch(struct tf_service *service)
 {
     int n = atomic_load(&service->count);
+    struct tf_session_state tables;
 
     /* Whoever starts or stops a session looks by himself. */
     if (pthread_mutex_trylock(&service->session_lock) != 0)
         return;
-    log_clock(service);
     service->session_line[0] = 0;
+    if (service->session)
+        tell_tables(service, &tables);
     if (service->session)
         snprintf(service->session_line, sizeof(service->session_line), "recording %s",
                  tf_session_stem(service->session));
     for (int i = 0; i < n && service->session; i++) {
         struct tf_recording_status s;
 
-        if (tf_pipeline_record_status(service->pipelines[i], &s) < 0 || (!s.failed && !s.refused))
+        if (tf_pipeline_record_status(service->pipelines[i], &s) < 0)
             continue;
         if (s.failed && !service->session_said_failed)
-            tf_log(TF_LOG_ERROR, s.camera, "RECORDING STOPPED: %s", s.error.text);
+            tf_log(TF_LOG_ERROR, s.camera, s.ended ? "RECORDING STOPPED: %s" : "RECORDING DAMAGED: %s",
+                   s.error.text);
+        if (s.stalled_ns > DISK_STALL_NS && !service->session_said_stalled)
+            tf_log(TF_LOG_ERROR, s.camera,
+                   "recording: the disk has not answered for %.0f s; frames wait in memory",
+                   (double)s.stalled_ns / 1e9);
+        service->session_said_stalled = s.stalled_ns > DISK_STALL_NS;
         if (s.refused && !service->session_said_refused)
             tf_log(TF_LOG_ERROR, s.camera,
                    "recording: frames are refused, %llu so far: the encoder or the disk is too slow",
@@ -413,17 +508,25 @@ void tf_service_record_watch(struct tf_service *service)
     pthread_mutex_unlock(&service->session_lock);
 }
 
-void tf_service_record_end(struct tf_service *service)
+int tf_service_record_end(struct tf_service *service, struct tf_error *err)
 {
-    struct tf_error err = {0};
+    struct tf_error of_tables = {0};
+    int r = 0, tables;
 
     pthread_mutex_lock(&service->session_lock);
+    service->ending = true;
     if (service->session) {
-        end_session(service, NULL, &err);
-        if (tf_session_close(service->session, &err) < 0)
-            tf_log(TF_LOG_ERROR, NULL, "recording: %s", err.text);
+        r = end_session(service, NULL, err);
+        tables = tf_session_close(service->session, END_WAIT_NS, NULL, &of_tables);
+        if (tables < 0)
+            tf_log(TF_LOG_ERROR, NULL, "recording: %s", of_tables.text);
+        if (r == 0 && tables < 0) {
+            r = tables;
+            *err = of_tables;
+        }
         forget_session(service);
-        tf_log(TF_LOG_NOTICE, NULL, "recording ended with the service");
+        tf_log(TF_LOG_NOTICE, NULL, "recording ended with the service%s", r < 0 ? ", with errors" : "");
     }
     pthread_mutex_unlock(&service->session_lock);
+    return r;
 }

@@ -132,9 +132,11 @@ int tf_request_status(int r)
     case ENOTSUP: /* this service or this camera cannot */
         return 501;
     case EAGAIN: /* not yet, or not now */
+    case ESHUTDOWN:
+    case ENOBUFS:
     case ENODEV:
         return 503;
-    case ETIMEDOUT: /* the camera did not answer */
+    case ETIMEDOUT: /* the camera or the disk did not answer */
         return 504;
     case ENOSPC:
     case EDQUOT:

@@ -39,10 +39,15 @@ struct tf_service {
     char *session_subject, *session_name, *session_task;
     uint64_t session_start_ns;
     uint64_t marks;
-    uint64_t clock_due_ns; /* when the clock's next row is to be written */
-    bool clock_said_failed;
-    bool session_said_failed, session_said_refused; /* in the log */
-    char session_line[96];                          /* for the status line; of the main thread alone */
+    bool session_said_failed, session_said_refused, session_said_stalled, tables_said_failed; /* in the log */
+    bool ending;              /* no session begins any more */
+    struct tf_sealer *sealer; /* NULL: nothing is recorded here */
+    /* What is wrong with the session's tables, for those who must not wait for session_lock. */
+    pthread_mutex_t problem_lock;
+    char session_problem[256];
+    bool session_failed;    /* it is a failure, not only a disk that does not answer */
+    uint64_t tables_failed; /* sessions whose tables have failed */
+    char session_line[96];  /* for the status line; of the main thread alone */
 };
 
 /* cameras.c */
@@ -101,8 +106,14 @@ int tf_service_record(void *context, enum tf_http_record what, const char *body,
                       uint64_t t_mono_ns, char **answer);
 /* Says losses and failures of a recording once in the log; every second. */
 void tf_service_record_watch(struct tf_service *service);
-/* At the service's end: the session's files become whole. */
-void tf_service_record_end(struct tf_service *service);
+/* At the service's end: the session's files become whole, and none begins any more. 0, or the first error
+ * that lost data. */
+int tf_service_record_end(struct tf_service *service, struct tf_error *err);
+/* What is wrong with the session's tables is wrong with the recording of each of its cameras. Does not wait.
+ */
+void tf_service_record_tell(struct tf_service *service, struct tf_recording_told *told);
+/* 0, or what is wrong with the session that is recorded. Does not wait. */
+int tf_service_record_health(struct tf_service *service, char *reason, size_t size);
 
 /* shutter.c: HTTP's POST /camera/NAME/ffc; see tf_http_options.ffc. */
 int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer);

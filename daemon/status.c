@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "daemon/service.h"
 
+#define DISK_STALL_NS 5000000000ull
+
 int tf_service_statuses(void *context, struct tf_status *statuses, int max)
 {
     struct tf_service *service = context;
@@ -16,6 +18,7 @@ int tf_service_statuses(void *context, struct tf_status *statuses, int max)
         n = max;
     for (int i = 0; i < n; i++) {
         tf_pipeline_status(service->pipelines[i], &statuses[i]);
+        tf_service_record_tell(service, &statuses[i].recording);
         if (service->http) {
             statuses[i].http_clients = tf_http_clients(service->http, statuses[i].camera);
             statuses[i].dropped_http = tf_http_dropped(service->http, statuses[i].camera);
@@ -67,8 +70,18 @@ int tf_service_health(void *context, char *reason, size_t size)
                      status.message);
             return -ENODEV;
         }
+        if (status.recording.recording && status.recording.now.failed) {
+            snprintf(reason, size, "camera %s: its recording has failed: %.160s", status.camera,
+                     status.recording.now.error.text);
+            return -EIO;
+        }
+        if (status.recording.recording && status.recording.now.stalled_ns > DISK_STALL_NS) {
+            snprintf(reason, size, "camera %s: the disk that it is recorded on has not answered for %.0f s",
+                     status.camera, (double)status.recording.now.stalled_ns / 1e9);
+            return -EIO;
+        }
     }
-    return 0;
+    return tf_service_record_health(service, reason, size);
 }
 
 void tf_service_line(struct tf_service *service, char *text, size_t size)

@@ -96,8 +96,10 @@ static void finish(struct tf_pipeline *p, const struct tf_head *head, struct tf_
         struct tf_error err = {0};
         int r = p->sinks[i].record(p->sinks[i].self, record, &err);
 
-        if (r < 0)
+        if (r < 0) {
+            atomic_fetch_add(&p->sink_lost[i], 1);
             sink_error(p, i, r, &err);
+        }
     }
     tf_pipeline_record_row(p, record, head);
     tf_status_record(p, record, head->opening, shared);
@@ -111,6 +113,8 @@ static void skip(struct tf_pipeline *p, const struct tf_head *head)
     /* Damage is the camera's doing and is said as such, whoever had no time for it. */
     p->skipped.state = head->flags & TF_FLAG_CORRUPT ? TF_STATE_CORRUPT : TF_STATE_SKIPPED;
     finish(p, head, &p->skipped, NULL);
+    tf_pipeline_record_picture_lost(p, TF_THREAD_INFERENCE, head->recording, TF_PICTURE_NOT_ANALYSED);
+    atomic_store_explicit(&p->pictures_offered, head->n + 1, memory_order_release);
 }
 
 static void analysis_error(struct tf_pipeline *p, int r)
@@ -188,15 +192,20 @@ bool tf_picture_due(uint64_t *due_ns, float fps_max, uint64_t t_ns)
 
 static void to_pictures(struct tf_pipeline *p, struct tf_shared_record *shared)
 {
-    if (!p->options.pictures || !tf_picture_wanted(p) ||
-        !tf_picture_due(&p->picture_due_ns, p->options.picture_fps_max, shared->record.t_mono_ns))
+    if (!p->options.pictures || !tf_picture_wanted(p))
         return;
+    if (!tf_picture_due(&p->picture_due_ns, p->options.picture_fps_max, shared->record.t_mono_ns)) {
+        tf_pipeline_record_picture_left_out(p, shared->recording);
+        return;
+    }
     tf_shared_record_ref(shared);
     if (p->pictures_wait)
         while (sem_wait(&p->picture_slots) < 0 && errno == EINTR)
             ;
-    if (tf_ring_push(p->picture_ring, shared) < 0)
+    if (tf_ring_push(p->picture_ring, shared) < 0) {
+        tf_pipeline_record_picture_lost(p, TF_THREAD_INFERENCE, shared->recording, TF_PICTURE_QUEUE);
         tf_shared_record_unref(shared);
+    }
 }
 
 /*
@@ -223,6 +232,7 @@ static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf
     struct tf_record *record = &shared->record;
 
     shared->frame = frame;
+    shared->recording = head->recording;
     begin_anew(p, head);
     fill(p, record, head);
     record->state = look(p, frame, &record->faces);
@@ -235,6 +245,7 @@ static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf
     finish(p, head, record, shared);
     to_pictures(p, shared);
     tf_shared_record_unref(shared);
+    atomic_store_explicit(&p->pictures_offered, head->n + 1, memory_order_release);
 }
 
 /* Between a stop and the end a slow network may not have time for what still waits: those records say

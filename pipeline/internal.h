@@ -90,6 +90,7 @@ struct tf_shared_record {
     atomic_bool taken; /* cleared last of all, when everything that it holds has been let go */
     struct tf_frame *frame;
     struct tf_record record;
+    uint32_t recording; /* number of the recording that its picture belongs to, 0 = none */
 };
 
 enum tf_thread_role { TF_THREAD_CAPTURE, TF_THREAD_INFERENCE, TF_THREAD_PICTURE, TF_THREADS };
@@ -190,6 +191,7 @@ struct tf_pipeline {
     bool pair_size_said;
     struct tf_sink sinks[TF_PIPELINE_SINKS_MAX];
     bool sink_failed[TF_PIPELINE_SINKS_MAX];
+    _Atomic uint64_t sink_lost[TF_PIPELINE_SINKS_MAX]; /* records that it could not take */
     int sink_count;
     bool sinks_closed;
     bool analysis_failed;
@@ -213,7 +215,7 @@ struct tf_pipeline {
     atomic_bool described; /* RTSP has the parameter sets: nothing is prepared for a description any more */
     uint64_t picture_last_ns; /* stamp of the newest picture encoded */
     bool key_wanted;
-    _Atomic uint64_t encoded;
+    _Atomic uint64_t encoded, video_lost; /* pictures; of these, not in the video file since it has failed */
 
     /*
      * The recording. recording_control is held over start, stop and status; the other locks by one thread
@@ -225,10 +227,16 @@ struct tf_pipeline {
     unsigned record_waiting;                     /* frames that may wait for a recording's encoder */
     struct tf_recording *recordings[TF_THREADS]; /* as each thread sees it */
     uint32_t recording_number;                   /* capture's lock */
-    uint64_t recording_rows_end;    /* capture's lock: frames up to this one were offered to it */
-    uint32_t recording_rows_number; /* inference's lock */
+    uint64_t recording_rows_end;        /* capture's lock: frames up to this one were offered to it */
+    uint32_t recording_rows_number;     /* inference's lock */
+    uint32_t recording_pictures_number; /* pictures' lock */
+    uint32_t picture_recording;         /* the picture thread's: of the picture that is being drawn */
     atomic_bool recording_pictures, recording_key;
-    _Atomic uint64_t records_done; /* frames that have got their record */
+    _Atomic uint64_t records_done;               /* frames that have got their record */
+    _Atomic uint64_t pictures_offered;           /* frames whose picture was given on, or is not made */
+    _Atomic uint64_t pictures_done;              /* taken from the picture ring and seen to */
+    struct tf_recording_totals recording_totals; /* recording_control: of recordings that have ended */
+    struct tf_recording_told recording_told;     /* lock: what was last known of it */
 
     /* Snapshots: drawn in the asker's thread, one at a time. */
     pthread_mutex_t snapshot_lock;
@@ -258,6 +266,12 @@ void tf_pipeline_record_row(struct tf_pipeline *p, const struct tf_record *recor
 /* Inference: the recording begins with this frame; the first face that is found in it gets that id. */
 void tf_pipeline_record_first_face(struct tf_pipeline *p, uint32_t id);
 void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *packet);
+/* The calling thread's role; `recording`: the number that the frame belongs to, 0 = none. */
+void tf_pipeline_record_picture_lost(struct tf_pipeline *p, enum tf_thread_role role, uint32_t recording,
+                                     enum tf_picture_place place);
+void tf_pipeline_record_picture_left_out(struct tf_pipeline *p, uint32_t recording);
+/* Of this recording and those before, for the status. */
+void tf_pipeline_record_tell(struct tf_pipeline *p, struct tf_status *ret);
 void tf_pipeline_record_packets_end(struct tf_pipeline *p);
 
 /* supervise.c */

@@ -61,11 +61,15 @@ static void deliver(void *context, const struct tf_packet *packet)
     if (p->mount)
         tf_rtsp_push(p->mount, packet);
     tf_pipeline_record_packet(p, packet);
+    if (p->options.video && !atomic_load(&p->video_open))
+        atomic_fetch_add_explicit(&p->video_lost, 1, memory_order_relaxed);
     if (!p->muxer || !atomic_load(&p->video_open))
         return;
     r = tf_muxer_write(p->muxer, packet, &err);
-    if (r < 0)
+    if (r < 0) {
+        atomic_fetch_add_explicit(&p->video_lost, 1, memory_order_relaxed);
         end_video(p, r, &err);
+    }
 }
 
 static void close_encoder(struct tf_pipeline *p)
@@ -195,8 +199,10 @@ static void draw_and_encode(struct tf_pipeline *p, const struct tf_frame *frame,
     uint64_t begin = tf_now_ns(), drawn;
     int r;
 
-    if (!p->encoder)
+    if (!p->encoder) {
+        tf_pipeline_record_picture_lost(p, TF_THREAD_PICTURE, p->picture_recording, TF_PICTURE_ENCODER);
         return;
+    }
     take_overlay_options(p);
     r = tf_overlay_draw(p->overlay, frame, faces, note, &picture);
     drawn = tf_now_ns();
@@ -204,6 +210,7 @@ static void draw_and_encode(struct tf_pipeline *p, const struct tf_frame *frame,
     if (r < 0) {
         tf_fail(&err, r, "the picture could not be drawn: %s", strerror(-r));
         picture_error(p, r, &err);
+        tf_pipeline_record_picture_lost(p, TF_THREAD_PICTURE, p->picture_recording, TF_PICTURE_ENCODER);
         return;
     }
     /* Between "no signal" cards, stamped now, and frames, stamped when they were captured, time may not run
@@ -211,16 +218,19 @@ static void draw_and_encode(struct tf_pipeline *p, const struct tf_frame *frame,
     if (t_ns <= p->picture_last_ns)
         t_ns = p->picture_last_ns + 1000000;
     p->picture_last_ns = t_ns;
-    if (atomic_exchange(&p->recording_key, false))
+    /* Not by a picture from before the recording, which is not in it. */
+    if (p->picture_recording && atomic_exchange(&p->recording_key, false))
         p->key_wanted = true;
     if (p->mount && tf_rtsp_take_key_request(p->mount))
         p->key_wanted = true;
     r = tf_encoder_encode(p->encoder, picture, t_ns, note->frame, p->key_wanted, deliver, p, &err);
     tf_stage_add(p, TF_STAGE_ENCODE, tf_now_ns() - drawn);
-    if (r < 0)
+    if (r < 0) {
         picture_error(p, r, &err);
-    else
+        tf_pipeline_record_picture_lost(p, TF_THREAD_PICTURE, p->picture_recording, TF_PICTURE_ENCODER);
+    } else {
         p->key_wanted = false;
+    }
 }
 
 static void draw_record(struct tf_pipeline *p, const struct tf_shared_record *shared)
@@ -253,7 +263,9 @@ static void draw_record(struct tf_pipeline *p, const struct tf_shared_record *sh
         atomic_store(&p->described, true); /* or never will be */
         return;
     }
+    p->picture_recording = shared->recording;
     draw_and_encode(p, shared->frame, &record->faces, &note, record->t_mono_ns);
+    p->picture_recording = 0;
 }
 
 /* Nothing came for a while. Where the camera is away, whoever watches is told, about five times a second. */
@@ -320,6 +332,7 @@ void *tf_picture_main(void *arg)
             sem_post(&p->picture_slots);
         draw_record(p, v);
         tf_shared_record_unref(v);
+        atomic_fetch_add_explicit(&p->pictures_done, 1, memory_order_release);
     }
     close_encoder(p);
     return NULL;

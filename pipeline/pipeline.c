@@ -50,9 +50,13 @@ static void entry_dropped(void *context, void *v)
     entry->frame = NULL;
 }
 
+/* In the inference thread, and at the end. */
 static void picture_dropped(void *context, void *v)
 {
-    tf_shared_record_unref(v);
+    struct tf_shared_record *shared = v;
+
+    tf_pipeline_record_picture_lost(context, TF_THREAD_INFERENCE, shared->recording, TF_PICTURE_QUEUE);
+    tf_shared_record_unref(shared);
 }
 
 int tf_pipeline_keep_string(struct tf_pipeline *p, const char **s)

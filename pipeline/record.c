@@ -12,6 +12,19 @@
 
 /* How long inference may take for the frames that were captured before the end. */
 #define ROWS_WAIT_NS 5000000000ull
+/* And the picture thread for those that wait for it. */
+#define PICTURES_WAIT_NS 1000000000ull
+
+static void add_totals(struct tf_recording_totals *t, const struct tf_recording_status *s, bool failed)
+{
+    t->failed += failed;
+    t->frames += s->frames;
+    t->bytes += s->bytes;
+    t->refused += s->refused;
+    t->rows_lost += s->rows_lost;
+    for (int i = 0; i < TF_PICTURE_PLACES; i++)
+        t->pictures_lost[i] += s->pictures_lost[i];
+}
 
 void tf_pipeline_record_init(struct tf_pipeline *p)
 {
@@ -82,12 +95,34 @@ void tf_pipeline_record_first_face(struct tf_pipeline *p, uint32_t id)
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
 }
 
+/* What is encoded for viewers from frames that were captured before the recording is not in it. */
 void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *packet)
 {
     pthread_mutex_lock(&p->recording_locks[TF_THREAD_PICTURE]);
-    if (p->recordings[TF_THREAD_PICTURE])
-        tf_recording_packet(p->recordings[TF_THREAD_PICTURE], p->encoder, packet);
+    if (p->recordings[TF_THREAD_PICTURE] &&
+        (!p->picture_recording || p->picture_recording == p->recording_pictures_number))
+        tf_recording_packet(p->recordings[TF_THREAD_PICTURE], p->encoder, packet, !p->picture_recording);
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_PICTURE]);
+}
+
+void tf_pipeline_record_picture_lost(struct tf_pipeline *p, enum tf_thread_role role, uint32_t recording,
+                                     enum tf_picture_place place)
+{
+    if (!recording)
+        return;
+    pthread_mutex_lock(&p->recording_locks[role]);
+    if (p->recordings[role] &&
+        recording == (role == TF_THREAD_PICTURE ? p->recording_pictures_number : p->recording_rows_number))
+        tf_recording_picture_lost(p->recordings[role], place);
+    pthread_mutex_unlock(&p->recording_locks[role]);
+}
+
+void tf_pipeline_record_picture_left_out(struct tf_pipeline *p, uint32_t recording)
+{
+    pthread_mutex_lock(&p->recording_locks[TF_THREAD_INFERENCE]);
+    if (recording && p->recordings[TF_THREAD_INFERENCE] && recording == p->recording_rows_number)
+        tf_recording_picture_left_out(p->recordings[TF_THREAD_INFERENCE]);
+    pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
 }
 
 void tf_pipeline_record_packets_end(struct tf_pipeline *p)
@@ -154,7 +189,10 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     p->recording_rows_number = p->recording_number + 1;
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_INFERENCE]);
     if (o.annotated) {
-        set(p, TF_THREAD_PICTURE, p->recording);
+        pthread_mutex_lock(&p->recording_locks[TF_THREAD_PICTURE]);
+        p->recordings[TF_THREAD_PICTURE] = p->recording;
+        p->recording_pictures_number = p->recording_number + 1;
+        pthread_mutex_unlock(&p->recording_locks[TF_THREAD_PICTURE]);
         atomic_store(&p->recording_key, true);
         atomic_store(&p->recording_pictures, true);
     }
@@ -169,8 +207,28 @@ out:
     return r;
 }
 
+/* What the picture thread still has of the recording's frames. Frames that come meanwhile are none of its. */
+static void wait_for_pictures(struct tf_pipeline *p, uint64_t end)
+{
+    uint64_t until = tf_now_ns() + PICTURES_WAIT_NS;
+    struct tf_ring_counters ring;
+
+    if (!p->options.pictures || !p->recordings[TF_THREAD_PICTURE])
+        return;
+    while (atomic_load_explicit(&p->pictures_offered, memory_order_acquire) < end && tf_now_ns() < until &&
+           tf_pipeline_running(p))
+        tf_sleep_until_ns(tf_now_ns() + 2000000);
+    ring = tf_ring_counters(p->picture_ring);
+    while (atomic_load_explicit(&p->pictures_done, memory_order_acquire) +
+                   tf_ring_counters(p->picture_ring).dropped <
+               ring.pushed &&
+           tf_now_ns() < until && tf_pipeline_running(p))
+        tf_sleep_until_ns(tf_now_ns() + 2000000);
+}
+
 int tf_pipeline_record_stop(struct tf_pipeline *p, struct tf_recording_status *ret, struct tf_error *err)
 {
+    struct tf_recording_status final;
     uint64_t end, until;
     int r = -ENOENT;
 
@@ -190,11 +248,15 @@ int tf_pipeline_record_stop(struct tf_pipeline *p, struct tf_recording_status *r
     while (atomic_load_explicit(&p->records_done, memory_order_acquire) < end && tf_now_ns() < until &&
            tf_pipeline_running(p))
         tf_sleep_until_ns(tf_now_ns() + 2000000);
+    wait_for_pictures(p, end);
     set(p, TF_THREAD_INFERENCE, NULL);
     atomic_store(&p->recording_pictures, false);
     set(p, TF_THREAD_PICTURE, NULL);
-    r = tf_recording_close(p->recording, ret, err);
+    r = tf_recording_close(p->recording, &final, err);
     p->recording = NULL;
+    add_totals(&p->recording_totals, &final, r < 0);
+    if (ret)
+        *ret = final;
 out:
     pthread_mutex_unlock(&p->recording_control);
     return r;
@@ -211,6 +273,30 @@ int tf_pipeline_record_status(struct tf_pipeline *p, struct tf_recording_status 
     }
     pthread_mutex_unlock(&p->recording_control);
     return r;
+}
+
+/* Whoever starts or stops a recording may wait for the disk: until then this is what was known before. */
+void tf_pipeline_record_tell(struct tf_pipeline *p, struct tf_status *ret)
+{
+    struct tf_recording_told told = {0};
+
+    if (pthread_mutex_trylock(&p->recording_control) == 0) {
+        told.totals = p->recording_totals;
+        if (p->recording) {
+            tf_recording_status(p->recording, &told.now);
+            told.recording = true;
+            add_totals(&told.totals, &told.now, told.now.failed);
+        }
+        pthread_mutex_unlock(&p->recording_control);
+        pthread_mutex_lock(&p->lock);
+        p->recording_told = told;
+        pthread_mutex_unlock(&p->lock);
+    } else {
+        pthread_mutex_lock(&p->lock);
+        told = p->recording_told;
+        pthread_mutex_unlock(&p->lock);
+    }
+    ret->recording = told;
 }
 
 void tf_pipeline_record_finish(struct tf_pipeline *p)

@@ -239,6 +239,26 @@ static float frame_rate(const struct tf_pipeline *p, uint64_t now)
     return newest > oldest ? (float)((double)used * 1e9 / (double)(newest - oldest)) : 0;
 }
 
+/* Several sinks of one name (a service's for all cameras, say) are one place. */
+static void tell_sinks(struct tf_pipeline *p, struct tf_status *ret)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->sink_count; i++) {
+        int k = 0;
+
+        while (k < n && strcmp(ret->sinks[k].name, p->sinks[i].name) != 0)
+            k++;
+        if (k == TF_SINKS_TOLD - 1)
+            break;
+        if (k == n)
+            ret->sinks[n++] = (struct tf_sink_told){.name = p->sinks[i].name};
+        ret->sinks[k].lost += atomic_load(&p->sink_lost[i]);
+    }
+    if (p->options.video)
+        ret->sinks[n] = (struct tf_sink_told){.name = "video", .lost = atomic_load(&p->video_lost)};
+}
+
 void tf_pipeline_status(const struct tf_pipeline *pipeline, struct tf_status *ret)
 {
     struct tf_pipeline *p = (struct tf_pipeline *)pipeline; /* the lock is not part of what a reader sees */
@@ -250,6 +270,8 @@ void tf_pipeline_status(const struct tf_pipeline *pipeline, struct tf_status *re
     tf_rate_get(&p->rate, ret->nominal_hz, &ret->rate_hz, &ret->drift_ppm, &ret->drift_err_ppm);
     pthread_mutex_unlock(&p->lock);
     ret->encoded = atomic_load(&p->encoded);
+    tf_pipeline_record_tell(p, ret);
+    tell_sinks(p, ret);
     ret->dropped_rtsp = p->options.pictures ? tf_ring_counters(p->picture_ring).dropped : 0;
     if (p->mount) {
         ret->dropped_rtsp += tf_rtsp_dropped(p->mount);

@@ -24,11 +24,12 @@
 #define SEGMENTS_MAX 9999 /* four digits in a name */
 #define VIDEO_QUEUE_MIN (32u << 20)
 #define ANNOTATED_QUEUE (16u << 20)
+#define MARKS 1024                    /* of the newest clusters: more than the queue can hold */
 #define ANNOTATED_MARGIN (256u << 10) /* what a container adds around a packet, generously */
 
 struct tf_recording {
     struct tf_recording_options options; /* its strings are copies */
-    char *strings[8];
+    char *strings[9];
     int string_count;
     char path[PATH_BYTES]; /* folder/stem */
 
@@ -39,7 +40,7 @@ struct tf_recording {
     struct tf_ring *ring;
     pthread_t thread;
     bool thread_runs;
-    atomic_bool failed, finished;
+    atomic_bool failed, damaged;
     pthread_mutex_t lock; /* error */
     struct tf_error error;
     int result;
@@ -53,6 +54,12 @@ struct tf_recording {
     uint64_t t_last_ns;
     struct tf_recording_segment *segments;
     size_t segment_count;
+    struct mark { /* where in the file so many frames of the segment end */
+        int64_t position;
+        uint64_t frames;
+        size_t segment;
+    } marks[MARKS];
+    size_t mark_count;
     /* The record thread's. */
     struct tf_tables *tables;
     uint32_t first_face_id;
@@ -61,10 +68,11 @@ struct tf_recording {
     struct tf_muxer *muxer;
     bool annotated_ended, annotated_gap;
     uint64_t annotated_first_ns;
-    _Atomic uint64_t annotated, annotated_lost;
+    _Atomic uint64_t annotated, cards, pictures_left_out;
+    _Atomic uint64_t pictures_lost[TF_PICTURE_PLACES];
 };
 
-static void fail_recording(struct tf_recording *r, int code, const struct tf_error *err)
+static void keep_error(struct tf_recording *r, int code, const struct tf_error *err)
 {
     pthread_mutex_lock(&r->lock);
     if (!r->result) {
@@ -72,6 +80,11 @@ static void fail_recording(struct tf_recording *r, int code, const struct tf_err
         r->error = *err;
     }
     pthread_mutex_unlock(&r->lock);
+}
+
+static void fail_recording(struct tf_recording *r, int code, const struct tf_error *err)
+{
+    keep_error(r, code, err);
     atomic_store(&r->failed, true);
 }
 
@@ -118,6 +131,25 @@ static void check_disk(struct tf_recording *r)
     code = tf_disk_error(r->disk, &err);
     if (code < 0)
         fail_recording(r, code, &err);
+    if (atomic_load(&r->damaged))
+        return;
+    code = tf_disk_damage(r->disk, &err);
+    if (code < 0) {
+        keep_error(r, code, &err);
+        atomic_store(&r->damaged, true);
+    }
+}
+
+/* Bytes have been given to the disk: all frames before the newest are among them. */
+static void mark_position(struct tf_recording *r, uint64_t frames)
+{
+    int64_t position = tf_disk_size(r->video_file);
+    const struct mark *last = r->mark_count ? &r->marks[(r->mark_count - 1) % MARKS] : NULL;
+
+    if (last && last->position == position && last->segment == r->segment_count)
+        return;
+    r->marks[r->mark_count++ % MARKS] =
+        (struct mark){.position = position, .frames = frames, .segment = r->segment_count};
 }
 
 static bool is_segmented(const struct tf_recording *r)
@@ -212,7 +244,7 @@ static void *encode_main(void *arg)
                 broken = true;
             } else {
                 r->t_last_ns = frame->t_mono_ns;
-                segment->frames++;
+                mark_position(r, segment->frames++);
                 atomic_fetch_add(&r->written, 1);
                 atomic_store(&r->bytes, r->bytes_before + (uint64_t)tf_disk_size(r->video_file));
             }
@@ -225,7 +257,6 @@ static void *encode_main(void *arg)
     if (code < 0)
         fail_recording(r, code, &err);
     atomic_store(&r->bytes, r->bytes_before + (uint64_t)tf_disk_size(r->video_file));
-    atomic_store(&r->finished, true);
     return NULL;
 }
 
@@ -267,13 +298,18 @@ void tf_recording_packets_end(struct tf_recording *r)
 }
 
 void tf_recording_packet(struct tf_recording *r, const struct tf_encoder *encoder,
-                         const struct tf_packet *packet)
+                         const struct tf_packet *packet, bool card)
 {
     struct tf_error err = {0};
     int code = 0;
 
-    if (!r->options.annotated || r->annotated_ended || atomic_load(&r->failed))
+    if (!r->options.annotated || atomic_load(&r->failed))
         return;
+    if (r->annotated_ended) {
+        if (!card)
+            tf_recording_picture_lost(r, TF_PICTURE_SIZE);
+        return;
+    }
     if (!r->muxer) {
         if (!packet->key)
             return;
@@ -288,7 +324,8 @@ void tf_recording_packet(struct tf_recording *r, const struct tf_encoder *encode
     else if (packet->key)
         r->annotated_gap = false;
     if (code == 0 && r->annotated_gap) {
-        atomic_fetch_add(&r->annotated_lost, 1);
+        if (!card)
+            tf_recording_picture_lost(r, TF_PICTURE_DISK);
         return;
     }
     if (code == 0)
@@ -298,6 +335,32 @@ void tf_recording_packet(struct tf_recording *r, const struct tf_encoder *encode
         return;
     }
     atomic_fetch_add(&r->annotated, 1);
+    if (card)
+        atomic_fetch_add(&r->cards, 1);
+}
+
+void tf_recording_picture_lost(struct tf_recording *r, enum tf_picture_place place)
+{
+    if (r->options.annotated)
+        atomic_fetch_add(&r->pictures_lost[place], 1);
+}
+
+void tf_recording_picture_left_out(struct tf_recording *r)
+{
+    if (r->options.annotated)
+        atomic_fetch_add(&r->pictures_left_out, 1);
+}
+
+/* At the end: every frame has its picture or a place where that was lost. */
+static void count_missing_pictures(struct tf_recording *r)
+{
+    uint64_t known = atomic_load(&r->annotated) - atomic_load(&r->cards) + atomic_load(&r->pictures_left_out);
+    uint64_t frames = atomic_load(&r->frames) + atomic_load(&r->refused);
+
+    for (int i = 0; i < TF_PICTURE_PLACES; i++)
+        known += atomic_load(&r->pictures_lost[i]);
+    if (r->options.annotated && known < frames)
+        atomic_fetch_add(&r->pictures_lost[TF_PICTURE_OTHER], frames - known);
 }
 
 /* --- the description --- */
@@ -310,8 +373,9 @@ static int write_description(struct tf_recording *r, bool final, struct tf_error
         .rows = atomic_load(&r->rows),
         .rows_lost = atomic_load(&r->rows_lost),
         .stamps_back = atomic_load(&r->stamps_back),
+        .accepted = atomic_load(&r->frames),
         .annotated = atomic_load(&r->annotated),
-        .annotated_lost = atomic_load(&r->annotated_lost),
+        .pictures_left_out = atomic_load(&r->pictures_left_out),
         .t_first_ns = r->t_first_ns,
         .t_last_ns = r->t_last_ns,
         .annotated_first_ns = r->annotated_first_ns,
@@ -321,16 +385,19 @@ static int write_description(struct tf_recording *r, bool final, struct tf_error
         .error = r->result ? r->error.text : NULL,
     };
 
-    return tf_recording_describe(&r->options, r->codec, final ? &facts : NULL, r->path, err);
+    for (int i = 0; i < TF_PICTURE_PLACES; i++)
+        facts.pictures_lost[i] = atomic_load(&r->pictures_lost[i]);
+    return tf_recording_describe(&r->options, r->codec, final ? &facts : NULL, r->path, r->disk, err);
 }
 
 /* --- create, status, close --- */
 
 static int keep_options(struct tf_recording *r, const struct tf_recording_options *options)
 {
-    const char **strings[] = {&r->options.camera,          &r->options.folder,      &r->options.stem,
-                              &r->options.format,          &r->options.source_kind, &r->options.source_name,
-                              &r->options.source_identity, &r->options.note};
+    const char **strings[] = {
+        &r->options.camera,          &r->options.folder,      &r->options.stem,
+        &r->options.format,          &r->options.source_kind, &r->options.source_name,
+        &r->options.source_identity, &r->options.note,        &r->options.manifest_name};
 
     r->options = *options;
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
@@ -347,13 +414,14 @@ static int keep_options(struct tf_recording *r, const struct tf_recording_option
     return 0;
 }
 
-static int open_file(struct tf_recording *r, const char *ending, size_t queue, bool lines,
-                     struct tf_disk_file **ret, struct tf_error *err)
+static int open_file(struct tf_recording *r, const char *ending, size_t queue, struct tf_disk_file **ret,
+                     struct tf_error *err)
 {
     char path[PATH_BYTES + 32];
 
     snprintf(path, sizeof(path), "%s_%s", r->path, ending);
-    return tf_disk_open(r->disk, path, queue, lines, ret, err);
+    /* A container's head is written again at its end. */
+    return tf_disk_open(r->disk, path, queue, false, false, ret, err);
 }
 
 static int open_files(struct tf_recording *r, struct tf_error *err)
@@ -373,12 +441,11 @@ static int open_files(struct tf_recording *r, struct tf_error *err)
     };
     int code;
 
-    code = open_file(r, is_segmented(r) ? "split-0001_video.mkv" : "video.mkv", queue, false, &r->video_file,
-                     err);
+    code = open_file(r, is_segmented(r) ? "split-0001_video.mkv" : "video.mkv", queue, &r->video_file, err);
     if (code == 0)
         code = tf_tables_create(&tables, r->disk, &r->tables, err);
     if (code == 0 && r->options.annotated)
-        code = open_file(r, "desc-annotated_video.mkv", ANNOTATED_QUEUE, false, &r->annotated_file, err);
+        code = open_file(r, "desc-annotated_video.mkv", ANNOTATED_QUEUE, &r->annotated_file, err);
     return code;
 }
 
@@ -420,7 +487,12 @@ int tf_recording_create(const struct tf_recording_options *options, struct tf_re
                        options->width, options->height);
         goto fail;
     }
-    code = tf_disk_create(options->folder, options->free_min, true, &r->disk, err);
+    code = tf_disk_create(&(struct tf_disk_options){.folder = options->folder,
+                                                    .folder_fd = options->folder_fd,
+                                                    .free_min = options->free_min,
+                                                    .sync = true,
+                                                    .manifest = options->manifest},
+                          &r->disk, err);
     if (code == 0)
         code = open_files(r, err);
     if (code == 0)
@@ -451,22 +523,64 @@ fail:
 
 void tf_recording_status(struct tf_recording *r, struct tf_recording_status *ret)
 {
+    struct tf_disk_state disk = tf_disk_state(r->disk);
+
     *ret = (struct tf_recording_status){
-        .failed = atomic_load(&r->failed),
+        .failed = atomic_load(&r->failed) || atomic_load(&r->damaged),
+        .ended = atomic_load(&r->failed),
+        .has_annotated = r->options.annotated,
+        .free_bytes = disk.free_bytes,
+        .stalled_ns = disk.stalled_ns,
         .frames = atomic_load(&r->frames),
         .refused = atomic_load(&r->refused),
         .rows = atomic_load(&r->rows),
         .rows_lost = atomic_load(&r->rows_lost),
         .bytes = atomic_load(&r->bytes),
         .annotated = atomic_load(&r->annotated),
-        .annotated_lost = atomic_load(&r->annotated_lost),
+        .pictures_left_out = atomic_load(&r->pictures_left_out),
         .stamps_back = atomic_load(&r->stamps_back),
     };
+    for (int i = 0; i < TF_PICTURE_PLACES; i++)
+        ret->pictures_lost[i] = atomic_load(&r->pictures_lost[i]);
     snprintf(ret->camera, sizeof(ret->camera), "%s", r->options.camera);
     snprintf(ret->codec, sizeof(ret->codec), "%s", r->codec);
     pthread_mutex_lock(&r->lock);
     ret->error = r->error;
     pthread_mutex_unlock(&r->lock);
+}
+
+/* A disk that has failed has not taken all that it was given: what is there is counted anew. */
+static void count_what_is_there(struct tf_recording *r)
+{
+    size_t files = tf_disk_written(r->video_file).files;
+    struct tf_recording_segment *last;
+    uint64_t frames = 0, from = 0, before = 0, total = 0;
+    off_t size;
+    int fd;
+
+    /* Segments that were never begun have no file; those before the last one were whole when it was begun. */
+    if (r->segment_count > files)
+        r->segment_count = files;
+    last = &r->segments[r->segment_count - 1];
+    fd = tf_disk_read(r->video_file);
+    size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    for (size_t i = 0; i < r->mark_count && i < MARKS; i++) {
+        const struct mark *m = &r->marks[(r->mark_count - 1 - i) % MARKS];
+
+        if (m->segment != r->segment_count || m->position > size)
+            continue;
+        from = (uint64_t)m->position;
+        before = m->frames;
+        break;
+    }
+    if (fd >= 0 && tf_raw_video_count(fd, from, &frames) == 0)
+        last->frames = before + frames;
+    if (fd >= 0)
+        close(fd);
+    for (size_t i = 0; i < r->segment_count; i++)
+        total += r->segments[i].frames;
+    atomic_store(&r->written, total);
+    atomic_store(&r->rows, tf_tables_written(r->tables));
 }
 
 int tf_recording_close(struct tf_recording *r, struct tf_recording_status *ret, struct tf_error *err)
@@ -478,17 +592,23 @@ int tf_recording_close(struct tf_recording *r, struct tf_recording_status *ret, 
     pthread_join(r->thread, NULL);
     tf_recording_packets_end(r);
     tf_tables_end(r->tables, true);
-    code = tf_disk_close(r->disk, &e);
+    code = tf_disk_finish(r->disk, &e);
     if (code < 0)
         fail_recording(r, code, &e);
+    count_missing_pictures(r);
+    if (tf_disk_error(r->disk, NULL) < 0)
+        count_what_is_there(r);
     code = write_description(r, true, &e);
     if (code < 0)
         fail_recording(r, code, &e);
-    if (ret)
+    if (ret) {
         tf_recording_status(r, ret);
+        ret->frames = atomic_load(&r->written);
+    }
     code = r->result;
     if (code < 0 && err)
         *err = r->error;
+    tf_disk_close(r->disk, NULL);
     destroy(r);
     return code;
 }

@@ -28,10 +28,29 @@ enum tf_recording_codec {
     TF_RECORDING_FFVHUFF,
 };
 
+/* Where a picture of the annotated video can be lost. */
+enum tf_picture_place {
+    TF_PICTURE_NOT_ANALYSED, /* inference had no time for the frame: its row says skipped */
+    TF_PICTURE_QUEUE,        /* the picture thread was busy: too little processor */
+    TF_PICTURE_ENCODER,      /* it could not be drawn or encoded */
+    TF_PICTURE_SIZE,         /* the camera came back with another size, which the file cannot hold */
+    TF_PICTURE_DISK,  /* the disk was too slow, or what follows such a loss up to the next key picture */
+    TF_PICTURE_OTHER, /* missing all the same: before the first key picture, at the end */
+    TF_PICTURE_PLACES,
+};
+/* "not_analysed" …, and as in the description, "NotAnalysed" … */
+const char *tf_picture_place_name(enum tf_picture_place place);
+const char *tf_picture_place_label(enum tf_picture_place place);
+
+struct tf_manifest;
+
 struct tf_recording_options {
     const char *camera;
-    const char *folder; /* exists */
-    const char *stem;   /* of the file names, without the ending "_video.mkv" */
+    const char *folder;           /* exists */
+    int folder_fd;                /* it, open, so that no link is followed; 0: opened by its name */
+    struct tf_manifest *manifest; /* hears of all files; outlives the recording; or NULL */
+    const char *manifest_name;    /* the description names it; or NULL */
+    const char *stem;             /* of the file names, without the ending "_video.mkv" */
     enum tf_recording_codec codec;
     bool visible_h264;    /* cameras of visible light (YUV): H.264 of high quality instead of loss-free */
     bool annotated;       /* packets will come, see tf_recording_packet */
@@ -69,16 +88,22 @@ struct tf_recording_options {
 
 struct tf_recording_status {
     char camera[64], codec[16];
-    bool failed; /* it has ended by itself: `error` says why */
+    bool failed; /* it has ended by itself, or a file of it is gone: `error` says why */
+    bool ended;  /* nothing is recorded any more */
     struct tf_error error;
-    uint64_t frames;  /* in the video, or on their way there */
+    uint64_t frames;  /* in the video, or on their way there; once it is closed: there */
     uint64_t refused; /* frames that the encoder could not take in time */
     uint64_t rows, rows_lost;
-    uint64_t bytes;          /* of the video */
-    uint64_t annotated;      /* pictures */
-    uint64_t annotated_lost; /* pictures that the disk was too slow for */
-    uint64_t stamps_back;    /* frames whose stamp was not later than the one before, by the video's clock */
+    uint64_t bytes;     /* of the video */
+    bool has_annotated; /* there is an annotated video */
+    uint64_t annotated; /* pictures in it */
+    uint64_t pictures_lost[TF_PICTURE_PLACES];
+    uint64_t pictures_left_out; /* as the limit of pictures a second wants it: not lost */
+    uint64_t stamps_back; /* frames whose stamp was not later than the one before, by the video's clock */
+    uint64_t free_bytes;  /* on its file system; UINT64_MAX: not known */
+    uint64_t stalled_ns;  /* how long the file system has not answered */
 };
+uint64_t tf_recording_pictures_lost(const struct tf_recording_status *status);
 
 struct tf_recording;
 
@@ -97,9 +122,13 @@ int tf_recording_frame(struct tf_recording *recording, struct tf_frame *frame, u
 void tf_recording_row(struct tf_recording *recording, const struct tf_record *record);
 /* Record thread: the id that the recording's first face gets; whoever repeats the analysis begins with it. */
 void tf_recording_first_face(struct tf_recording *recording, uint32_t id);
-/* Picture thread: a packet of the annotated video; the first to be written is a key picture. */
+/* Picture thread: a packet of the annotated video; the first to be written is a key picture. `card`: a
+ * picture that says that there is no frame. */
 void tf_recording_packet(struct tf_recording *recording, const struct tf_encoder *encoder,
-                         const struct tf_packet *packet);
+                         const struct tf_packet *packet, bool card);
+/* Any thread: the picture of a frame of this recording will not come, or (left out) is not wanted. */
+void tf_recording_picture_lost(struct tf_recording *recording, enum tf_picture_place place);
+void tf_recording_picture_left_out(struct tf_recording *recording);
 /* Picture thread: no more packets of this encoder; further ones would not fit to what is in the file. */
 void tf_recording_packets_end(struct tf_recording *recording);
 

@@ -7,16 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <libavutil/mem.h>
+#include <libavutil/sha.h>
+
 #include "base/clock.h"
+#include "publish/folder.h"
+#include "publish/manifest.h"
 #include "publish/recording_disk.h"
 
 #define FILES_MAX 8
 #define SYNC_NS 500000000ull
 #define PIECE (256u << 10) /* written at once */
+#define LOOK_NS 500000000ull
+#define LOOKS_MAX 512 /* finished files looked at in one turn */
 
 #define NAME_BYTES 4608
 #define NEXT_FILE INT64_MIN /* as offset: the bytes are a new file's name */
@@ -29,20 +37,40 @@ struct piece {
 
 struct tf_disk_file {
     struct tf_disk *disk;
-    char *path;
+    char *path; /* relative to the disk's folder */
     int fd;
-    bool lines, dirty;
+    bool lines, dirty, digest;
     char *queue;
     size_t capacity;
     pthread_mutex_t lock; /* head, tail */
     pthread_cond_t room;
     uint64_t head, tail;    /* bytes ever put in and taken out */
     int64_t position, size; /* the producer's */
-    int64_t line_end;       /* the disk thread's: end of the last whole line on disk */
+    /* The disk thread's. */
+    int64_t line_end; /* end of the last whole line on disk */
+    struct AVSHA *sha;
+    int64_t hashed; /* bytes that `sha` has seen; -1: not one after the other */
+    unsigned files;
+    uint64_t pieces;
+};
+
+/* A finished file, which has to stay what it was. */
+struct finished {
+    char *path;
+    dev_t dev;
+    ino_t ino;
 };
 
 struct tf_disk {
     char *folder;
+    int folder_fd;
+    struct tf_manifest *manifest;
+    struct finished *finished; /* `lock`; read by the disk thread */
+    size_t finished_count, finished_capacity, finished_at;
+    _Atomic uint64_t free_bytes, busy_since_ns;
+    atomic_int damage_result;
+    struct tf_error damage;
+    bool closed;
     uint64_t free_min;
     bool sync;
     struct tf_disk_file files[FILES_MAX];
@@ -69,16 +97,62 @@ static void fail_disk(struct tf_disk *d, int code, bool broken, const struct tf_
     pthread_mutex_unlock(&d->lock);
 }
 
-int tf_disk_error(struct tf_disk *d, struct tf_error *err)
+static int told(struct tf_disk *d, atomic_int *result, const struct tf_error *text, struct tf_error *err)
 {
-    int r = atomic_load(&d->result);
+    int r = atomic_load(result);
 
     if (r < 0 && err) {
         pthread_mutex_lock(&d->lock);
-        *err = d->error;
+        *err = *text;
         pthread_mutex_unlock(&d->lock);
     }
     return r;
+}
+
+int tf_disk_error(struct tf_disk *d, struct tf_error *err)
+{
+    return told(d, &d->result, &d->error, err);
+}
+
+int tf_disk_damage(struct tf_disk *d, struct tf_error *err)
+{
+    return told(d, &d->damage_result, &d->damage, err);
+}
+
+struct tf_disk_state tf_disk_state(const struct tf_disk *disk)
+{
+    struct tf_disk *d = (struct tf_disk *)disk;
+    uint64_t since = atomic_load(&d->busy_since_ns), now = tf_now_ns();
+
+    return (struct tf_disk_state){.free_bytes = atomic_load(&d->free_bytes),
+                                  .stalled_ns = since && now > since ? now - since : 0};
+}
+
+/* Around everything that may wait for the file system. */
+static void busy(struct tf_disk *d)
+{
+    atomic_store(&d->busy_since_ns, tf_now_ns());
+}
+
+static void answered(struct tf_disk *d)
+{
+    atomic_store(&d->busy_since_ns, 0);
+}
+
+/* Names are kept relative to the folder: who renames it does not stop what is written into it. */
+static const char *relative(const struct tf_disk *d, const char *path, char beside[NAME_BYTES])
+{
+    size_t n = strlen(d->folder);
+    const char *slash = strrchr(d->folder, '/');
+    size_t parent = slash ? (size_t)(slash - d->folder) : 0;
+
+    if (strncmp(path, d->folder, n) == 0 && path[n] == '/')
+        return path + n + 1;
+    if (parent && strncmp(path, d->folder, parent) == 0 && path[parent] == '/') {
+        snprintf(beside, NAME_BYTES, "../%s", path + parent + 1);
+        return beside;
+    }
+    return path;
 }
 
 /* --- the queue --- */
@@ -132,7 +206,9 @@ int tf_disk_write(struct tf_disk_file *f, const void *data, size_t size, bool wa
 
 int tf_disk_next(struct tf_disk_file *f, const char *path)
 {
-    struct piece piece = {.offset = NEXT_FILE, .size = strlen(path) + 1};
+    char beside[NAME_BYTES];
+    const char *name = relative(f->disk, path, beside);
+    struct piece piece = {.offset = NEXT_FILE, .size = strlen(name) + 1};
 
     if (piece.size > NAME_BYTES)
         return -ENAMETOOLONG;
@@ -140,7 +216,7 @@ int tf_disk_next(struct tf_disk_file *f, const char *path)
     while (f->capacity - (size_t)(f->head - f->tail) < sizeof(piece) + piece.size)
         pthread_cond_wait(&f->room, &f->lock);
     put(f, &piece, sizeof(piece));
-    put(f, path, piece.size);
+    put(f, name, piece.size);
     f->position = f->size = 0;
     pthread_mutex_unlock(&f->lock);
     sem_post(&f->disk->wake);
@@ -178,7 +254,8 @@ static void write_failed(struct tf_disk_file *f, int code)
 {
     struct tf_error err;
 
-    tf_fail(&err, code, "%s: cannot write: %s; the recording ends here", f->path, strerror(-code));
+    tf_fail(&err, code, "%s/%s: cannot write: %s; the recording ends here", f->disk->folder, f->path,
+            strerror(-code));
     fail_disk(f->disk, code, true, &err);
 }
 
@@ -196,6 +273,7 @@ static void write_piece(struct tf_disk_file *f, uint64_t from, const struct piec
             n = f->capacity - at;
         if (n > PIECE)
             n = PIECE;
+        busy(f->disk);
         w = pwrite(f->fd, f->queue + at, n, (off_t)(piece->offset + (int64_t)done));
         if (w < 0 && errno == EINTR)
             continue;
@@ -203,21 +281,69 @@ static void write_piece(struct tf_disk_file *f, uint64_t from, const struct piec
             write_failed(f, -errno);
             break;
         }
+        if (f->hashed == piece->offset + (int64_t)done) {
+            av_sha_update(f->sha, (const uint8_t *)f->queue + at, (size_t)w);
+            f->hashed += w;
+        } else {
+            f->hashed = -1;
+        }
         done += (uint64_t)w;
         f->dirty = true;
     }
+    answered(f->disk);
     /* Tables are written in whole lines, so a piece that was written whole ends one. */
-    if (done == piece->size)
+    if (done == piece->size) {
         f->line_end = piece->offset + (int64_t)piece->size;
+        f->pieces++;
+    }
+}
+
+/* Nothing more is written to it: the manifest takes it down, and it is looked after. */
+static void file_is_final(struct tf_disk_file *f)
+{
+    struct tf_disk *d = f->disk;
+    uint8_t digest[TF_SHA256_BYTES];
+    struct stat st;
+    bool whole;
+
+    if (fstat(f->fd, &st) < 0)
+        return;
+    whole = f->sha && f->hashed == st.st_size;
+    if (whole)
+        av_sha_final(f->sha, digest);
+    tf_manifest_add(d->manifest, f->path, &st, whole ? digest : NULL);
+}
+
+static void look_after(struct tf_disk *d, const char *path, const struct stat *st)
+{
+    struct finished one = {.path = strdup(path), .dev = st->st_dev, .ino = st->st_ino};
+
+    pthread_mutex_lock(&d->lock);
+    if (one.path && d->finished_count == d->finished_capacity) {
+        size_t more = d->finished_capacity ? 2 * d->finished_capacity : 16;
+        struct finished *grown = realloc(d->finished, more * sizeof(*grown));
+
+        if (grown) {
+            d->finished = grown;
+            d->finished_capacity = more;
+        }
+    }
+    if (one.path && d->finished_count < d->finished_capacity)
+        d->finished[d->finished_count++] = one;
+    else
+        free(one.path);
+    pthread_mutex_unlock(&d->lock);
 }
 
 /* Ends this file and begins the next one in its place. */
 static void switch_file(struct tf_disk_file *f, uint64_t from, const struct piece *piece)
 {
+    struct tf_disk *d = f->disk;
     char *path = malloc(piece->size);
-    int fd, folder;
+    struct stat st;
+    int fd;
 
-    if (atomic_load(&f->disk->broken)) {
+    if (atomic_load(&d->broken)) {
         free(path);
         return;
     }
@@ -226,26 +352,39 @@ static void switch_file(struct tf_disk_file *f, uint64_t from, const struct piec
         return;
     }
     get(f, from, path, piece->size);
+    busy(d);
     if (fdatasync(f->fd) < 0 && errno != EINVAL && errno != EROFS)
         write_failed(f, -errno);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    free(f->path);
-    f->path = path;
+    fd = tf_folder_file(d->folder_fd, path, O_RDWR | O_CREAT | O_EXCL, 0644);
+    answered(d);
     if (fd < 0) {
-        write_failed(f, -errno);
+        struct tf_error err;
+
+        tf_fail(&err, fd, "%s/%s: cannot be made: %s; the recording ends here", d->folder, path,
+                strerror(-fd));
+        fail_disk(d, fd, true, &err);
+        free(path);
         return;
     }
+    file_is_final(f);
+    if (fstat(f->fd, &st) == 0)
+        look_after(d, f->path, &st);
     if (close(f->fd) < 0)
         write_failed(f, -errno);
+    free(f->path);
+    f->path = path;
     f->fd = fd;
     f->dirty = true;
     f->line_end = 0;
+    f->pieces = 0;
+    f->hashed = f->sha ? 0 : -1;
+    f->files++;
+    if (f->sha)
+        av_sha_init(f->sha, 256);
     /* The entry in the folder, too, has to survive a power cut. */
-    folder = open(f->disk->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-        fsync(folder);
-        close(folder);
-    }
+    busy(d);
+    tf_folder_sync(d->folder_fd);
+    answered(d);
 }
 
 static bool take_one(struct tf_disk_file *f)
@@ -293,9 +432,65 @@ static void sync_all(struct tf_disk *d)
         if (!f->dirty || !d->sync)
             continue;
         f->dirty = false;
+        busy(d);
         if (fdatasync(f->fd) < 0 && errno != EINVAL && errno != EROFS && !atomic_load(&d->broken))
             write_failed(f, -errno);
+        answered(d);
     }
+}
+
+/* What is lost already is said; what can still be written is. */
+static void damaged(struct tf_disk *d, int code, const char *path)
+{
+    if (atomic_load(&d->damage_result))
+        return;
+    pthread_mutex_lock(&d->lock);
+    if (path)
+        tf_fail(&d->damage, code, "%s/%s %s while it was recorded; the other files go on", d->folder, path,
+                code == -ENOENT || code == -ESTALE ? tf_folder_problem(code) : "cannot be looked at");
+    else
+        tf_fail(&d->damage, code, "%s: the folder %s while it was recorded into", d->folder,
+                tf_folder_problem(code));
+    atomic_store(&d->damage_result, code);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* A file of ours that went away is lost from the moment on that nobody noticed: each is looked at every
+ * second. */
+static void look_at_files(struct tf_disk *d)
+{
+    int count = atomic_load(&d->count), r;
+    size_t n;
+
+    if (!d->sync || atomic_load(&d->damage_result))
+        return;
+    busy(d);
+    for (int i = 0; i < count; i++) {
+        r = tf_folder_check(d->folder_fd, d->files[i].path, d->files[i].fd);
+        if (r < 0)
+            damaged(d, r, d->files[i].path);
+    }
+    r = tf_path_check(d->folder, d->folder_fd);
+    if (r < 0)
+        damaged(d, r, NULL);
+    pthread_mutex_lock(&d->lock);
+    n = d->finished_count;
+    pthread_mutex_unlock(&d->lock);
+    for (size_t i = 0; i < n && i < LOOKS_MAX; i++) {
+        struct finished f;
+        struct stat st;
+
+        /* The list only grows, but may move. */
+        pthread_mutex_lock(&d->lock);
+        f = d->finished[d->finished_at++ % n];
+        pthread_mutex_unlock(&d->lock);
+        r = fstatat(d->folder_fd, f.path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
+            : st.st_dev != f.dev || st.st_ino != f.ino                  ? -ESTALE
+                                                                        : 0;
+        if (r < 0)
+            damaged(d, r, f.path);
+    }
+    answered(d);
 }
 
 static void check_space(struct tf_disk *d)
@@ -303,8 +498,18 @@ static void check_space(struct tf_disk *d)
     struct tf_error err;
     struct statvfs fs;
 
-    if (!d->free_min || atomic_load(&d->result) || statvfs(d->folder, &fs) < 0 ||
-        (uint64_t)fs.f_bavail * fs.f_frsize >= d->free_min)
+    busy(d);
+    if (fstatvfs(d->folder_fd, &fs) < 0) {
+        int r = -errno;
+
+        answered(d);
+        atomic_store(&d->free_bytes, UINT64_MAX);
+        damaged(d, r, NULL);
+        return;
+    }
+    answered(d);
+    atomic_store(&d->free_bytes, (uint64_t)fs.f_bavail * fs.f_frsize);
+    if (!d->free_min || atomic_load(&d->result) || (uint64_t)fs.f_bavail * fs.f_frsize >= d->free_min)
         return;
     tf_fail(&err, -ENOSPC, "%s: less than %.0f MiB are free (free-space-min); the recording ends here",
             d->folder, (double)d->free_min / (1 << 20));
@@ -314,7 +519,7 @@ static void check_space(struct tf_disk *d)
 static void *disk_main(void *arg)
 {
     struct tf_disk *d = arg;
-    uint64_t synced = tf_now_ns();
+    uint64_t synced = tf_now_ns(), looked = synced;
     bool stopping;
 
     pthread_setname_np(pthread_self(), "tf-disk");
@@ -338,19 +543,24 @@ static void *disk_main(void *arg)
             check_space(d);
             synced = tf_now_ns();
         }
+        if (tf_now_ns() - looked >= LOOK_NS) {
+            look_at_files(d);
+            looked = tf_now_ns();
+        }
     } while (!stopping);
     while (take_all(d))
         ;
     sync_all(d);
+    look_at_files(d);
     return NULL;
 }
 
 /* --- create and close --- */
 
-int tf_disk_create(const char *folder, uint64_t free_min, bool sync, struct tf_disk **ret,
-                   struct tf_error *err)
+int tf_disk_create(const struct tf_disk_options *o, struct tf_disk **ret, struct tf_error *err)
 {
     struct tf_disk *d = calloc(1, sizeof(*d));
+    const char *folder = o->folder;
     sigset_t all, before;
     int r;
 
@@ -358,9 +568,17 @@ int tf_disk_create(const char *folder, uint64_t free_min, bool sync, struct tf_d
         return tf_fail(err, -ENOMEM, "%s: out of memory", folder);
     pthread_mutex_init(&d->lock, NULL);
     sem_init(&d->wake, 0, 0);
-    d->free_min = free_min;
-    d->sync = sync;
+    d->free_min = o->free_min;
+    d->sync = o->sync;
+    d->manifest = o->manifest;
+    atomic_store(&d->free_bytes, UINT64_MAX);
     d->folder = strdup(folder);
+    d->folder_fd = o->folder_fd > 0 ? fcntl(o->folder_fd, F_DUPFD_CLOEXEC, 3) : tf_folder_open(folder);
+    if (d->folder_fd < 0) {
+        r = o->folder_fd > 0 ? -errno : d->folder_fd;
+        tf_fail(err, r, "%s: %s", folder, strerror(-r));
+        goto fail;
+    }
     if (!d->folder) {
         r = tf_fail(err, -ENOMEM, "%s: out of memory", folder);
         goto fail;
@@ -369,7 +587,7 @@ int tf_disk_create(const char *folder, uint64_t free_min, bool sync, struct tf_d
     r = tf_disk_error(d, NULL);
     if (r < 0) {
         tf_fail(err, r, "%s: less than %.0f MiB are free (free-space-min): make room before recording",
-                folder, (double)free_min / (1 << 20));
+                folder, (double)o->free_min / (1 << 20));
         goto fail;
     }
     sigfillset(&all);
@@ -389,32 +607,54 @@ fail:
     return r;
 }
 
+int tf_disk_finish(struct tf_disk *d, struct tf_error *err)
+{
+    int r, count = atomic_load(&d->count);
+
+    if (d->thread_runs) {
+        atomic_store(&d->stopping, true);
+        sem_post(&d->wake);
+        pthread_join(d->thread, NULL);
+        d->thread_runs = false;
+    }
+    for (int i = 0; i < count && !d->closed; i++) {
+        struct tf_disk_file *f = &d->files[i];
+
+        /* Half a line would spoil the table for every reader. */
+        if (f->lines && atomic_load(&d->broken) && ftruncate(f->fd, (off_t)f->line_end) < 0)
+            write_failed(f, -errno);
+        file_is_final(f);
+        if (close(f->fd) < 0)
+            write_failed(f, -errno);
+        f->fd = -1;
+    }
+    d->closed = true;
+    r = tf_disk_error(d, err);
+    return r < 0 ? r : tf_disk_damage(d, err);
+}
+
 int tf_disk_close(struct tf_disk *d, struct tf_error *err)
 {
     int r, count;
 
     if (!d)
         return 0;
-    if (d->thread_runs) {
-        atomic_store(&d->stopping, true);
-        sem_post(&d->wake);
-        pthread_join(d->thread, NULL);
-    }
+    r = tf_disk_finish(d, err);
     count = atomic_load(&d->count);
     for (int i = 0; i < count; i++) {
         struct tf_disk_file *f = &d->files[i];
 
-        /* Half a line would spoil the table for every reader. */
-        if (f->lines && atomic_load(&d->broken) && ftruncate(f->fd, (off_t)f->line_end) < 0)
-            write_failed(f, -errno);
-        if (close(f->fd) < 0)
-            write_failed(f, -errno);
         pthread_cond_destroy(&f->room);
         pthread_mutex_destroy(&f->lock);
+        av_free(f->sha);
         free(f->queue);
         free(f->path);
     }
-    r = tf_disk_error(d, err);
+    for (size_t i = 0; i < d->finished_count; i++)
+        free(d->finished[i].path);
+    free(d->finished);
+    if (d->folder_fd >= 0)
+        close(d->folder_fd);
     sem_destroy(&d->wake);
     pthread_mutex_destroy(&d->lock);
     free(d->folder);
@@ -422,25 +662,39 @@ int tf_disk_close(struct tf_disk *d, struct tf_error *err)
     return r;
 }
 
-int tf_disk_open(struct tf_disk *d, const char *path, size_t queue, bool lines, struct tf_disk_file **ret,
-                 struct tf_error *err)
+static int fail_open(int r, const char *path, struct tf_error *err)
+{
+    if (r == -ELOOP)
+        return tf_fail(
+            err, r, "%s: a symbolic link is in its way, and links inside a data set are not followed", path);
+    return tf_fail(err, r, "%s: %s", path, r == -EEXIST ? "exists and is not overwritten" : strerror(-r));
+}
+
+int tf_disk_open(struct tf_disk *d, const char *path, size_t queue, bool lines, bool digest,
+                 struct tf_disk_file **ret, struct tf_error *err)
 {
     int count = atomic_load(&d->count), r;
     struct tf_disk_file *f = &d->files[count];
+    char beside[NAME_BYTES];
 
     if (count == FILES_MAX)
         return tf_fail(err, -ENOSPC, "%s: too many files in one recording", path);
-    *f = (struct tf_disk_file){.disk = d, .lines = lines, .capacity = queue};
-    f->path = strdup(path);
+    *f = (struct tf_disk_file){.disk = d, .lines = lines, .capacity = queue, .hashed = -1, .files = 1};
+    f->path = strdup(relative(d, path, beside));
     f->queue = malloc(queue);
-    if (!f->path || !f->queue) {
+    if (digest && d->manifest)
+        f->sha = av_sha_alloc();
+    if (!f->path || !f->queue || (digest && d->manifest && !f->sha)) {
         r = tf_fail(err, -ENOMEM, "%s: out of memory", path);
         goto fail;
     }
-    f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (f->sha) {
+        av_sha_init(f->sha, 256);
+        f->hashed = 0;
+    }
+    f->fd = tf_folder_file(d->folder_fd, f->path, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (f->fd < 0) {
-        r = -errno;
-        tf_fail(err, r, "%s: %s", path, r == -EEXIST ? "exists and is not overwritten" : strerror(-r));
+        r = fail_open(f->fd, path, err);
         goto fail;
     }
     pthread_mutex_init(&f->lock, NULL);
@@ -450,7 +704,58 @@ int tf_disk_open(struct tf_disk *d, const char *path, size_t queue, bool lines, 
     return 0;
 
 fail:
+    av_free(f->sha);
     free(f->path);
     free(f->queue);
     return r;
+}
+
+int tf_disk_put(struct tf_disk *d, const char *path, const void *data, size_t size, bool replace,
+                struct tf_error *err)
+{
+    char beside[NAME_BYTES];
+    const char *name = relative(d, path, beside);
+    struct stat st;
+    int r = replace ? tf_folder_put(d->folder_fd, d->folder, name, data, size, err)
+                    : tf_folder_put_new(d->folder_fd, d->folder, name, data, size, err);
+
+    if (r == -EEXIST)
+        return fail_open(r, path, err);
+    if (r < 0 || fstatat(d->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return r;
+    if (d->sync && !d->closed)
+        look_after(d, name, &st);
+    if (d->manifest) {
+        uint8_t digest[TF_SHA256_BYTES];
+        struct AVSHA *sha = av_sha_alloc();
+
+        if (sha) {
+            av_sha_init(sha, 256);
+            av_sha_update(sha, data, size);
+            av_sha_final(sha, digest);
+        }
+        tf_manifest_add(d->manifest, name, &st, sha ? digest : NULL);
+        av_free(sha);
+    }
+    return 0;
+}
+
+int tf_disk_make_folder(struct tf_disk *d, const char *path, struct tf_error *err)
+{
+    char beside[NAME_BYTES];
+    int fd = -1, r = tf_folder_make(d->folder_fd, relative(d, path, beside), d->folder, &fd, err);
+
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+struct tf_disk_written tf_disk_written(const struct tf_disk_file *f)
+{
+    return (struct tf_disk_written){.files = f->files, .pieces = f->pieces};
+}
+
+int tf_disk_read(const struct tf_disk_file *f)
+{
+    return tf_folder_file(f->disk->folder_fd, f->path, O_RDONLY, 0);
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "publish/recording_text.h"
@@ -139,7 +138,8 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
         json_object_set_new(d, "BlackBody", black_body(&o->analysis));
     if (o->tables)
         set_number(d, "PhysioSamplingFrequency", decimal(o->physio_rate));
-    json_object_set_new(d, "Complete", json_boolean(f != NULL));
+    set_text(d, "Manifest", o->manifest_name);
+    json_object_set_new(d, "Complete", json_boolean(f && !f->error));
     if (!f)
         return d;
     if (f->frames)
@@ -148,6 +148,8 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
     if (seconds > 0)
         set_number(d, "VideoFrameRate", (double)(f->frames - 1) / seconds);
     set_integer(d, "VideoFrameCount", f->frames);
+    if (f->accepted != f->frames)
+        set_integer(d, "AcceptedFrameCount", f->accepted);
     set_integer(d, "RefusedFrameCount", f->refused);
     set_integer(d, "RowCount", f->rows);
     set_integer(d, "LostRowCount", f->rows_lost);
@@ -157,8 +159,17 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
     if (o->segment_ns || o->segment_bytes)
         json_object_set_new(d, "Segments", segments(o, f));
     if (o->annotated) {
+        json_t *places = json_object();
+        uint64_t lost = 0;
+
+        for (int i = 0; i < TF_PICTURE_PLACES; i++) {
+            set_integer(places, tf_picture_place_label((enum tf_picture_place)i), f->pictures_lost[i]);
+            lost += f->pictures_lost[i];
+        }
         set_integer(d, "AnnotatedPictureCount", f->annotated);
-        set_integer(d, "AnnotatedPicturesLost", f->annotated_lost);
+        set_integer(d, "AnnotatedPicturesLost", lost);
+        json_object_set_new(d, "AnnotatedPicturesLostBy", places);
+        set_integer(d, "AnnotatedPicturesLeftOut", f->pictures_left_out);
         if (f->annotated_first_ns)
             set_number(d, "AnnotatedStartTime",
                        (double)(int64_t)(f->annotated_first_ns - o->t_start_ns) / 1e9);
@@ -168,32 +179,22 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
 }
 
 int tf_recording_describe(const struct tf_recording_options *o, const char *codec,
-                          const struct tf_recording_facts *facts, const char *stem, struct tf_error *err)
+                          const struct tf_recording_facts *facts, const char *stem, struct tf_disk *disk,
+                          struct tf_error *err)
 {
-    char path[PATH_BYTES + 16], fresh[PATH_BYTES + 32];
     json_t *d = description(o, codec, facts);
-    FILE *file = NULL;
-    int result = 0;
+    char *text = d ? json_dumps(d, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL, *line;
+    char path[PATH_BYTES + 16];
+    int r;
 
     snprintf(path, sizeof(path), "%s_video.json", stem);
-    snprintf(fresh, sizeof(fresh), "%s_video.json.part", stem);
-    errno = ENOMEM;
-    if (!d || (!facts && access(path, F_OK) == 0)) {
-        result = d ? -EEXIST : -ENOMEM;
-    } else {
-        file = fopen(fresh, "wxe");
-        if (!file || json_dumpf(d, file, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) < 0 ||
-            fputc('\n', file) == EOF || fflush(file) == EOF || fsync(fileno(file)) < 0)
-            result = errno ? -errno : -EIO;
-    }
-    if (file && fclose(file) == EOF && result == 0)
-        result = -errno;
-    if (result == 0 && rename(fresh, path) < 0)
-        result = -errno;
-    if (result < 0 && file)
-        unlink(fresh);
     json_decref(d);
-    if (result < 0)
-        tf_fail(err, result, "%s: cannot be written: %s", path, strerror(-result));
-    return result;
+    if (!text || asprintf(&line, "%s\n", text) < 0) {
+        free(text);
+        return tf_fail(err, -ENOMEM, "%s: out of memory", path);
+    }
+    r = tf_disk_put(disk, path, line, strlen(line), facts != NULL, err);
+    free(text);
+    free(line);
+    return r;
 }

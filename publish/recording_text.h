@@ -3,6 +3,7 @@
 #define TF_PUBLISH_RECORDING_TEXT_H
 
 #include "publish/recording.h"
+#include "publish/recording_disk.h"
 
 struct tf_recording_segment {
     uint64_t first_frame, frames;
@@ -11,7 +12,9 @@ struct tf_recording_segment {
 
 /* What is known at the end. */
 struct tf_recording_facts {
-    uint64_t frames, refused, rows, rows_lost, stamps_back, annotated, annotated_lost;
+    uint64_t frames, refused, rows, rows_lost, stamps_back, annotated;
+    uint64_t pictures_lost[TF_PICTURE_PLACES], pictures_left_out;
+    uint64_t accepted; /* frames; more than `frames` when the disk has failed */
     uint64_t t_first_ns, t_last_ns, annotated_first_ns;
     uint32_t first_face_id; /* 0: nothing was analysed */
     const struct tf_recording_segment *segments;
@@ -24,6 +27,7 @@ struct tf_recording_facts {
  * whole. `facts` NULL: at the beginning; -EEXIST when there is one.
  */
 int tf_recording_describe(const struct tf_recording_options *options, const char *codec,
-                          const struct tf_recording_facts *facts, const char *path, struct tf_error *err);
+                          const struct tf_recording_facts *facts, const char *path, struct tf_disk *disk,
+                          struct tf_error *err);
 
 #endif

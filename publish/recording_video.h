@@ -18,6 +18,8 @@ int tf_raw_video_write(struct tf_raw_video *video, struct tf_frame *frame, uint6
                        struct tf_error *err);
 /* Writes the container's end. */
 int tf_raw_video_finish(struct tf_raw_video *video, struct tf_error *err);
+/* Frames that are whole in a file that may have no end, from an element on (0: from its beginning). */
+int tf_raw_video_count(int fd, uint64_t from, uint64_t *ret);
 /* Accepts NULL. */
 void tf_raw_video_destroy(struct tf_raw_video *video);
 

@@ -13,11 +13,15 @@
 
 #include "base/clock.h"
 #include "publish/folder.h"
+#include "publish/manifest.h"
 #include "publish/session.h"
+#include "publish/session_log.h"
 #include "publish/text_out.h"
 
 #define PATH_BYTES 4096
 #define RUNS_MAX 9999
+/* Video and the rest are not yet in a released BIDS: the validator is told to pass over them. */
+#define IGNORED "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n*_manifest.*\n"
 #define PARTICIPANTS_MAX (4u << 20) /* bytes of participants.tsv */
 
 struct tf_session {
@@ -26,10 +30,9 @@ struct tf_session {
     unsigned run;
     int events, clock;
     uint64_t t_start_ns;
-    int64_t offset_ns; /* of the newest row of the clock */
-    bool has_offset;
-    int result;
-    struct tf_error error;
+    struct tf_session_log *log;
+    struct tf_manifest *manifest;
+    char manifest_name[4 * TF_LABEL_MAX + 96];
 };
 
 static int check_label(const char *what, const char *label, struct tf_error *err)
@@ -208,9 +211,8 @@ static int describe_dataset(int root, const char *directory, struct tf_error *er
             "frame in *_frames.csv\nand *_frames.ndjson, marks in *_events.tsv; the manual's page on "
             "recordings explains them.\n",
             err);
-    /* Video is not yet in a released BIDS: the validator is told to pass over it. */
     if (r == 0)
-        r = make_file(root, directory, ".bidsignore", "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n", err);
+        r = make_file(root, directory, ".bidsignore", IGNORED, err);
     return r;
 }
 
@@ -307,7 +309,6 @@ static int open_clock(struct tf_session *s, struct tf_error *err)
 {
     static const char header[] = "onset\tt_mono_ns\tt_utc\toffset_ns\tstep_ns\n";
     char name[sizeof(s->stem) + 16];
-    int64_t step;
     int r;
 
     snprintf(name, sizeof(name), "%s_clock.tsv", s->stem);
@@ -327,7 +328,37 @@ static int open_clock(struct tf_session *s, struct tf_error *err)
         "  \"step_ns\": {\"Description\": \"The offset less that of the row before: how far UTC was moved\", "
         "\"Units\": \"ns\"}\n}\n",
         err);
-    return r < 0 ? r : tf_session_clock(s, &step, err);
+    return r;
+}
+
+static int open_log(struct tf_session *s, struct tf_error *err)
+{
+    const struct tf_session_log_options o = {.folder = s->beh,
+                                             .shown = s->folder,
+                                             .stem = s->stem,
+                                             .events = s->events,
+                                             .clock = s->clock,
+                                             .t_start_ns = s->t_start_ns};
+
+    return tf_session_log_create(&o, &s->log, err);
+}
+
+/* Texts that are written once, at the beginning. */
+static int open_manifest(struct tf_session *s, struct tf_sealer *sealer, struct tf_error *err)
+{
+    static const char *const endings[] = {"events.json", "clock.json"};
+    char name[sizeof(s->stem) + 16];
+    int r;
+
+    if (!sealer)
+        return 0;
+    snprintf(s->manifest_name, sizeof(s->manifest_name), "%s" TF_MANIFEST_ENDING, s->stem);
+    r = tf_manifest_create(sealer, s->beh, s->folder, s->stem, &s->manifest, err);
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && r == 0; i++) {
+        snprintf(name, sizeof(name), "%s_%s", s->stem, endings[i]);
+        tf_manifest_add(s->manifest, name, NULL, NULL);
+    }
+    return r;
 }
 
 static int join(char path[PATH_BYTES], const char *a, const char *b, const char *c, struct tf_error *err)
@@ -406,6 +437,10 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
         r = describe_events(s, o, err);
     if (r == 0)
         r = open_clock(s, err);
+    if (r == 0)
+        r = open_log(s, err);
+    if (r == 0)
+        r = open_manifest(s, o->sealer, err);
     if (r < 0)
         goto fail;
     tf_folder_sync(s->beh);
@@ -414,29 +449,45 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
     return 0;
 
 fail:
-    tf_session_close(s, NULL);
+    tf_session_close(s, 0, NULL, NULL);
     return r;
 }
 
-int tf_session_close(struct tf_session *s, struct tf_error *err)
+/* Its file is final. */
+static void seal(struct tf_session *s, const char *ending, int fd)
 {
-    int r;
+    char name[sizeof(s->stem) + 16];
+    struct stat st;
+
+    snprintf(name, sizeof(name), "%s_%s", s->stem, ending);
+    if (s->manifest && fstat(fd, &st) == 0)
+        tf_manifest_add(s->manifest, name, &st, NULL);
+}
+
+int tf_session_close(struct tf_session *s, uint64_t wait_ns, bool *sealing, struct tf_error *err)
+{
+    struct tf_error of_manifest = {0};
+    int r, manifest;
 
     if (!s)
         return 0;
-    r = s->result;
-    if (r < 0 && err)
-        *err = s->error;
+    r = tf_session_log_close(s->log, err);
     if (s->events >= 0) {
         fdatasync(s->events);
+        seal(s, "events.tsv", s->events);
         close(s->events);
     }
     if (s->clock >= 0) {
-        int64_t step;
-
-        tf_session_clock(s, &step, NULL);
-        fdatasync(s->clock);
+        seal(s, "clock.tsv", s->clock);
         close(s->clock);
+    }
+    manifest = tf_manifest_close(s->manifest, wait_ns, &of_manifest);
+    if (sealing)
+        *sealing = manifest == -EAGAIN;
+    if (r == 0 && manifest < 0 && manifest != -EAGAIN) {
+        r = manifest;
+        if (err)
+            *err = of_manifest;
     }
     /* Also the recordings' entries that were made since. */
     tf_folder_sync(s->beh);
@@ -446,6 +497,26 @@ int tf_session_close(struct tf_session *s, struct tf_error *err)
         close(s->root);
     free(s);
     return r;
+}
+
+void tf_session_state(struct tf_session *s, struct tf_session_state *ret)
+{
+    tf_session_log_state(s->log, ret);
+}
+
+int tf_session_folder_fd(const struct tf_session *s)
+{
+    return s->beh;
+}
+
+struct tf_manifest *tf_session_manifest(struct tf_session *s)
+{
+    return s->manifest;
+}
+
+const char *tf_session_manifest_name(const struct tf_session *s)
+{
+    return s->manifest ? s->manifest_name : NULL;
 }
 
 const char *tf_session_folder(const struct tf_session *s)
@@ -476,30 +547,6 @@ int tf_session_camera_stem(const struct tf_session *s, const char *camera, char 
     return 0;
 }
 
-int tf_session_clock(struct tf_session *s, int64_t *step_ns, struct tf_error *err)
-{
-    int64_t offset = tf_utc_offset_ns(), step = s->has_offset ? offset - s->offset_ns : 0;
-    uint64_t now = tf_now_ns(), onset = now > s->t_start_ns ? now - s->t_start_ns : 0;
-    char row[256], utc[TF_UTC_TEXT];
-    struct stat before;
-    int n, r;
-
-    tf_utc_format((int64_t)now + offset, utc);
-    n = snprintf(row, sizeof(row), "%llu.%06llu\t%llu\t%s\t%lld\t%lld\n",
-                 (unsigned long long)(onset / 1000000000), (unsigned long long)(onset % 1000000000 / 1000),
-                 (unsigned long long)now, utc, (long long)offset, (long long)step);
-    r = fstat(s->clock, &before) < 0 ? -errno : tf_write_all(s->clock, row, (size_t)n);
-    /* Half a row would spoil the table. */
-    if (r < 0 && ftruncate(s->clock, before.st_size) < 0)
-        r = -errno;
-    if (r < 0)
-        return tf_fail(err, r, "%s_clock.tsv: cannot be written: %s", s->stem, strerror(-r));
-    s->offset_ns = offset;
-    s->has_offset = true;
-    *step_ns = step;
-    return 0;
-}
-
 /* As RFC 4180 and BIDS have it: in quotes where there is a quote or a blank at an end, quotes inside doubled.
  * Readers take an unquoted one at a cell's beginning, R anywhere in it, for the begin of such a cell. */
 static void put_cell(struct tf_out *o, const char *text)
@@ -522,7 +569,6 @@ int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *o
     struct tf_out out = {.at = row, .end = row + sizeof(row)};
     int64_t onset = (int64_t)(mark->t_mono_ns - s->t_start_ns);
     uint64_t size = onset < 0 ? (uint64_t)-onset : (uint64_t)onset;
-    struct stat before;
     int r;
 
     if (!*mark->text)
@@ -545,24 +591,9 @@ int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *o
     tf_out_literal(&out, "\n");
     if (out.full)
         return tf_fail(err, -EINVAL, "the mark is too long");
-    if (fstat(s->events, &before) < 0)
-        return tf_fail(err, -errno, "%s_events.tsv: %s", s->stem, strerror(errno));
-    r = tf_write_all(s->events, row, (size_t)(out.at - row));
-    if (r < 0) {
-        /* Half a row would spoil the table. */
-        if (ftruncate(s->events, before.st_size) < 0)
-            r = -errno;
-    } else if (fdatasync(s->events) < 0) {
-        r = -errno;
-    }
-    if (r < 0) {
-        r = tf_fail(err, r, "%s_events.tsv: cannot be written: %s", s->stem, strerror(-r));
-        if (!s->result && err) {
-            s->result = r;
-            s->error = *err;
-        }
-        return r;
-    }
-    *onset_ns = onset;
-    return 0;
+    r = tf_session_log_mark(s->log, row, (size_t)(out.at - row), err);
+    /* It counts as made when it is only late. */
+    if (r == 0)
+        *onset_ns = onset;
+    return r;
 }

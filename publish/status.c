@@ -21,3 +21,29 @@ void tf_status_add_latency(struct tf_status *status, uint32_t latency_us)
     status->latency_count++;
     status->latency_us = latency_us;
 }
+
+static const struct {
+    const char *name, *label;
+} picture_places[TF_PICTURE_PLACES] = {
+    {"not_analysed", "NotAnalysed"}, {"queue", "Queue"}, {"encoder", "Encoder"},
+    {"size", "SizeChange"},          {"disk", "Disk"},   {"other", "Other"},
+};
+
+const char *tf_picture_place_name(enum tf_picture_place place)
+{
+    return picture_places[place].name;
+}
+
+const char *tf_picture_place_label(enum tf_picture_place place)
+{
+    return picture_places[place].label;
+}
+
+uint64_t tf_recording_pictures_lost(const struct tf_recording_status *s)
+{
+    uint64_t lost = 0;
+
+    for (int i = 0; i < TF_PICTURE_PLACES; i++)
+        lost += s->pictures_lost[i];
+    return lost;
+}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "publish/record.h"
+#include "publish/recording.h"
 
 enum tf_camera_state {
     TF_CAMERA_OPENING,
@@ -22,6 +23,20 @@ const char *tf_camera_state_name(enum tf_camera_state state);
 /* Upper bounds of the latency histogram, microseconds; the last bucket has none. */
 #define TF_LATENCY_BUCKETS 12
 extern const uint32_t tf_latency_bounds_us[TF_LATENCY_BUCKETS - 1];
+
+/* Of all recordings of a camera since the service's start; they only grow. */
+struct tf_recording_totals {
+    uint64_t failed; /* recordings */
+    uint64_t frames, bytes, refused, rows_lost;
+    uint64_t pictures_lost[TF_PICTURE_PLACES];
+};
+struct tf_recording_told {
+    bool recording; /* there is one now: `now` is of it */
+    struct tf_recording_status now;
+    struct tf_recording_totals totals; /* with it */
+};
+
+#define TF_SINKS_TOLD 8
 
 struct tf_status {
     char camera[64];
@@ -64,6 +79,14 @@ struct tf_status {
         int64_t skew_us;        /* of the last record that has a partner */
         char partner[64];
     } pair;
+
+    struct tf_recording_told recording;
+
+    /* Records (of "video": pictures) that a configured file or stream could not take. */
+    struct tf_sink_told {
+        const char *name; /* NULL: none */
+        uint64_t lost;
+    } sinks[TF_SINKS_TOLD];
 
     bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
     uint32_t flags; /* of the last record */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "publish/record_fields.h"
 #include "publish/tables_disk.h"
@@ -44,7 +43,7 @@ static int open_file(struct tf_tables *t, struct tf_disk *disk, const char *path
     char whole[PATH_BYTES + 32];
 
     snprintf(whole, sizeof(whole), "%s%s", path, ending);
-    return tf_disk_open(disk, whole, queue, lines, ret, err);
+    return tf_disk_open(disk, whole, queue, lines, true, ret, err);
 }
 
 static void put(struct tf_disk_file *file, const char *text, int size, bool wait, int *lost)
@@ -286,7 +285,7 @@ static void put_motion(struct tf_tables *t, const struct tf_record *r, bool wait
 
 /* --- create, row, end --- */
 
-static int make_motion_folder(const char *path, struct tf_error *err)
+static int make_motion_folder(struct tf_disk *disk, const char *path, struct tf_error *err)
 {
     char folder[PATH_BYTES];
     char *slash;
@@ -296,9 +295,7 @@ static int make_motion_folder(const char *path, struct tf_error *err)
     if (!slash)
         return 0;
     *slash = '\0';
-    if (mkdir(folder, 0755) == 0 || errno == EEXIST)
-        return 0;
-    return tf_fail(err, -errno, "%s: cannot be made: %s", folder, strerror(errno));
+    return tf_disk_make_folder(disk, folder, err);
 }
 
 static int open_derived(struct tf_tables *t, const char *path, struct tf_disk *disk, struct tf_error *err)
@@ -314,7 +311,7 @@ static int open_derived(struct tf_tables *t, const char *path, struct tf_disk *d
         return tf_fail(err, r, "%s: the path is too long", o->folder);
     snprintf(paths.signals, sizeof(paths.signals), "%.*s_signals", PATH_BYTES - 16, path);
     snprintf(paths.physio, sizeof(paths.physio), "%.*s_physio", PATH_BYTES - 16, path);
-    r = make_motion_folder(paths.motion, err);
+    r = make_motion_folder(disk, paths.motion, err);
     if (r == 0)
         r = open_file(t, disk, paths.signals, ".tsv", DERIVED_QUEUE, true, &t->signals, err);
     if (r == 0)
@@ -324,7 +321,7 @@ static int open_derived(struct tf_tables *t, const char *path, struct tf_disk *d
     if (r == 0)
         r = tf_physio_create(o, t->physio_file, &t->physio, err);
     if (r == 0)
-        r = tf_tables_describe(o, &paths, err);
+        r = tf_tables_describe(o, &paths, disk, err);
     if (r < 0)
         return r;
     r = put_signals_head(t);
@@ -395,6 +392,13 @@ void tf_tables_end(struct tf_tables *t, bool wait)
     t->ended = true;
 }
 
+uint64_t tf_tables_written(const struct tf_tables *t)
+{
+    uint64_t pieces = tf_disk_written(t->csv).pieces;
+
+    return pieces ? pieces - 1 : 0; /* the head */
+}
+
 void tf_tables_destroy(struct tf_tables *t)
 {
     if (!t)
@@ -445,7 +449,7 @@ int tf_sink_tables(const struct tf_tables_options *options, struct tf_sink *ret,
 
     if (!s)
         return tf_fail(err, -ENOMEM, "%s: out of memory", options->stem);
-    r = tf_disk_create(options->folder, 0, false, &s->disk, err);
+    r = tf_disk_create(&(struct tf_disk_options){.folder = options->folder}, &s->disk, err);
     if (r == 0)
         r = tf_tables_create(options, s->disk, &s->tables, err);
     if (r < 0) {

@@ -14,6 +14,8 @@ int tf_tables_create(const struct tf_tables_options *options, struct tf_disk *di
 int tf_tables_row(struct tf_tables *tables, const struct tf_record *record, bool wait);
 /* What is still open is written; before the disk is closed. */
 void tf_tables_end(struct tf_tables *tables, bool wait);
+/* Rows of the frames' table that are on the disk; after tf_disk_finish. */
+uint64_t tf_tables_written(const struct tf_tables *tables);
 /* Accepts NULL. */
 void tf_tables_destroy(struct tf_tables *tables);
 
@@ -35,6 +37,6 @@ struct tf_tables_paths {
 };
 /* Descriptions beside the tables. */
 int tf_tables_describe(const struct tf_tables_options *options, const struct tf_tables_paths *paths,
-                       struct tf_error *err);
+                       struct tf_disk *disk, struct tf_error *err);
 
 #endif

@@ -1,27 +1,29 @@
 /* What the tables beside a recording mean, for readers and for BIDS' validator. */
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "publish/tables_disk.h"
 
 /* A new file; nothing that exists is replaced. Takes the object over. */
-static int write_json(const char *path, json_t *object, struct tf_error *err)
+static int write_json(struct tf_disk *disk, const char *path, json_t *object, struct tf_error *err)
 {
+    char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL, *line;
     char whole[4096 + 16];
-    FILE *file;
-    int r = 0;
+    int r;
 
     snprintf(whole, sizeof(whole), "%s.json", path);
-    errno = ENOMEM;
-    file = object ? fopen(whole, "wxe") : NULL;
-    if (!file || json_dumpf(object, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ||
-        fputc('\n', file) == EOF || fflush(file) == EOF)
-        r = errno ? -errno : -EIO;
-    if (file && fclose(file) == EOF && r == 0)
-        r = -errno;
     json_decref(object);
-    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", whole, strerror(-r)) : 0;
+    if (!text || asprintf(&line, "%s\n", text) < 0) {
+        free(text);
+        return tf_fail(err, -ENOMEM, "%s: out of memory", whole);
+    }
+    r = tf_disk_put(disk, whole, line, strlen(line), false, err);
+    free(text);
+    free(line);
+    return r;
 }
 
 static json_t *column(const char *description, const char *units)
@@ -148,16 +150,16 @@ static json_t *motion(const struct tf_tables_options *o)
     return d;
 }
 
-static int write_channels(const char *path, struct tf_error *err)
+static int write_channels(struct tf_disk *disk, const char *path, struct tf_error *err)
 {
-    char whole[4096 + 16];
-    FILE *file;
-    int r = 0;
+    char whole[4096 + 16], *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    int r;
 
     snprintf(whole, sizeof(whole), "%s.tsv", path);
-    file = fopen(whole, "wxe");
     if (!file)
-        return tf_fail(err, -errno, "%s: cannot be made: %s", whole, strerror(errno));
+        return tf_fail(err, -ENOMEM, "%s: out of memory", whole);
     fputs("name\tcomponent\ttype\ttracked_point\tunits\treference_frame\n"
           "latency\tn/a\tLATENCY\tn/a\ts\tn/a\n",
           file);
@@ -167,11 +169,10 @@ static int write_channels(const char *path, struct tf_error *err)
                 "p%d_y\ty\tPOS\tp%d\tpx\timage\n"
                 "p%d_confidence\tn/a\tMISC\tp%d\tn/a\tn/a\n",
                 i, i, i, i, i, i);
-    if (fflush(file) == EOF || ferror(file))
-        r = -errno;
-    if (fclose(file) == EOF && r == 0)
-        r = -errno;
-    return r < 0 ? tf_fail(err, r, "%s: cannot be written: %s", whole, strerror(-r)) : 0;
+    r = fclose(file) == 0 ? tf_disk_put(disk, whole, text, size, false, err)
+                          : tf_fail(err, -ENOMEM, "%s: out of memory", whole);
+    free(text);
+    return r;
 }
 
 static json_t *channels(void)
@@ -186,17 +187,17 @@ static json_t *channels(void)
 }
 
 int tf_tables_describe(const struct tf_tables_options *o, const struct tf_tables_paths *paths,
-                       struct tf_error *err)
+                       struct tf_disk *disk, struct tf_error *err)
 {
-    int r = write_json(paths->signals, signals(o), err);
+    int r = write_json(disk, paths->signals, signals(o), err);
 
     if (r == 0)
-        r = write_json(paths->physio, physio(o), err);
+        r = write_json(disk, paths->physio, physio(o), err);
     if (r == 0)
-        r = write_json(paths->motion, motion(o), err);
+        r = write_json(disk, paths->motion, motion(o), err);
     if (r == 0)
-        r = write_channels(paths->channels, err);
+        r = write_channels(disk, paths->channels, err);
     if (r == 0)
-        r = write_json(paths->channels, channels(), err);
+        r = write_json(disk, paths->channels, channels(), err);
     return r;
 }

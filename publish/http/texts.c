@@ -63,6 +63,54 @@ static void state_pair(FILE *f, const struct tf_pair_status *pair)
         fputs("null},", f);
 }
 
+/* The recording of a camera; null: it is not recorded. */
+static void state_recording(FILE *f, const struct tf_recording_told *told)
+{
+    const struct tf_recording_status *r = &told->now;
+
+    if (!told->recording) {
+        fputs("null", f);
+        return;
+    }
+    fprintf(f, "{\"state\":\"%s\",\"error\":", r->failed ? "failed" : "recording");
+    if (r->failed)
+        put_text(f, r->error.text);
+    else
+        fputs("null", f);
+    fputc(',', f);
+    MEMBER_UINT("frames", r->frames);
+    MEMBER_UINT("refused", r->refused);
+    MEMBER_UINT("rows", r->rows);
+    MEMBER_UINT("rows_lost", r->rows_lost);
+    MEMBER_UINT("bytes", r->bytes);
+    MEMBER_UINT("annotated", r->annotated);
+    fputs("\"annotated_lost\":{", f);
+    for (int i = 0; i < TF_PICTURE_PLACES; i++)
+        fprintf(f, "%s\"%s\":%" PRIu64, i ? "," : "", tf_picture_place_name((enum tf_picture_place)i),
+                r->pictures_lost[i]);
+    fputs("},", f);
+    MEMBER_UINT("annotated_left_out", r->pictures_left_out);
+    if (r->free_bytes == UINT64_MAX)
+        fputs("\"free_bytes\":null,", f);
+    else
+        MEMBER_UINT("free_bytes", r->free_bytes);
+    fputs("\"stalled_s\":", f);
+    put_real(f, (double)r->stalled_ns * 1e-9, 1, "null");
+    fputc('}', f);
+}
+
+/* What files and streams of the configuration could not take. */
+static void state_sinks(FILE *f, const struct tf_status *c)
+{
+    fputc('{', f);
+    for (int i = 0; i < TF_SINKS_TOLD && c->sinks[i].name; i++) {
+        fputs(i ? "," : "", f);
+        put_text(f, c->sinks[i].name);
+        fprintf(f, ":%" PRIu64, c->sinks[i].lost);
+    }
+    fputc('}', f);
+}
+
 static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
 {
     fputc('{', f);
@@ -121,6 +169,10 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     MEMBER_UINT("last_t_mono_ns", c->last_t_mono_ns);
     fputs("\"age_s\":", f);
     put_real(f, age(c, now_ns), 3, "null");
+    fputs(",\"recording\":", f);
+    state_recording(f, &c->recording);
+    fputs(",\"sinks_lost\":", f);
+    state_sinks(f, c);
     fputc('}', f);
 }
 
@@ -188,6 +240,15 @@ VALUE(rate, c->rate_hz)
 VALUE(drift, c->drift_ppm)
 VALUE(pair_faces, c->pair.paired ? (double)c->pair.visible_faces : NAN)
 VALUE(pair_skew, c->pair.with ? (double)c->pair.skew_us * 1e-6 : NAN)
+VALUE(recording, c->recording.recording && !c->recording.now.ended)
+VALUE(recording_failed, c->recording.recording && c->recording.now.failed)
+VALUE(recordings_failed, c->recording.totals.failed)
+VALUE(recorded_frames, c->recording.totals.frames)
+VALUE(recorded_bytes, c->recording.totals.bytes)
+VALUE(recording_free, c->recording.recording && c->recording.now.free_bytes != UINT64_MAX
+                          ? (double)c->recording.now.free_bytes
+                          : NAN)
+VALUE(recording_stalled, c->recording.recording ? (double)c->recording.now.stalled_ns * 1e-9 : NAN)
 VALUE(shutter, c->state == TF_CAMERA_RUNNING && c->flags & TF_FLAG_FFC)
 
 static const struct metric metrics[] = {
@@ -205,6 +266,18 @@ static const struct metric metrics[] = {
      value_rate},
     {"thermoface_camera_drift_ppm", "How much faster the camera runs than the rate that it states.", GAUGE,
      value_drift},
+    {"thermoface_recording", "1 while the camera is recorded.", GAUGE, value_recording},
+    {"thermoface_recording_failed", "1 from a recording's failure until it is stopped.", GAUGE,
+     value_recording_failed},
+    {"thermoface_recordings_failed_total",
+     "Failures of recordings: the camera's own, and of its session's tables.", COUNTER,
+     value_recordings_failed},
+    {"thermoface_recorded_frames_total", "Frames recorded.", COUNTER, value_recorded_frames},
+    {"thermoface_recorded_bytes_total", "Bytes of raw video recorded.", COUNTER, value_recorded_bytes},
+    {"thermoface_recording_free_bytes", "Room on the file system that is recorded on.", GAUGE,
+     value_recording_free},
+    {"thermoface_recording_stalled_seconds", "How long that file system has not answered.", GAUGE,
+     value_recording_stalled},
     {"thermoface_shutter_closed", "1 while the camera calibrates with its shutter closed.", GAUGE,
      value_shutter},
     {"thermoface_pair_visible_faces_total", "Faces measured at the visible camera's points.", COUNTER,
@@ -311,6 +384,46 @@ static void write_drops(FILE *f, const struct tf_status *cameras, int count)
     }
 }
 
+static void write_recording_losses(FILE *f, const struct tf_status *cameras, int count)
+{
+    static const char name[] = "thermoface_recording_lost_total";
+
+    head(f, name,
+         "Losses of recordings by place: frames that were refused, rows, pictures of the annotated video.",
+         "counter");
+    for (int i = 0; i < count; i++) {
+        const struct tf_recording_totals *t = &cameras[i].recording.totals;
+
+        labels(f, name, &cameras[i]);
+        fprintf(f, ",place=\"frames\"} %" PRIu64 "\n", t->refused);
+        labels(f, name, &cameras[i]);
+        fprintf(f, ",place=\"rows\"} %" PRIu64 "\n", t->rows_lost);
+        for (int p = 0; p < TF_PICTURE_PLACES; p++) {
+            labels(f, name, &cameras[i]);
+            fprintf(f, ",place=\"pictures_%s\"} %" PRIu64 "\n",
+                    tf_picture_place_name((enum tf_picture_place)p), t->pictures_lost[p]);
+        }
+    }
+}
+
+static void write_sinks(FILE *f, const struct tf_status *cameras, int count)
+{
+    static const char name[] = "thermoface_sink_lost_total";
+    bool begun = false;
+
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < TF_SINKS_TOLD && cameras[i].sinks[k].name; k++) {
+            if (!begun)
+                head(f, name, "Records (video: pictures) that a configured file or stream could not take.",
+                     "counter");
+            begun = true;
+            labels(f, name, &cameras[i]);
+            fputs(",sink=", f);
+            put_text(f, cameras[i].sinks[k].name);
+            fprintf(f, "} %" PRIu64 "\n", cameras[i].sinks[k].lost);
+        }
+}
+
 /* Microseconds as seconds in the shortest form, as Prometheus' own clients write bounds: "0.0005", "1.0". */
 static void bound(uint32_t us, char text[24])
 {
@@ -404,6 +517,8 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, const str
     if (count) {
         write_states(f, cameras, count);
         write_drops(f, cameras, count);
+        write_recording_losses(f, cameras, count);
+        write_sinks(f, cameras, count);
         write_pairs(f, cameras, count);
         write_latency(f, cameras, count);
         write_regions(f, cameras, count);

@@ -86,8 +86,9 @@ def a_session_from_the_command_line():
         check(0 <= json.loads(done.stdout)["latency_us"] <= (after - before) / 1000, done.stdout)
         wait_for(lambda: frames(daemon) > 50, 20, "50 frames")
         done = thermoface("record", "stop", "--json", *url)
-        check(done.returncode == 0, done)
         answer = json.loads(done.stdout)
+        # A busy machine may have had no time for a picture: that is said, and the rest is whole all the same.
+        check(done.returncode == (1 if answer["cameras"][0]["annotated_lost"] else 0), done)
         check(answer["state"] == "complete" and answer["marks"] == 1, answer)
         stem = f"{folder}/sub-07/ses-2/beh/sub-07_ses-2_task-stroop_run-1"
         camera = f"{stem}_recording-cam"

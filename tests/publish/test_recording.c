@@ -462,7 +462,7 @@ static void runs_and_marks(void **state)
         assert_int_equal(tf_session_create(&o, &s, &err), 0);
         assert_int_equal(tf_session_run(s), run);
         if (run < 3)
-            assert_int_equal(tf_session_close(s, &err), 0);
+            assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     }
     assert_string_equal(tf_session_stem(s), "sub-07_task-rest_run-3");
     assert_int_equal(tf_session_camera_stem(s, "cam_1", stem, sizeof(stem)), 0);
@@ -476,7 +476,7 @@ static void runs_and_marks(void **state)
     assert_int_equal(tf_session_mark(s, &mark, &onset, &err), -EINVAL);
     mark.text = "";
     assert_int_equal(tf_session_mark(s, &mark, &onset, &err), -EINVAL);
-    assert_int_equal(tf_session_close(s, &err), 0);
+    assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(path, sizeof(path), "sub-07/beh/sub-07_task-rest_run-3_events.tsv");
     assert_int_equal(count_lines(path, "Z\n", &whole), 3);
     assert_int_equal(whole, 2);
@@ -511,7 +511,7 @@ static void quoted_marks(void **state)
     assert_int_equal(tf_session_mark(s, &(struct tf_mark){.text = "a\xff", .t_mono_ns = 1000}, &onset, &err),
                      -EINVAL);
     assert_non_null(strstr(err.text, "UTF-8"));
-    assert_int_equal(tf_session_close(s, &err), 0);
+    assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(path, sizeof(path), "sub-08/beh/sub-08_task-rest_run-1_events.tsv");
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         snprintf(wanted, sizeof(wanted), "0.%06zu\t0\t%s\t%s\t%zu\t1970-01-01T00:00:00.000000Z\n", i,
@@ -547,7 +547,7 @@ static void participants_of_many_services(void **state)
                 struct tf_session *s = NULL;
 
                 snprintf(row, sizeof(row), "%dx%d", k, k % 2 ? i : 0); /* the same one, and each its own */
-                if (tf_session_create(&o, &s, NULL) < 0 || tf_session_close(s, NULL) < 0)
+                if (tf_session_create(&o, &s, NULL) < 0 || tf_session_close(s, 0, NULL, NULL) < 0)
                     _exit(1);
             }
             _exit(0);
@@ -617,7 +617,7 @@ static void links_are_not_followed(void **state)
         tf_session_create(&(struct tf_session_options){.directory = folder, .subject = "1", .task = "t"}, &s,
                           &err),
         0);
-    assert_int_equal(tf_session_close(s, &err), 0);
+    assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(command, sizeof(command), "[ -e %s/sub-1/beh/sub-1_task-t_run-1_events.tsv ] && rm -rf %s",
              elsewhere, elsewhere);
     assert_int_equal(system(command), 0);
