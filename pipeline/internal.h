@@ -93,6 +93,9 @@ struct tf_shared_record {
     uint32_t recording; /* number of the recording that its picture belongs to, 0 = none */
 };
 
+/* As number of a picture's recording: it says that there is no frame, and is kept as viewers see it. */
+#define TF_PICTURE_CARD UINT32_MAX
+
 enum tf_thread_role { TF_THREAD_CAPTURE, TF_THREAD_INFERENCE, TF_THREAD_PICTURE, TF_THREADS };
 
 struct tf_worker {
@@ -230,7 +233,7 @@ struct tf_pipeline {
     uint64_t recording_rows_end;        /* capture's lock: frames up to this one were offered to it */
     uint32_t recording_rows_number;     /* inference's lock */
     uint32_t recording_pictures_number; /* pictures' lock */
-    uint32_t picture_recording;         /* the picture thread's: of the picture that is being drawn */
+    uint32_t picture_recording; /* the picture thread's: of the picture that is being drawn; 0: none */
     atomic_bool recording_pictures, recording_key;
     _Atomic uint64_t records_done;               /* frames that have got their record */
     _Atomic uint64_t pictures_offered;           /* frames whose picture was given on, or is not made */

@@ -300,6 +300,7 @@ static void draw_absence(struct tf_pipeline *p)
     note.t_utc_ns = tf_utc_now_ns();
     note.banner = latest ? TF_BANNER_STALE : TF_BANNER_NO_SIGNAL;
     r = p->muxer ? 0 : tf_picture_prepare(p, width, height, true, &err);
+    p->picture_recording = TF_PICTURE_CARD;
     if (r < 0)
         picture_error(p, r, &err);
     else
@@ -307,6 +308,7 @@ static void draw_absence(struct tf_pipeline *p)
          */
         draw_and_encode(p, latest ? latest->frame : NULL, latest ? &latest->record.faces : NULL, &note,
                         tf_now_ns());
+    p->picture_recording = 0;
     if (latest)
         tf_shared_record_unref(latest);
 }

@@ -100,8 +100,9 @@ void tf_pipeline_record_packet(struct tf_pipeline *p, const struct tf_packet *pa
 {
     pthread_mutex_lock(&p->recording_locks[TF_THREAD_PICTURE]);
     if (p->recordings[TF_THREAD_PICTURE] &&
-        (!p->picture_recording || p->picture_recording == p->recording_pictures_number))
-        tf_recording_packet(p->recordings[TF_THREAD_PICTURE], p->encoder, packet, !p->picture_recording);
+        (p->picture_recording == TF_PICTURE_CARD || p->picture_recording == p->recording_pictures_number))
+        tf_recording_packet(p->recordings[TF_THREAD_PICTURE], p->encoder, packet,
+                            p->picture_recording == TF_PICTURE_CARD);
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_PICTURE]);
 }
 
