@@ -178,10 +178,19 @@ static void do_ffc(struct tf_http_job *job)
     e->status = o->ffc(o->context, e->q->route_name, e->q->body, e->q->size, &e->text);
 }
 
+/* Requests are resumed unfinished only when the server ends; the worker still writes into its errand then. */
+static void wait_for_worker(const struct errand *e)
+{
+    while (!tf_http_job_done(&e->job))
+        tf_sleep_until_ns(tf_now_ns() + 1000000);
+}
+
 void tf_http_leave_errand(struct tf_http_request *q)
 {
     struct errand *e = (struct errand *)q->job;
 
+    if (e)
+        wait_for_worker(e);
     q->job = NULL;
     if (e)
         free(e->text);
@@ -196,6 +205,7 @@ static enum MHD_Result run_errand(struct tf_http_request *q, enum tf_http_job_qu
     enum MHD_Result result;
 
     if (e) {
+        wait_for_worker(e);
         result =
             tf_http_give(q, (unsigned)e->status, "application/json", e->text, e->text ? strlen(e->text) : 0);
         e->text = NULL;
