@@ -53,6 +53,9 @@ struct tf_option {
     char letter;       /* a short name, or 0 */
 };
 
+/* The end of a noun in a message for people: "%llu frame%s". */
+#define TF_PLURAL(n) ((n) == 1 ? "" : "s")
+
 #define TF_OPTIONS_MAX 48
 #define TF_ARGUMENTS_MAX 1024
 

@@ -175,8 +175,8 @@ static int report(const struct tf_engine *engine, const char *path, const double
     if (!json) {
         char macs[16];
         tf_count_text((double)stats.macs, macs);
-        printf("%s: %sMAC, %s, %d thread%s, %llu runs\n", path, macs, stats.cpu, stats.threads,
-               stats.threads == 1 ? "" : "s", (unsigned long long)runs);
+        printf("%s: %sMAC, %s, %d thread%s, %llu run%s\n", path, macs, stats.cpu, stats.threads,
+               TF_PLURAL(stats.threads), (unsigned long long)runs, TF_PLURAL(runs));
         printf("median %.4f ms, fastest %.4f ms; %.1f GMAC/s", median, ms[0], speed);
         if (peak > 0)
             printf(", %.0f %% of this level's peak of %.0f", 100 * speed / peak, peak);

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "pipeline/models.h"
 #include "pipeline/pipeline.h"
+#include "publish/encoder.h"
 
 struct bench {
     const char *source, *format, *video, *models, *cpu, *mirror;
@@ -140,11 +141,14 @@ int tf_cmd_bench_pipeline(int argc, char **argv)
     };
     const struct tf_usage *usage = tf_command("bench pipeline");
     const char *arguments[TF_ARGUMENTS_MAX];
+    struct tf_error err = {0};
     int status;
 
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     if (b.mirror)
         tf_mirror_parse(b.mirror, &b.mirror_mode);
+    if (b.video && tf_muxer_check(b.video, &err) < 0)
+        return tf_usage_error(usage, "--video %s", err.text);
     return run(usage, &b);
 }

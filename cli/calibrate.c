@@ -46,7 +46,7 @@ static int finish(const struct tf_usage *usage, const struct calibrate *c, const
         return TF_EXIT_OK;
     }
     if (frames)
-        printf("%zu moments at which both cameras saw the face\n", frames);
+        printf("%zu moment%s at which both cameras saw the face\n", frames, TF_PLURAL(frames));
     printf("%s from %llu points, %llu left out as wrong\n"
            "residual in the thermal picture: rms %.2f, median %.2f, largest %.2f pixels\n"
            "written to %s\n",

@@ -190,7 +190,8 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
         const char *file;
 
         if (tf_interrupted()) {
-            r = tf_fail(err, -EINTR, "interrupted after %u pictures", s->all.images);
+            r = tf_fail(err, -EINTR, "interrupted after %u picture%s", s->all.images,
+                        TF_PLURAL(s->all.images));
             break;
         }
         if ((r = read_truth(s, truth, err)) < 0 || (r = tf_csv_file_name(&s->csv, s->file, &file, err)) < 0)

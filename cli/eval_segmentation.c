@@ -246,7 +246,7 @@ static void print(const struct eval *e, bool json)
         json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
         putchar('\n');
     } else {
-        printf("%-12s IoU %6.2f %%   over %u images\n", "mean", sum / n, e->images);
+        printf("%-12s IoU %6.2f %%   over %u image%s\n", "mean", sum / n, e->images, TF_PLURAL(e->images));
     }
     json_decref(o);
 }

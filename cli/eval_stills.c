@@ -155,7 +155,7 @@ static int run_all(struct stills *s, const struct request *q, struct tf_error *e
     while ((r = tf_csv_next(&s->csv, err)) > 0) {
         r = judge(s, q, err);
         if (r == 0 && tf_interrupted())
-            r = tf_fail(err, -EINTR, "interrupted after %u faces", s->all.faces);
+            r = tf_fail(err, -EINTR, "interrupted after %u face%s", s->all.faces, TF_PLURAL(s->all.faces));
         if (r < 0)
             break;
         tf_progress_update(&progress, s->all.faces);

@@ -331,8 +331,9 @@ static void print_table(const struct eval *e, const struct request *q)
     }
     putchar('\n');
     if (q->negative != NULL)
-        printf("empty stretches: %llu faces in %llu frames, %.1f per 1,000\n",
-               (unsigned long long)e->false_faces, (unsigned long long)e->negative_frames,
+        printf("empty stretches: %llu face%s in %llu frame%s, %.1f per 1,000\n",
+               (unsigned long long)e->false_faces, TF_PLURAL(e->false_faces),
+               (unsigned long long)e->negative_frames, TF_PLURAL(e->negative_frames),
                e->negative_frames > 0 ? 1000.0 * (double)e->false_faces / (double)e->negative_frames : 0.0);
 }
 

@@ -39,7 +39,7 @@ static void print_text(const struct tf_engine *engine, const char *path)
     for (size_t i = 0; i < tf_engine_outputs(engine); i++)
         print_tensor("output", tf_engine_output(engine, i));
     tf_count_text((double)stats.macs, count);
-    printf("work      %s MAC in %d steps\n", count, stats.nodes);
+    printf("work      %s MAC in %d step%s\n", count, stats.nodes, TF_PLURAL(stats.nodes));
     printf("memory    %.1f KiB weights, %.1f KiB arena\n", (double)stats.weight_bytes / 1024,
            (double)stats.arena_bytes / 1024);
     printf("runs on   %s, %d thread%s\n", stats.cpu, stats.threads, stats.threads == 1 ? "" : "s");

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "cli/progress.h"
 
 #define PLAIN_EVERY_NS 10000000000ull
@@ -28,10 +29,10 @@ void tf_progress_update(struct tf_progress *progress, uint64_t done)
     progress->written = true;
     fprintf(stderr, "%s%llu", progress->terminal ? "\r" : "", (unsigned long long)done);
     if (progress->total)
-        fprintf(stderr, "/%llu frames (%.0f %%)", (unsigned long long)progress->total,
-                100.0 * (double)done / (double)progress->total);
+        fprintf(stderr, "/%llu frame%s (%.0f %%)", (unsigned long long)progress->total,
+                TF_PLURAL(progress->total), 100.0 * (double)done / (double)progress->total);
     else
-        fputs(" frames", stderr);
+        fputs(done == 1 ? " frame" : " frames", stderr);
     fprintf(stderr, "  %.1f frames/s", rate);
     if (progress->fps > 0)
         fprintf(stderr, "  %.1fx", rate / progress->fps);

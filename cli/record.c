@@ -174,15 +174,15 @@ static void print_session(json_t *object)
         puts(text_of(object, "state"));
         return;
     }
-    printf("%s  %s/%s  %.1f s, %lld marks\n", text_of(object, "state"), text_of(object, "folder"),
+    printf("%s  %s/%s  %.1f s, %lld mark%s\n", text_of(object, "state"), text_of(object, "folder"),
            text_of(object, "name"), json_number_value(json_object_get(object, "seconds")),
-           number(object, "marks"));
+           number(object, "marks"), TF_PLURAL(number(object, "marks")));
     json_array_foreach(json_object_get(object, "cameras"), i, camera)
     {
-        printf("  %s: %s, %lld frames (%s, %.1f MB), %lld refused, %lld annotated\n",
+        printf("  %s: %s, %lld frame%s (%s, %.1f MB), %lld refused, %lld annotated\n",
                text_of(camera, "camera"), text_of(camera, "state"), number(camera, "frames"),
-               text_of(camera, "codec"), (double)number(camera, "bytes") / 1e6, number(camera, "refused"),
-               number(camera, "annotated"));
+               TF_PLURAL(number(camera, "frames")), text_of(camera, "codec"),
+               (double)number(camera, "bytes") / 1e6, number(camera, "refused"), number(camera, "annotated"));
         if (number(camera, "annotated_lost"))
             print_places(camera);
         if (json_object_get(camera, "error"))

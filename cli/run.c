@@ -1,9 +1,12 @@
 /* thermoface run: a video file through the whole pipeline, offline: nothing is skipped, every frame gives a
  * record. */
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/output.h"
@@ -12,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "pipeline/pipeline.h"
+#include "publish/encoder.h"
 
 static bool is_stdout(const char *path)
 {
@@ -51,14 +55,57 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
     return TF_EXIT_OK;
 }
 
+/*
+ * Whether an output can be written, found by making it: nobody wants to know after an hour's work. A file
+ * that was made for it is removed again.
+ */
+static int check_output(const struct tf_usage *usage, const char *path, bool overwrite)
+{
+    struct stat st;
+    int fd;
+
+    if (!path || is_stdout(path))
+        return TF_EXIT_OK;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return tf_command_error(usage, "%s is a folder: name a file in it", path);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !overwrite)
+        return tf_command_error(usage, "%s exists: --overwrite replaces it, or name another file", path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+        return TF_EXIT_OK;
+    }
+    if (errno == EEXIST && access(path, W_OK) == 0)
+        return TF_EXIT_OK;
+    return tf_command_error(usage, "%s cannot be written: %s%s", path, strerror(errno),
+                            errno == ENOENT ? "; the folder has to be there" : "");
+}
+
+static int check_outputs(const struct tf_usage *usage, const struct tf_run *r)
+{
+    const char *const outputs[] = {r->ndjson, r->csv, r->video};
+    struct tf_error err = {0};
+    int status = TF_EXIT_OK;
+
+    if (r->video && tf_muxer_check(r->video, &err) < 0)
+        return tf_usage_error(usage, "--video %s", err.text);
+    for (size_t i = 0; i < 3 && status == TF_EXIT_OK; i++)
+        status = check_output(usage, outputs[i], r->overwrite);
+    return status;
+}
+
 static int add_file(struct tf_pipeline *pipeline, const char *path, enum tf_file_format format,
                     bool overwrite, struct tf_error *err)
 {
     struct tf_sink sink;
+    struct stat st;
     int r;
 
     if (!path)
         return 0;
+    /* Nothing is lost in a device or a pipe. */
+    overwrite |= stat(path, &st) == 0 && !S_ISREG(st.st_mode);
     r = tf_sink_file(path, format, overwrite, &sink, err);
     if (r)
         return r;
@@ -74,7 +121,8 @@ static void summary(const struct tf_status *s, const struct tf_source_info *info
 {
     double speed = seconds > 0 ? (double)s->frames / seconds : 0;
 
-    fprintf(stderr, "%llu frames in %.1f s: %.1f frames/s", (unsigned long long)s->frames, seconds, speed);
+    fprintf(stderr, "%llu frame%s in %.*f s: %.1f frames/s", (unsigned long long)s->frames,
+            TF_PLURAL(s->frames), seconds < 9.95 ? 2 : 1, seconds, speed);
     if (info && info->fps > 0)
         fprintf(stderr, ", %.1f times the recorded speed", speed / info->fps);
     fputc('\n', stderr);
@@ -171,8 +219,8 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
         goto fail;
     tf_pipeline_destroy(pipeline);
     if (stopped)
-        return tf_command_error(usage, "stopped before the end; the files hold the %llu frames up to here",
-                                (unsigned long long)status.frames);
+        return tf_command_error(usage, "stopped before the end; the files hold the %llu frame%s up to here",
+                                (unsigned long long)status.frames, TF_PLURAL(status.frames));
     return TF_EXIT_OK;
 
 fail:
@@ -255,6 +303,8 @@ int tf_cmd_run(int argc, char **argv)
             return tf_usage_error(usage, "--no-video, --jobs and --physio-rate belong to a session's folder, "
                                          "several inputs or --output");
         status = check(usage, &r, arguments[0], &csv_format);
+        if (status == TF_EXIT_OK)
+            status = check_outputs(usage, &r);
         return status ? status : run(usage, &r, arguments[0], csv_format);
     }
     if (r.ndjson || r.csv || r.video || r.csv_profile)

@@ -56,8 +56,8 @@ static bool pack(struct archive *a, const char *path)
     a->packed++;
     a->before += result.bytes_before;
     a->after += result.bytes_after;
-    printf("%s: %llu frames, %.1f MB instead of %.1f MB, every pixel compared\n", path,
-           (unsigned long long)result.frames, (double)result.bytes_after / 1e6,
+    printf("%s: %llu frame%s, %.1f MB instead of %.1f MB, every pixel compared\n", path,
+           (unsigned long long)result.frames, TF_PLURAL(result.frames), (double)result.bytes_after / 1e6,
            (double)result.bytes_before / 1e6);
     return true;
 }

@@ -567,8 +567,8 @@ static int report(struct batch *b, double seconds)
             recorded += (double)j->done / (double)j->fps;
     }
     if (!b->run->quiet) {
-        fprintf(stderr, "%u recording%s, %llu frames in %.1f s: %.1f frames/s", counts[DONE],
-                counts[DONE] == 1 ? "" : "s", (unsigned long long)frames, seconds,
+        fprintf(stderr, "%u recording%s, %llu frame%s in %.1f s: %.1f frames/s", counts[DONE],
+                counts[DONE] == 1 ? "" : "s", (unsigned long long)frames, TF_PLURAL(frames), seconds,
                 seconds > 0 ? (double)frames / seconds : 0);
         if (recorded > 0 && seconds > 0)
             fprintf(stderr, ", %.1f times the recorded speed", recorded / seconds);

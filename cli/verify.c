@@ -186,8 +186,9 @@ static void check_recording(struct tf_verify *v, const char *path, int stem)
         tf_verify_problem(v, path, "%llu frames, and the table names %llu", (unsigned long long)frames,
                           (unsigned long long)csv.with_frame);
     if (csv.there && csv.with_frame < csv.rows)
-        tf_verify_problem(v, path, "%llu frames were refused while it was recorded",
-                          (unsigned long long)(csv.rows - csv.with_frame));
+        tf_verify_problem(v, path, "%llu frame%s refused while it was recorded",
+                          (unsigned long long)(csv.rows - csv.with_frame),
+                          csv.rows - csv.with_frame == 1 ? " was" : "s were");
     if (about.complete &&
         ((uint64_t)about.frames != frames || (csv.there && (uint64_t)about.rows != csv.rows)))
         tf_verify_problem(v, path, "%llu frames and %llu rows, and its description says %lld and %lld",
@@ -201,8 +202,8 @@ static void check_recording(struct tf_verify *v, const char *path, int stem)
     if (about.tables)
         check_derived(v, path, stem, &csv);
     check_annotated(v, path, stem, &about);
-    printf("%.*s%s: %llu frames, %llu rows\n", stem, path, VIDEO, (unsigned long long)frames,
-           (unsigned long long)csv.rows);
+    printf("%.*s%s: %llu frame%s, %llu row%s\n", stem, path, VIDEO, (unsigned long long)frames,
+           TF_PLURAL(frames), (unsigned long long)csv.rows, TF_PLURAL(csv.rows));
 }
 
 static bool ends(const char *text, const char *ending)

@@ -86,7 +86,8 @@ void tf_verify_video(struct tf_verify *v, const char *path, struct tf_verify_vid
         tf_verify_problem(v, path, "cannot be read: %s", reason);
     }
     if (ret->broken)
-        tf_verify_problem(v, path, "%llu frames are damaged", (unsigned long long)ret->broken);
+        tf_verify_problem(v, path, "%llu frame%s damaged", (unsigned long long)ret->broken,
+                          ret->broken == 1 ? " is" : "s are");
     if (ret->stamps_back)
         tf_verify_problem(v, path, "time stamps do not always increase");
 }

@@ -122,10 +122,25 @@ static int check_palette(const struct tf_config *config, struct tf_error *err)
     return r;
 }
 
+/* A video= whose ending names a container that holds no such video fails here, not at the first picture. */
+static int check_video(const struct tf_config *config, struct tf_error *err)
+{
+    char path[PATH_MAX];
+    int r = 0;
+
+    if (config->recording.video &&
+        tf_config_expand(config->recording.video, "camera", 0, path, sizeof(path)) == 0)
+        r = tf_muxer_check(path, err);
+    if (r != -ENOTSUP)
+        return 0;
+    at_key(config, "recording", NULL, "video", err);
+    return r;
+}
+
 int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err)
 {
-    static int (*const checks[])(const struct tf_config *, struct tf_error *) = {check_palette, check_cpu,
-                                                                                 check_networks};
+    static int (*const checks[])(const struct tf_config *, struct tf_error *) = {check_palette, check_video,
+                                                                                 check_cpu, check_networks};
     const struct tf_config_rtsp *rtsp = &config->rtsp;
     const struct tf_config_http *http = &config->http;
     struct secret secret;

@@ -99,7 +99,11 @@ void tf_service_line(struct tf_service *service, char *text, size_t size)
         int w;
 
         tf_pipeline_status(service->pipelines[i], &s);
-        if (s.state == TF_CAMERA_RUNNING)
+        /* A rate takes a second of frames to be known. */
+        if (s.state == TF_CAMERA_RUNNING && !(s.fps > 0))
+            w = snprintf(text + used, size - used, "%s%s running, %u %s", between, s.camera, s.faces,
+                         s.faces == 1 ? "face" : "faces");
+        else if (s.state == TF_CAMERA_RUNNING)
             w = snprintf(text + used, size - used, "%s%s %.1f frames/s, %u %s", between, s.camera,
                          (double)s.fps, s.faces, s.faces == 1 ? "face" : "faces");
         else

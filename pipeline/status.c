@@ -32,8 +32,8 @@ static void say_running(struct tf_pipeline *p, double away_s, bool before, uint6
 
     if (before)
         tf_log(TF_LOG_NOTICE, p->camera,
-               "delivers frames again after %.1f s (opened again %llu times so far)", away_s,
-               (unsigned long long)reopened);
+               "delivers frames again after %.1f s (opened again %llu time%s so far)", away_s,
+               (unsigned long long)reopened, reopened == 1 ? "" : "s");
     else
         tf_log(TF_LOG_NOTICE, p->camera, "running: %s \"%s\", %ux%u, format %s, %s", s->source_kind,
                s->source_name, s->width, s->height, s->format[0] ? s->format : "none",

@@ -45,6 +45,11 @@ const uint8_t *tf_encoder_extradata(const struct tf_encoder *encoder, size_t *si
 
 /* An annotated video file (Matroska by default, by the file's ending), packets stamped by capture time. */
 struct tf_muxer;
+/*
+ * Whether the file's ending names a container that holds such video: -ENOTSUP with what to take instead,
+ * -EINVAL for an ending that names none (which tf_muxer_create makes Matroska).
+ */
+int tf_muxer_check(const char *path, struct tf_error *err);
 int tf_muxer_create(const char *path, const struct tf_encoder *encoder, bool overwrite, struct tf_muxer **ret,
                     struct tf_error *err);
 int tf_muxer_write(struct tf_muxer *muxer, const struct tf_packet *packet, struct tf_error *err);

@@ -80,6 +80,11 @@ result $? "which comes first"
 head -c 300000 /dev/zero | tr '\0' '#' >"$conf"
 bad 1 "larger than 256 KiB" "a file that is too large" --check-config -c "$conf"
 
+printf '[camera a]\nsource=synthetic\n[recording]\nvideo=/tmp/%%n.gif\n' >"$conf"
+bad 1 "^$conf:4: /tmp/camera.gif: .gif files .gif. do not hold H.264" "a video= that no video fits" --check-config -c "$conf"
+printf '[camera a]\nsource=synthetic\n[recording]\nvideo=/tmp/%%n\n' >"$conf"
+good "a video= without an ending is Matroska" --check-config -c "$conf"
+
 # Networks that are not where they are looked for.
 printf '[camera a]\nsource=synthetic\n' >"$conf"
 good "a configuration that is right" --check-config -c "$conf"

@@ -25,6 +25,7 @@ ffmpeg -v error -y -f lavfi -i "color=black:size=160x120:rate=9,format=gray16le,
     -frames:v 25 -c:v ffv1 "$clip" 2>"$folder/stderr" </dev/null
 result $? "a clip is made"
 
+mkdir "$folder/d.mkv"
 good "run writes all three outputs" run "$clip" --format lepton3-y16 --rotate 90 --ndjson "$folder/out.ndjson" \
     --csv "$folder/out.csv" --video "$folder/out.mkv"
 grep -q '25 frames' "$folder/stderr"
@@ -40,12 +41,43 @@ IFS=, read -r codec width height frames <<<"$shape"
 [ "$codec" = h264 ] && [ "$frames" = 25 ] && [ "$height" -ge 480 ] && [ "$height" -gt "$width" ]
 result $? "video: h264, upright, enlarged, 25 frames ($shape)"
 
-bad 1 'out\.csv' "an output that exists is kept" run "$clip" --format lepton3-y16 --csv "$folder/out.csv"
+bad 1 'out\.csv exists: --overwrite' "an output that exists is kept, and --overwrite named" run "$clip" --format lepton3-y16 --csv "$folder/out.csv"
 [ "$(wc -l <"$folder/out.csv")" = 26 ]
 result $? "and is whole"
 good "--overwrite replaces it, --limit shortens" run "$clip" --format lepton3-y16 --csv "$folder/out.csv" --overwrite --limit 7
 [ "$(wc -l <"$folder/out.csv")" = 8 ]
 result $? "7 rows"
+for option in --ndjson --video; do
+    : >"$folder/there.mkv"
+    bad 1 'there.mkv exists: --overwrite replaces it' "$option on a file that exists names --overwrite" \
+        run "$clip" --format lepton3-y16 $option "$folder/there.mkv"
+done
+rm "$folder/there.mkv"
+good "a device is no file to lose" run "$clip" --format lepton3-y16 --csv /dev/null --limit 2
+
+# What cannot be written is refused before the work: no frame is read, nothing is left behind.
+for ending in gif webm png jpg m3u8 ogg wav apng mxf; do
+    bad 2 "o\\.$ending: \\.$ending files .* do not hold H.264 video; use .mkv or .mp4" \
+        "--video o.$ending" run "$clip" --format lepton3-y16 --video "$folder/o.$ending" --csv "$folder/o.csv"
+    ! grep -q 'frames' "$folder/stderr" && [ ! -e "$folder/o.$ending" ] && [ ! -e "$folder/o.csv" ]
+    result $? "leaves nothing behind"
+done
+bad 2 'no kind of video file ends in .xyz' "--video with an ending that is none" run "$clip" --video "$folder/o.xyz"
+bad 2 'ending says what kind' "--video without an ending" run "$clip" --video "$folder/o"
+bad 2 'do not hold H.264' "bench pipeline --video" bench pipeline --seconds 1 --video "$folder/o.gif"
+for option in --csv --ndjson --video; do
+    bad 1 'none/o.mkv cannot be written: No such file.*folder has to be there' "$option in no folder" \
+        run "$clip" --format lepton3-y16 $option "$folder/none/o.mkv"
+    bad 1 'is a folder' "$option on a folder" run "$clip" --format lepton3-y16 $option "$folder/d.mkv"
+done 2>/dev/null
+good "one frame" run "$clip" --format lepton3-y16 --limit 1
+grep -q '^1 frame in' "$folder/stderr"
+result $? "is one frame, not frames"
+for ending in mp4 mov avi ts; do
+    good "--video o.$ending" run "$clip" --format lepton3-y16 --video "$folder/o.$ending"
+    [ "$(ffprobe -v error -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$folder/o.$ending" | grep -c 25)" -ge 1 ]
+    result $? "holds 25 pictures"
+done
 before=$(sha256sum <"$clip")
 bad 2 'overwrite the input' "the input is never an output" run "$clip" --format lepton3-y16 --video "$clip" --overwrite
 [ "$before" = "$(sha256sum <"$clip")" ]
