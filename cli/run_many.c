@@ -20,6 +20,7 @@
 #include "pipeline/models.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "cli/run_sidecar.h"
 #include "config.h"
 #include "pipeline/pipeline.h"
 #include "publish/tables.h"
@@ -250,28 +251,6 @@ static void common_options(const struct tf_run *r, struct job *j)
     snprintf(j->camera, sizeof(j->camera), "%s", r->camera);
 }
 
-static double number(const json_t *o, const char *key, double otherwise)
-{
-    const json_t *v = json_object_get(o, key);
-
-    return json_is_number(v) ? json_number_value(v) : otherwise;
-}
-
-/* A whole number from 0 to max; anything else counts as not there. */
-static uint32_t count_of(const json_t *o, const char *key, uint32_t max)
-{
-    double v = number(o, key, 0);
-
-    return v >= 0 && v <= max ? (uint32_t)v : 0;
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-    const char *v = json_string_value(json_object_get(o, key));
-
-    return v ? v : "";
-}
-
 /* After a crash nobody wrote down which id the first face got: the table says it. */
 static uint32_t first_id_of_table(const char *folder, const char *stem)
 {
@@ -303,97 +282,73 @@ static uint32_t first_id_of_table(const char *folder, const char *stem)
     return id;
 }
 
-/* What the camera could measure; sessions from before it was written down have the row's name. */
-static void read_limits(const json_t *d, uint16_t ret[2])
+/* A small file, whole; NULL: errno says why. */
+static char *load(const char *path, size_t *size)
 {
-    const json_t *list = json_object_get(d, "ValueLimits");
-    json_int_t low = json_integer_value(json_array_get(list, 0));
-    json_int_t high = json_integer_value(json_array_get(list, 1));
-    const struct tf_format *row = tf_format_find(text(d, "FormatRow"));
-    const struct tf_radiometry radiometry = {.valid = strcmp(text(d, "Unit"), "celsius") == 0,
-                                             .scale = (float)number(d, "CelsiusScale", 1),
-                                             .offset = (float)number(d, "CelsiusOffset", 0)};
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    struct stat st;
 
-    ret[0] = ret[1] = 0;
-    if (low >= 0 && low < high && high <= UINT16_MAX) {
-        ret[0] = (uint16_t)low;
-        ret[1] = (uint16_t)high;
-    } else if (row && radiometry.scale != 0) {
-        tf_format_limits(row, &radiometry, ret);
-    }
+    if (!file)
+        return NULL;
+    if (fstat(fileno(file), &st) == 0 && st.st_size > (off_t)JSON_MAX)
+        errno = EFBIG;
+    else if ((text = malloc(JSON_MAX)))
+        *size = fread(text, 1, JSON_MAX, file);
+    fclose(file);
+    return text;
 }
 
 /* The camera, its scale and how it was analysed, as the recording describes itself. */
 static int read_description(struct batch *b, struct job *j, const struct tf_recorded *from)
 {
     const struct tf_run *r = b->run;
-    char path[PATH_BYTES + 640];
-    const json_t *a, *body, *rectangle;
     struct tf_analyser_options *o = &j->options.analyser;
-    json_error_t problem;
-    json_t *d;
-    double id, turn;
+    char path[PATH_BYTES + 640], *text;
+    struct tf_error err = {0};
+    struct tf_sidecar s;
+    size_t size = 0;
+    int code;
 
     snprintf(path, sizeof(path), "%s/%s_video.json", from->folder, from->stem);
-    d = json_load_file(path, JSON_REJECT_DUPLICATES, &problem);
-    if (!json_is_object(d)) {
-        json_decref(d);
-        return say(b, j, "%s: %s", path, problem.text);
-    }
-    snprintf(j->camera, sizeof(j->camera), "%s", text(d, "Camera"));
-    turn = number(d, "RotateClockwise", 0);
-    if (turn != 0 && turn != 90 && turn != 180 && turn != 270) {
-        json_decref(d);
-        return say(b, j, "%s: RotateClockwise %g is not one of 0, 90, 180, 270", path, turn);
-    }
-    j->options.source.rotate = (uint16_t)turn;
-    j->options.source.flip = json_is_true(json_object_get(d, "FlipHorizontally"));
-    read_limits(d, j->options.source.limits);
-    j->options.source.scale = j->options.source.offset = 0;
-    snprintf(j->format, sizeof(j->format), "%s", "");
-    if (strcmp(text(d, "PixelFormat"), "gray16le") == 0) {
-        snprintf(j->format, sizeof(j->format), "y16");
-        if (strcmp(text(d, "Unit"), "celsius") == 0) {
-            j->options.source.scale = (float)number(d, "CelsiusScale", 0);
-            j->options.source.offset = (float)number(d, "CelsiusOffset", 0);
-            j->tables.celsius = true;
-        }
-    } else if (strcmp(text(d, "PixelFormat"), "gray8") == 0) {
-        snprintf(j->format, sizeof(j->format), "grey");
-    }
-    j->options.analyse = !json_is_false(json_object_get(d, "Analysed"));
-    a = json_object_get(d, "Analysis");
+    text = load(path, &size);
+    if (!text)
+        return say(b, j, "%s: %s", path, strerror(errno));
+    code = tf_sidecar_read(text, size, &s, &err);
+    free(text);
+    if (code < 0)
+        return say(b, j, "%s: %s", path, err.text);
+    snprintf(j->camera, sizeof(j->camera), "%s", s.camera);
+    snprintf(j->format, sizeof(j->format), "%s", s.format ? s.format : "");
+    j->options.source.rotate = s.rotate;
+    j->options.source.flip = s.flip;
+    memcpy(j->options.source.limits, s.limits, sizeof(s.limits));
+    j->options.source.scale = s.scale;
+    j->options.source.offset = s.offset;
+    j->tables.celsius |= s.celsius;
+    j->options.analyse = s.analyse;
     if (!r->faces)
-        o->faces_max = count_of(a, "FacesMax", TF_FACES_MAX);
-    if (json_is_false(json_object_get(a, "Filter")))
+        o->faces_max = s.faces_max;
+    if (!s.filter)
         o->filter = false;
-    o->filter_min_cutoff = (float)number(a, "FilterMinCutoff", 0);
-    o->filter_beta = (float)number(a, "FilterBeta", 0);
-    o->score_min = (float)number(a, "ScoreMin", 0);
-    o->find_every = count_of(a, "FindEvery", 100000);
-    /* A session from before there was a choice was read once. */
-    if (r->mirror == NULL && !tf_mirror_parse(text(a, "Mirror"), &o->mirror))
-        o->mirror = TF_MIRROR_NO;
-    body = json_object_get(d, "BlackBody");
-    rectangle = json_object_get(body, "Rectangle");
-    if (!r->black_body && json_array_size(rectangle) == 4) {
-        for (size_t i = 0; i < 4; i++) {
-            json_int_t v = json_integer_value(json_array_get(rectangle, i));
-
-            j->options.black_body[i] = v > 0 && v < TF_FRAME_DIM_MAX ? (uint16_t)v : 0;
-        }
-        j->options.black_body_c = (float)number(body, "Temperature", 0);
+    o->filter_min_cutoff = s.filter_min_cutoff;
+    o->filter_beta = s.filter_beta;
+    o->score_min = s.score_min;
+    o->find_every = s.find_every;
+    if (r->mirror == NULL)
+        o->mirror = s.mirror;
+    if (!r->black_body) {
+        memcpy(j->options.black_body, s.black_body, sizeof(s.black_body));
+        j->options.black_body_c = s.black_body_c;
     }
-    id = number(d, "FirstFaceId", 0);
     j->options.first_face_id =
-        id >= 1 && id < UINT32_MAX ? (uint32_t)id : first_id_of_table(from->folder, from->stem);
-    j->fps = j->tables.fps = (float)number(d, "NominalFrameRate", 0);
-    j->tables.t_start_ns = (uint64_t)json_integer_value(json_object_get(d, "SessionStartMonotonicNs"));
+        s.first_face_id ? s.first_face_id : first_id_of_table(from->folder, from->stem);
+    j->fps = j->tables.fps = s.fps;
+    j->tables.t_start_ns = s.t_start_ns;
     if (!r->physio_rate)
-        j->tables.physio_rate = (float)number(d, "PhysioSamplingFrequency", 0);
+        j->tables.physio_rate = s.physio_rate;
     if (!(j->tables.physio_rate >= 0 && j->tables.physio_rate <= 1000))
         j->tables.physio_rate = 0;
-    json_decref(d);
     return 0;
 }
 

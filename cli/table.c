@@ -107,7 +107,7 @@ static const struct tf_option mark[] = {
 static const struct tf_option verify[] = {
     {"trim", TF_OPTION_FLAG, NULL, "take a last line without an end (of a crash) out of tables"},
     {"renew", TF_OPTION_FLAG, NULL,
-     "takes the digests of files anew that were changed on purpose, or were not taken"},
+     "take the digests of files anew that were changed on purpose, or were not taken"},
     {0},
 };
 
@@ -396,8 +396,9 @@ const struct tf_usage tf_commands[] = {
         .arguments_min = 1,
         .arguments_max = 1,
         .arguments_values = TF_VALUES_FOLDER,
-        .summary = "Checks recorded sessions: every frame decodes with its checksum, counts agree, clocks "
-                   "increase, lines are whole.",
+        .summary =
+            "Checks recorded sessions: every file is what its manifest says, every frame decodes with its "
+            "checksum, counts agree, clocks increase, lines are whole.",
         .options = verify,
         .notes = "FOLDER is a session's folder, a subject's, or the whole data set.",
     },
