@@ -19,6 +19,7 @@ int tf_cmd_calibrate_points(int argc, char **argv);
 int tf_cmd_calibrate_faces(int argc, char **argv);
 int tf_cmd_calibrate_live(int argc, char **argv);
 int tf_cmd_run(int argc, char **argv);
+int tf_cmd_sample(int argc, char **argv);
 int tf_cmd_model(int argc, char **argv);
 int tf_cmd_complete(int argc, char **argv);
 
@@ -30,6 +31,12 @@ int tf_cmd_bench_pipeline(int argc, char **argv);
  * true; a second signal ends the program as usual. */
 void tf_catch_interrupt(void);
 bool tf_interrupted(void);
+
+/*
+ * Whether an output ("-" and NULL: none) can be written, found by making it, before an hour's work: a file
+ * that was made for it is removed again. TF_EXIT_OK, or the status of what was said.
+ */
+int tf_output_check(const struct tf_usage *usage, const char *path, bool overwrite);
 
 /* "12.3 k", "4.56 M": three digits and a decimal prefix, for people. */
 void tf_count_text(double value, char text[16]);

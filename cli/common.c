@@ -1,6 +1,11 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/output.h"
 #include "cli/commands.h"
@@ -47,4 +52,27 @@ void tf_count_text(double value, char text[16])
         p++;
     }
     snprintf(text, 16, "%.*f%s", p == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, value, prefixes[p]);
+}
+
+int tf_output_check(const struct tf_usage *usage, const char *path, bool overwrite)
+{
+    struct stat st;
+    int fd;
+
+    if (!path || !strcmp(path, "-"))
+        return TF_EXIT_OK;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return tf_command_error(usage, "%s is a folder: name a file in it", path);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !overwrite)
+        return tf_command_error(usage, "%s exists: --overwrite replaces it, or name another file", path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+        return TF_EXIT_OK;
+    }
+    if (errno == EEXIST && access(path, W_OK) == 0)
+        return TF_EXIT_OK;
+    return tf_command_error(usage, "%s cannot be written: %s%s", path, strerror(errno),
+                            errno == ENOENT ? "; the folder has to be there" : "");
 }

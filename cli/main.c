@@ -21,6 +21,7 @@ static const struct {
     {"mark", tf_cmd_mark},
     {"verify", tf_cmd_verify},
     {"run", tf_cmd_run},
+    {"sample", tf_cmd_sample},
     {"plot", tf_cmd_plot},
     {"calibrate points", tf_cmd_calibrate_points},
     {"calibrate faces", tf_cmd_calibrate_faces},

@@ -1,7 +1,5 @@
 /* thermoface run: a video file through the whole pipeline, offline: nothing is skipped, every frame gives a
  * record. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,33 +53,6 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
     return TF_EXIT_OK;
 }
 
-/*
- * Whether an output can be written, found by making it: nobody wants to know after an hour's work. A file
- * that was made for it is removed again.
- */
-static int check_output(const struct tf_usage *usage, const char *path, bool overwrite)
-{
-    struct stat st;
-    int fd;
-
-    if (!path || is_stdout(path))
-        return TF_EXIT_OK;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return tf_command_error(usage, "%s is a folder: name a file in it", path);
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !overwrite)
-        return tf_command_error(usage, "%s exists: --overwrite replaces it, or name another file", path);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) {
-        close(fd);
-        unlink(path);
-        return TF_EXIT_OK;
-    }
-    if (errno == EEXIST && access(path, W_OK) == 0)
-        return TF_EXIT_OK;
-    return tf_command_error(usage, "%s cannot be written: %s%s", path, strerror(errno),
-                            errno == ENOENT ? "; the folder has to be there" : "");
-}
-
 static int check_outputs(const struct tf_usage *usage, const struct tf_run *r)
 {
     const char *const outputs[] = {r->ndjson, r->csv, r->video};
@@ -91,7 +62,7 @@ static int check_outputs(const struct tf_usage *usage, const struct tf_run *r)
     if (r->video && tf_muxer_check(r->video, &err) < 0)
         return tf_usage_error(usage, "--video %s", err.text);
     for (size_t i = 0; i < 3 && status == TF_EXIT_OK; i++)
-        status = check_output(usage, outputs[i], r->overwrite);
+        status = tf_output_check(usage, outputs[i], r->overwrite);
     return status;
 }
 

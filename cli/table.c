@@ -155,6 +155,18 @@ static const struct tf_option run[] = {
     {0},
 };
 
+static const struct tf_option sample[] = {
+    {"seconds", TF_OPTION_UINT, "N", "its length (10)", .min = 1, .max = 3600},
+    {"format", TF_OPTION_TEXT, "ROW",
+     "what the camera would be: a row of the camera-format table (lepton3-y16)", TF_VALUES_FORMAT},
+    {"rotate", TF_OPTION_ROTATE, "DEGREES",
+     "how it would be mounted: the turn that makes the picture upright (90)", .words = "0 90 180 270"},
+    {"source", TF_OPTION_TEXT, "SOURCE", "synthetic:KEY=VALUE,…: another person, noise … (docs/cameras.md)",
+     .words = "synthetic synthetic:glasses=1 synthetic:faces=2 synthetic:empty=1"},
+    {"overwrite", TF_OPTION_FLAG, NULL, "replace the file if it exists"},
+    {0},
+};
+
 static const struct tf_option plot[] = {
     {"output", TF_OPTION_TEXT, "FILE", "the picture, .png or .svg (NAME_plot.png here)", TF_VALUES_FILE},
     {"regions", TF_OPTION_TEXT, "LIST", "names with commas, or all (nose_tip,forehead and others)",
@@ -420,6 +432,22 @@ const struct tf_usage tf_commands[] = {
             "a folder; what is there already is not made again:\n"
             "  thermoface run study/ --jobs 2\n"
             "  thermoface run *.mkv --format lepton3-y16 --rotate 90 --output results",
+    },
+    {
+        .program = "thermoface",
+        .command = "sample",
+        .brief = "make a recording of a rendered face, to try things on",
+        .arguments = "FILE",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .arguments_values = TF_VALUES_FILE,
+        .summary =
+            "Makes a recording to try things on without a camera: a rendered thermal face, as a camera "
+            "of that format would record it (FFV1 in Matroska).",
+        .options = sample,
+        .notes = "For example:\n"
+                 "  thermoface sample recording.mkv\n"
+                 "  thermoface run recording.mkv --format lepton3-y16 --rotate 90 --csv out.csv",
     },
     {
         .program = "thermoface",

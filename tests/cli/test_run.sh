@@ -55,6 +55,33 @@ done
 rm "$folder/there.mkv"
 good "a device is no file to lose" run "$clip" --format lepton3-y16 --csv /dev/null --limit 2
 
+# A recording for those who have none, and README's lines on it.
+good "sample" sample "$folder/recording.mkv" --seconds 3
+grep -q '^Try: thermoface run .*recording.mkv --format lepton3-y16 --rotate 90' "$folder/stderr"
+result $? "says how to go on"
+shape=$(ffprobe -v error -count_packets -show_entries stream=codec_name,width,height,pix_fmt,nb_read_packets \
+    -of csv=p=0 "$folder/recording.mkv")
+[ "$shape" = ffv1,160,120,gray16le,27 ]
+result $? "is what a Lepton's recording is ($shape)"
+good "run of the sample" run "$folder/recording.mkv" --format lepton3-y16 --rotate 90 --csv "$folder/s.csv" \
+    --ndjson "$folder/s.ndjson" --video "$folder/s.mkv"
+jq -se 'length == 27 and ([.[] | select(.faces != [])] | length) >= 26 and all(.unit == "celsius") and
+    ([.[].faces[0].regions.forehead.mean // empty] | add / length | . > 33 and . < 36)' "$folder/s.ndjson" >/dev/null
+result $? "finds the face, upright, with a forehead's temperature"
+bad 1 'recording.mkv exists: --overwrite' "a sample replaces nothing" sample "$folder/recording.mkv"
+good "other rows, lengths and mountings" sample "$folder/boson.mkv" --format boson-y16 --seconds 1 --rotate 0 \
+    --source synthetic:fps=5,faces=2
+good "are run, too" run "$folder/boson.mkv" --format boson-y16 --ndjson "$folder/boson.ndjson"
+jq -se 'length == 5 and .[4].unit == "counts"' "$folder/boson.ndjson" >/dev/null
+result $? "as that camera's"
+bad 1 'no camera format is called nosuch' "a sample of an unknown row" sample "$folder/c.mkv" --format nosuch
+bad 1 'does not fit' "a sample in colour" sample "$folder/c.mkv" --format visible
+bad 2 'must be synthetic' "a sample of something real" sample "$folder/c.mkv" --source /dev/video0
+bad 1 'unknown key' "a sample with an unknown key" sample "$folder/c.mkv" --source synthetic:foo=1
+bad 1 'No space left' "a sample on a full disk" sample /dev/full --seconds 60
+[ -c /dev/full ] && [ ! -e "$folder/c.mkv" ]
+result $? "removes no device, and a sample that fails leaves no file"
+
 # What cannot be written is refused before the work: no frame is read, nothing is left behind.
 for ending in gif webm png jpg m3u8 ogg wav apng mxf; do
     bad 2 "o\\.$ending: \\.$ending files .* do not hold H.264 video; use .mkv or .mp4" \

@@ -99,11 +99,11 @@ for page in thermoface.1 thermofaced.8; do
 done
 
 # Values and words.
-offers "of nothing, the commands" \
-    "bench calibrate devices eval help mark model plot record run verify watch" thermoface ''
-offers "of a letter, the commands" "mark model" thermoface m
+offers "of nothing, the commands" "$({ echo help; cut -d' ' -f1 <<<"$commands"; } | sort -u | tr '\n' ' ' | sed 's/ $//')" \
+    thermoface ''
+offers "of two letters, the commands" "mark" thermoface ma
 offers "a group's words" "kernels model pipeline" thermoface bench ''
-offers "help's commands" "record run" thermoface help r
+offers "help's commands" "run" thermoface help ru
 offers "help's group" "points" thermoface help calibrate p
 offers "an option" "--palette --physio-rate" thermoface run a.mkv --p
 offers "words of an argument" "start status stop" thermoface record ''
