@@ -284,7 +284,7 @@ def saw(name, sets):
 
 
 def metadata(args, model, rec, report):
-    common = {"tf.normalise": "percentile lo=1 hi=99", "tf.name": f"thermoface {args.recipe}", "tf.version": args.version,
+    common = {"tf.normalise": "percentile lo=1 hi=99 apart=20 skin_max_c=42", "tf.name": f"thermoface {args.recipe}", "tf.version": args.version,
               "tf.data": args.data,
               "tf.licence": "research and evaluation only: trained on iBUG annotations and YouTube Faces (see models/LICENSE)"}
     if args.recipe not in train.DEFAULTS:

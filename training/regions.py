@@ -138,5 +138,5 @@ class Regions(Points):
         return {"miou": float(iou.mean()), **{f"iou_{c}": float(v) for c, v in zip(CLASSES, iou)}}
 
     def metadata(self, model, report):
-        return {"tf.task": "segmentation", "tf.crop": f"square scale={SCALE}", "tf.normalise": "percentile lo=1 hi=99",
+        return {"tf.task": "segmentation", "tf.crop": f"square scale={SCALE}", "tf.normalise": "percentile lo=1 hi=99 apart=20 skin_max_c=42",
                 "tf.decode": "argmax", "tf.classes": " ".join(CLASSES)}

@@ -10,6 +10,7 @@
 #include "inference/face/faults.h"
 #include "inference/face/finder.h"
 #include "inference/face/heatmap.h"
+#include "inference/face/skin.h"
 #include "inference/face/tracker.h"
 #include "inference/segment.h"
 
@@ -34,6 +35,14 @@
 #define WEAK 0.75f
 /* Below this overlap with the finder's box a followed face is tried again from that box. */
 #define DRIFT_IOU 0.5f
+
+/* Longer side of a face's box, pixels: none of a smaller one's regions has enough of them. A followed one may
+ * be a little smaller. */
+#define SIZE_MIN 18
+#define SIZE_MIN_FOLLOWED 16
+/* A new face that the finder is not sure of is taken when the landmarks are. */
+#define FOUND_SURE 0.55f
+#define FOUND_CONFIDENCE 0.7f
 
 /* From here on the landmarks need no second opinion. */
 #define SURE 0.9f
@@ -240,6 +249,7 @@ void tf_analyser_reset(struct tf_analyser *analyser)
     analyser->interval_ns = 0;
     analyser->landmarks->mirror = mirror_at_first(&analyser->options);
     analyser->since_look = analyser->next_start = 0;
+    tf_finder_reset(analyser->finder);
     tf_faults_reset(&analyser->faults);
 }
 
@@ -344,7 +354,8 @@ static int follow(struct tf_analyser *a, const struct tf_view *view, const struc
                     return r;
             }
             tf_points_box(points, TF_POINTS, box);
-            if (tf_track_can_move(t->box, box, frame->t_mono_ns - t->seen_ns)) {
+            if (fmaxf(box[2], box[3]) >= SIZE_MIN_FOLLOWED &&
+                tf_track_can_move(t->box, box, frame->t_mono_ns - t->seen_ns)) {
                 update(t, points, confidence);
                 continue;
             }
@@ -458,6 +469,17 @@ static int second_opinion(struct tf_analyser *a, const struct tf_view *view, con
     return r < 0 ? r : 0;
 }
 
+/* Whether points lie on what can be skin, as far as the camera's °C tell. */
+static bool can_be_skin(const struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
+                        const struct tf_point points[TF_POINTS])
+{
+    const struct tf_radiometry *r = &frame->radiometry;
+    struct tf_skin skin;
+
+    return !tf_skin_measure(view, r, points, &skin) ||
+           tf_skin_possible(&skin, a->finder->scene * r->scale + r->offset);
+}
+
 static int take_found(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
                       const struct tf_found *found)
 {
@@ -476,9 +498,11 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
     if (live_count(a) >= a->options.faces_max || a->tries++ >= a->options.faces_max + TRIES_SPARE)
         return 0;
     r = landmarks_from_box(a, view, frame, found->box, points, &confidence);
-    if (r <= 0)
-        return r;
+    if (r <= 0 || !can_be_skin(a, view, frame, points))
+        return r < 0 ? r : 0;
     tf_points_box(points, TF_POINTS, box);
+    if (fmaxf(box[2], box[3]) < SIZE_MIN || (found->score < FOUND_SURE && confidence < FOUND_CONFIDENCE))
+        return 0;
     /* The points may have slid onto a face that is known. */
     if (track_of_box(a, box) != NULL)
         return 0;
@@ -499,8 +523,16 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
 static int look(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame)
 {
     uint64_t start = tf_now_ns();
-    int count = tf_finder_run(a->finder, view, &frame->radiometry, a->found), r;
+    enum tf_finder_care care = TF_FINDER_ONE;
+    int count, r;
 
+    a->thorough = a->thorough_ns == 0 || frame->t_mono_ns < a->thorough_ns ||
+                  frame->t_mono_ns - a->thorough_ns + SLACK_NS >= FIND_EVERY_NS;
+    if (a->thorough)
+        a->thorough_ns = frame->t_mono_ns;
+    if (a->thorough)
+        care = live_count(a) == 0 ? TF_FINDER_ALL : TF_FINDER_ONE_MORE;
+    count = tf_finder_run(a->finder, view, &frame->radiometry, care, a->found);
     if (count < 0)
         return count;
     a->times.normalise_ns += a->finder->net.sample_ns;
@@ -508,10 +540,6 @@ static int look(struct tf_analyser *a, const struct tf_view *view, const struct 
     a->since_look = 0;
     a->look_ns = frame->t_mono_ns;
     a->tries = 0;
-    a->thorough = a->thorough_ns == 0 || frame->t_mono_ns < a->thorough_ns ||
-                  frame->t_mono_ns - a->thorough_ns + SLACK_NS >= FIND_EVERY_NS;
-    if (a->thorough)
-        a->thorough_ns = frame->t_mono_ns;
     for (int i = 0; i < TF_TRACKS; i++)
         a->tracks[i].confirmed = false;
     for (int i = 0; i < count; i++) {
@@ -524,6 +552,7 @@ static int look(struct tf_analyser *a, const struct tf_view *view, const struct 
 
         if (!t->live)
             continue;
+        t->confirmed = t->confirmed && (t->fresh || can_be_skin(a, view, frame, t->points));
         t->unconfirmed = t->confirmed ? 0 : t->unconfirmed + 1;
         if (t->unconfirmed >= LOOKS_ANY || (t->unconfirmed >= LOOKS_WEAK && t->confidence < WEAK))
             t->live = false;

@@ -7,6 +7,10 @@
 #include "inference/face/metadata.h"
 
 #define NMS_IOU 0.4f /* docs/models.md */
+/* Parts of the values other than the likeliest show more that is no face. */
+#define OTHER_SCORE 0.55f
+/* With a face as plain as that no other part is tried. */
+#define SURE 0.8f
 
 static int read_outputs(struct tf_finder *f, struct tf_error *err)
 {
@@ -71,6 +75,7 @@ int tf_finder_open(const char *path, int threads, const char *cpu, struct tf_fin
     r = read_outputs(f, err);
     if (r < 0)
         goto fail;
+    tf_finder_reset(f);
     *ret = f;
     return 0;
 fail:
@@ -131,12 +136,12 @@ static int insert(struct tf_found *list, int count, int max, const struct tf_fou
     return count < max ? count + 1 : max;
 }
 
-static int candidates(struct tf_finder *f, const struct tf_window *window)
+/* Adds the last run's candidates to the `count` that are there. */
+static int candidates(struct tf_finder *f, const struct tf_window *window, float threshold, int count)
 {
     const uint8_t *heat = tf_engine_output_u8(f->net.engine, f->heat);
     const uint8_t *box = tf_engine_output_u8(f->net.engine, f->box);
     float width = (float)f->net.width, height = (float)f->net.height;
-    int count = 0;
 
     for (uint32_t r = 0; r < f->map_h; r++) {
         for (uint32_t c = 0; c < f->map_w; c++) {
@@ -144,7 +149,7 @@ static int candidates(struct tf_finder *f, const struct tf_window *window)
             struct tf_found found = {.score = f->score[heat[cell]]};
             float side[4], x0, y0, x1, y1;
 
-            if (found.score < f->threshold || !is_maximum(f, heat, r, c))
+            if (found.score < threshold || !is_maximum(f, heat, r, c))
                 continue;
             for (int k = 0; k < 4; k++)
                 side[k] = (float)((int)box[4 * cell + (size_t)k] - f->box_zero) * f->box_scale * f->stride;
@@ -166,16 +171,61 @@ static int candidates(struct tf_finder *f, const struct tf_window *window)
     return count;
 }
 
-int tf_finder_run(struct tf_finder *finder, const struct tf_view *view,
-                  const struct tf_radiometry *radiometry, struct tf_found ret[TF_FINDER_MAX])
+/* The part that is tried first: the one of the kind that last showed a face, else the likeliest. */
+static int first_part(const struct tf_finder *f)
 {
-    struct tf_window window = tf_window_letterbox(view, finder->net.width, finder->net.height);
-    int count, kept = 0;
-    int r = tf_network_run(&finder->net, view, radiometry, &window);
+    for (int i = 0; i < f->net.survey.parts; i++)
+        if (f->net.survey.part[i].kind == f->kind)
+            return i;
+    return 0;
+}
+
+/* Runs a part and adds its candidates to the list; remembers the part that has the best. */
+static int try_part(struct tf_finder *f, const struct tf_window *window, int part, int first, int *count)
+{
+    float best = *count > 0 ? f->candidates[0].score : 0;
+    int r = tf_network_run_part(&f->net, part);
 
     if (r < 0)
         return r;
-    count = candidates(finder, &window);
+    *count = candidates(f, window, part == first ? f->threshold : fmaxf(f->threshold, OTHER_SCORE), *count);
+    if (*count > 0 && f->candidates[0].score > best)
+        f->kind = f->net.survey.part[part].kind;
+    return 0;
+}
+
+void tf_finder_reset(struct tf_finder *finder)
+{
+    finder->kind = TF_FINDER_ANY;
+    finder->turn = 0;
+}
+
+int tf_finder_run(struct tf_finder *finder, const struct tf_view *view,
+                  const struct tf_radiometry *radiometry, enum tf_finder_care care,
+                  struct tf_found ret[TF_FINDER_MAX])
+{
+    struct tf_window window = tf_window_letterbox(view, finder->net.width, finder->net.height);
+    int count = 0, kept = 0, parts, first;
+    int r = tf_network_sample(&finder->net, view, radiometry, &window);
+
+    if (r < 0)
+        return r;
+    finder->scene = tf_tone_median(&finder->net.survey);
+    parts = finder->net.survey.parts;
+    first = first_part(finder);
+    r = try_part(finder, &window, first, first, &count);
+    if (r == 0 && care == TF_FINDER_ONE_MORE && parts > 1) {
+        int other = (int)(finder->turn++ % (uint32_t)(parts - 1));
+
+        r = try_part(finder, &window, other + (other >= first), first, &count);
+    }
+    for (int i = 1; i < parts && r == 0 && care == TF_FINDER_ALL; i++) {
+        if (count > 0 && finder->candidates[0].score >= SURE)
+            break;
+        r = try_part(finder, &window, (first + i) % parts, first, &count);
+    }
+    if (r < 0)
+        return r;
     for (int i = 0; i < count && kept < TF_FINDER_MAX; i++) {
         bool covered = false;
 

@@ -60,11 +60,14 @@ static int read_tone(struct tf_network *n, struct tf_error *err)
                                            {"hi", &n->tone.hi, 0, 100, true},
                                            {"min_span_c", &n->tone.min_span_c, 0, 1000, false},
                                            {"clahe", &n->tone.clahe, 0.1f, 256, false},
-                                           {"tiles", &n->tone.tiles, 1, TF_CLAHE_TILES_MAX, false}};
+                                           {"tiles", &n->tone.tiles, 1, TF_CLAHE_TILES_MAX, false},
+                                           {"apart", &n->tone.apart, 0, 40, false},
+                                           {"skin_max_c", &n->tone.skin_max_c, 30, 1000, false}};
 
         n->tone.kind = TF_TONE_PERCENTILE;
         n->tone.tiles = 4;
-        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, 5, err);
+        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, sizeof(keys) / sizeof(keys[0]), err);
+        n->tone.face = n->crop == TF_CROP_SQUARE;
     } else if (tf_meta_is(value, "celsius")) {
         const struct tf_meta_key keys[] = {{"lo", &n->tone.lo, -273.15f, 3000, true},
                                            {"hi", &n->tone.hi, -273.15f, 3000, true}};
@@ -170,19 +173,32 @@ static void mirror(uint8_t *to, const uint8_t *from, uint32_t width, uint32_t he
     }
 }
 
-int tf_network_run(struct tf_network *network, const struct tf_view *view,
-                   const struct tf_radiometry *radiometry, const struct tf_window *window)
+int tf_network_sample(struct tf_network *network, const struct tf_view *view,
+                      const struct tf_radiometry *radiometry, const struct tf_window *window)
+{
+    size_t count = (size_t)network->width * network->height;
+    uint64_t start = tf_now_ns();
+    uint32_t inside = tf_sample(network->sampler, view, window, network->values);
+
+    if (inside == 0)
+        return -EINVAL;
+    tf_tone_survey(&network->tone, radiometry, network->values, count, inside, &network->survey);
+    network->radiometry = *radiometry;
+    network->sample_ns = tf_now_ns() - start;
+    network->run_ns = 0;
+    return 0;
+}
+
+int tf_network_run_part(struct tf_network *network, int part)
 {
     size_t count = (size_t)network->width * network->height;
     uint64_t start = tf_now_ns(), sampled;
-    uint32_t inside;
+    struct tf_tone_span span =
+        tf_tone_span(&network->tone, &network->radiometry, &network->survey, &network->survey.part[part],
+                     network->values, count, network->scratch);
     int r;
 
-    inside = tf_sample(network->sampler, view, window, network->values);
-    if (inside == 0)
-        return -EINVAL;
-    tf_tone_apply(&network->tone, radiometry, network->values, count, inside, network->scratch,
-                  network->input_scale, network->input_zero, network->input);
+    tf_tone_write(&span, network->values, count, network->input_scale, network->input_zero, network->input);
     if (network->tables != NULL)
         tf_clahe(network->input, network->width, network->height, network->tone.clahe,
                  (uint32_t)network->tone.tiles, network->tables);
@@ -190,9 +206,17 @@ int tf_network_run(struct tf_network *network, const struct tf_view *view,
         mirror(network->mirrored, network->input, network->width, network->height);
     sampled = tf_now_ns();
     r = tf_engine_run_u8(network->engine);
-    network->sample_ns = sampled - start;
-    network->run_ns = tf_now_ns() - sampled;
+    network->sample_ns += sampled - start;
+    network->run_ns += tf_now_ns() - sampled;
     return r;
+}
+
+int tf_network_run(struct tf_network *network, const struct tf_view *view,
+                   const struct tf_radiometry *radiometry, const struct tf_window *window)
+{
+    int r = tf_network_sample(network, view, radiometry, window);
+
+    return r < 0 ? r : tf_network_run_part(network, 0);
 }
 
 int tf_network_keep_mirrored(struct tf_network *network)

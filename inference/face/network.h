@@ -29,10 +29,12 @@ struct tf_network {
     float input_scale;
     int input_zero;
     struct tf_sampler *sampler;
-    float *values, *scratch;    /* width * height */
-    uint8_t *tables;            /* of CLAHE, where the tone has it */
-    uint8_t *mirrored;          /* width * height once asked for: the last input's mirror image */
-    uint64_t sample_ns, run_ns; /* of the last call */
+    float *values, *scratch; /* width * height */
+    struct tf_tone_survey survey;
+    struct tf_radiometry radiometry; /* of the last sample */
+    uint8_t *tables;                 /* of CLAHE, where the tone has it */
+    uint8_t *mirrored;               /* width * height once asked for: the last input's mirror image */
+    uint64_t sample_ns, run_ns;      /* since the last sample: window and tone, and the network */
 };
 
 /*
@@ -44,8 +46,13 @@ int tf_network_open(const char *path, const char *task, int threads, const char 
 /* Leaves the struct empty; accepts an empty one. */
 void tf_network_close(struct tf_network *network);
 
-/* Samples the window, applies the tone and runs the network. -EINVAL: no pixel of the window lies in the
- * picture. */
+/* Samples the window and surveys its values (`survey`). -EINVAL: no pixel of the window lies in the picture.
+ */
+int tf_network_sample(struct tf_network *network, const struct tf_view *view,
+                      const struct tf_radiometry *radiometry, const struct tf_window *window);
+/* Applies the tone of a part of the survey and runs the network. */
+int tf_network_run_part(struct tf_network *network, int part);
+/* Both, with the likeliest part. */
 int tf_network_run(struct tf_network *network, const struct tf_view *view,
                    const struct tf_radiometry *radiometry, const struct tf_window *window);
 

@@ -1,11 +1,13 @@
+/* Counting values exactly, and the tone that follows from their ranks. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "inference/face/sample.h"
 #include "inference/face/tone.h"
+#include "inference/face/tone_count.h"
 
-#define BINS 1024
+#define BINS TF_TONE_BINS
 #define SORT_MAX 24
 
 static void insertion_sort(float *v, size_t n)
@@ -21,14 +23,16 @@ static void insertion_sort(float *v, size_t n)
 }
 
 /*
- * Which bin a value falls into. Monotone in v (subtraction, multiplication by a positive number and
+ * Which bin a value falls into. Monotone in v (subtraction, multiplication by a positive number, limiting and
  * truncation are), so that counting bins orders values exactly.
  */
 static inline int bin_of(float v, float min, float factor)
 {
-    int bin = (int)((v - min) * factor);
+    float at = (v - min) * factor;
 
-    return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
+    at = at > 0 ? at : 0;
+    at = at < BINS - 1 ? at : BINS - 1;
+    return (int)at;
 }
 
 /*
@@ -67,18 +71,15 @@ static float select_rank(float *v, size_t n, size_t rank)
     return v[rank];
 }
 
-void tf_tone_ranks(const float *values, size_t count, size_t inside, size_t rank_a, size_t rank_b,
-                   float *scratch, float *a, float *b)
+void tf_tone_count(const float *values, size_t count, size_t inside, struct tf_tone_survey *s)
 {
-    uint32_t bins[BINS] = {0};
     float min = INFINITY, max = -INFINITY;
-    size_t below = 0, n = 0;
-    int bin = 0;
 
-    if (inside == 0) {
-        *a = *b = 0;
+    memset(s->bins, 0, sizeof(s->bins));
+    s->min = s->factor = 0;
+    s->flat = true;
+    if (inside == 0)
         return;
-    }
     for (size_t i = 0; i < count; i++) {
         float v = values[i];
         float low = v < 0 ? INFINITY : v;
@@ -86,57 +87,98 @@ void tf_tone_ranks(const float *values, size_t count, size_t inside, size_t rank
         min = low < min ? low : min;
         max = v > max ? v : max;
     }
-    float factor = (float)BINS / (max - min);
-    if (!(max > min) || !isfinite(factor)) {
-        *a = *b = min;
+    s->min = min;
+    s->factor = (float)BINS / (max - min);
+    if (!(max > min) || !isfinite(s->factor))
         return;
-    }
+    s->flat = false;
+    tf_tone_fill(values, count, s);
+}
+
+void tf_tone_fill(const float *values, size_t count, struct tf_tone_survey *s)
+{
+    float min = s->min, factor = s->factor;
+
+    memset(s->bins, 0, sizeof(s->bins));
     for (size_t i = 0; i < count; i++) {
         if (values[i] >= 0)
-            bins[bin_of(values[i], min, factor)]++;
+            s->bins[bin_of(values[i], min, factor)]++;
     }
-    /* Both ranks are read from the one count; only the values of their bins are looked at again. */
+}
+
+/* Both ranks are read from the one count; only the values of their bins are looked at again. */
+static void ranks(const struct tf_tone_survey *s, const float *values, size_t count, size_t rank_a,
+                  size_t rank_b, float *scratch, float *a, float *b)
+{
+    size_t below = 0, n = 0;
+    int bin = 0;
+
+    if (s->flat) {
+        *a = *b = s->min;
+        return;
+    }
     for (int which = 0; which < 2; which++) {
         size_t rank = which == 0 ? rank_a : rank_b;
 
-        while (bin < BINS - 1 && rank >= below + bins[bin])
-            below += bins[bin++];
+        while (bin < BINS - 1 && rank >= below + s->bins[bin])
+            below += s->bins[bin++];
         n = 0;
         for (size_t i = 0; i < count; i++) {
-            if (values[i] >= 0 && bin_of(values[i], min, factor) == bin)
+            if (values[i] >= 0 && bin_of(values[i], s->min, s->factor) == bin)
                 scratch[n++] = values[i];
         }
         *(which == 0 ? a : b) = select_rank(scratch, n, rank - below);
     }
 }
 
-void tf_tone_apply(const struct tf_tone *tone, const struct tf_radiometry *radiometry, const float *values,
-                   size_t count, size_t inside, float *scratch, float scale, int zero_point, uint8_t *out)
+void tf_tone_ranks(const float *values, size_t count, size_t inside, size_t rank_a, size_t rank_b,
+                   float *scratch, float *a, float *b)
 {
-    float lo, span;
+    struct tf_tone_survey survey;
+
+    tf_tone_count(values, count, inside, &survey);
+    ranks(&survey, values, count, rank_a, rank_b, scratch, a, b);
+}
+
+struct tf_tone_span tf_tone_span(const struct tf_tone *tone, const struct tf_radiometry *radiometry,
+                                 const struct tf_tone_survey *survey, const struct tf_tone_part *part,
+                                 const float *values, size_t count, float *scratch)
+{
+    bool celsius = radiometry->valid && radiometry->scale > 0;
+
+    if (tone->kind == TF_TONE_CELSIUS && celsius)
+        return (struct tf_tone_span){(tone->lo - radiometry->offset) / radiometry->scale,
+                                     (tone->hi - tone->lo) / radiometry->scale, -INFINITY, INFINITY};
+    bool percentile = tone->kind == TF_TONE_PERCENTILE;
+    double last = part->n > 0 ? (double)(part->n - 1) : 0;
+    double lo_rank = (percentile ? (double)tone->lo : 1.0) / 100.0 * last;
+    double hi_rank = (percentile ? (double)tone->hi : 99.0) / 100.0 * last;
+    float lo, hi, least = 1;
+
+    ranks(survey, values, count, part->below + (size_t)lo_rank, part->below + (size_t)hi_rank, scratch, &lo,
+          &hi);
+    if (percentile && tone->min_span_c > 0 && celsius)
+        least = tone->min_span_c / radiometry->scale;
+    struct tf_tone_span span = {lo, fmaxf(hi - lo, least), -INFINITY, INFINITY};
+    if (part->first > 0)
+        span.first = survey->min + (float)part->first / survey->factor;
+    if (part->last < BINS - 1)
+        span.last = survey->min + (float)(part->last + 1) / survey->factor;
+    return span;
+}
+
+void tf_tone_write(const struct tf_tone_span *span, const float *values, size_t count, float scale,
+                   int zero_point, uint8_t *out)
+{
     /* The usual scale is 1/255, whose reciprocal in float must be 255 itself. */
     float steps = fabsf(scale * 255.0f - 1.0f) < 1e-4f ? 255.0f : 1.0f / scale;
     int outside = zero_point < 0 ? 0 : zero_point > 255 ? 255 : zero_point;
 
-    if (tone->kind == TF_TONE_CELSIUS && radiometry->valid && radiometry->scale > 0) {
-        lo = (tone->lo - radiometry->offset) / radiometry->scale;
-        span = (tone->hi - tone->lo) / radiometry->scale;
-    } else {
-        bool percentile = tone->kind == TF_TONE_PERCENTILE;
-        double last = inside > 0 ? (double)(inside - 1) : 0;
-        double lo_rank = (percentile ? (double)tone->lo : 1.0) / 100.0 * last;
-        double hi_rank = (percentile ? (double)tone->hi : 99.0) / 100.0 * last;
-        float hi, least = 1;
-
-        tf_tone_ranks(values, count, inside, (size_t)lo_rank, (size_t)hi_rank, scratch, &lo, &hi);
-        if (percentile && tone->min_span_c > 0 && radiometry->valid && radiometry->scale > 0)
-            least = tone->min_span_c / radiometry->scale;
-        span = fmaxf(hi - lo, least);
-    }
     for (size_t i = 0; i < count; i++) {
-        float x = (values[i] - lo) / span;
+        float x = (values[i] - span->lo) / span->span;
 
         x = x < 0 ? 0 : x > 1 ? 1 : x;
+        x = values[i] < span->first || values[i] > span->last ? 0 : x;
         /* x * steps is 0 or more, and adding 2^23 leaves the float at whole numbers, ties to even: rint
          * without a call. */
         float q = (x * steps + 8388608.0f) - 8388608.0f;
@@ -145,4 +187,15 @@ void tf_tone_apply(const struct tf_tone *tone, const struct tf_radiometry *radio
         v = v < 0 ? 0 : v > 255 ? 255 : v;
         out[i] = (uint8_t)(values[i] < 0 ? outside : v);
     }
+}
+
+void tf_tone_apply(const struct tf_tone *tone, const struct tf_radiometry *radiometry, const float *values,
+                   size_t count, size_t inside, float *scratch, float scale, int zero_point, uint8_t *out)
+{
+    struct tf_tone_survey survey;
+    struct tf_tone_span span;
+
+    tf_tone_survey(tone, radiometry, values, count, inside, &survey);
+    span = tf_tone_span(tone, radiometry, &survey, &survey.part[0], values, count, scratch);
+    tf_tone_write(&span, values, count, scale, zero_point, out);
 }

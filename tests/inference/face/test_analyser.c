@@ -376,9 +376,9 @@ static void overlapping_boxes_are_thinned(void **state)
      * fifth. */
     f = scene(0, (const float[2][2]){{40, 56}, {72, 56}}, 2);
     assert_true(tf_view_init(&view, &f));
-    assert_int_equal(tf_finder_run(finder, &view, &f.radiometry, found), 1);
+    assert_int_equal(tf_finder_run(finder, &view, &f.radiometry, TF_FINDER_ALL, found), 1);
     f = scene(0, (const float[2][2]){{40, 56}, {104, 56}}, 2);
-    assert_int_equal(tf_finder_run(finder, &view, &f.radiometry, found), 2);
+    assert_int_equal(tf_finder_run(finder, &view, &f.radiometry, TF_FINDER_ALL, found), 2);
     assert_true(found[0].score >= found[1].score);
     assert_float_equal(found[0].box[2], 96, 1);
     assert_float_equal(tf_box_iou(found[0].box, found[1].box), 32.0 / (192 - 32), 0.02);

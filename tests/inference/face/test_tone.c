@@ -116,6 +116,115 @@ static void flat_pictures_are_not_blown_up(void **state)
     assert_int_equal(out[0], 0);
 }
 
+static uint8_t gray(const struct tf_tone *tone, const struct tf_radiometry *radiometry, const float *values,
+                    size_t count, size_t which)
+{
+    static float scratch[N];
+    static uint8_t out[N];
+
+    tf_tone_apply(tone, radiometry, values, count, count, scratch, 1.0f / 255, 0, out);
+    return out[which];
+}
+
+/* A scene of 20 to 36 °C in centikelvin, and `things` values of something else. */
+static void scene(float *values, size_t things, float celsius)
+{
+    for (size_t i = 0; i < N; i++)
+        values[i] = i < things ? 27315 + 100 * celsius + 20 * draw() : 29315 + 1600 * draw();
+}
+
+static void what_stands_apart_is_left_out(void **state)
+{
+    const struct tf_radiometry centikelvin = {true, 0.01f, -273.15f}, none = {0};
+    const struct tf_tone plain = {.lo = 1, .hi = 99}, face = {.lo = 1, .hi = 99, .apart = 20, .face = true};
+    static const float temperatures[] = {-20, 5, 60, 120};
+    static float values[N];
+    float mean = 30115;
+
+    for (int i = 0; i < 4; i++) {
+        for (size_t things = N / 50; things <= N * 19 / 100; things += N * 17 / 100) {
+            scene(values, things, temperatures[i]);
+            values[N - 1] = mean;
+            for (int c = 0; c < 2; c++) {
+                const struct tf_radiometry *r = c ? &centikelvin : &none;
+
+                /* The scene's middle is gray, and what was left out looks like the outside. */
+                assert_in_range(gray(&face, r, values, N, N - 1), 124, 132);
+                assert_int_equal(gray(&face, r, values, N, 0), 0);
+                if (temperatures[i] < 0 || temperatures[i] > 100)
+                    assert_false(abs(gray(&plain, r, values, N, N - 1) - 128) < 40);
+            }
+        }
+    }
+    /* More than `apart` is the scene itself, and so is what lies near it. */
+    scene(values, N / 3, 60);
+    values[N - 1] = mean;
+    assert_int_equal(gray(&face, &none, values, N, N - 1), gray(&plain, &none, values, N, N - 1));
+    scene(values, N / 10, 38);
+    values[N - 1] = mean;
+    assert_int_equal(gray(&face, &none, values, N, N - 1), gray(&plain, &none, values, N, N - 1));
+}
+
+static void skins_range_counts_where_it_is_known(void **state)
+{
+    const struct tf_radiometry centikelvin = {true, 0.01f, -273.15f}, none = {0};
+    const struct tf_tone picture = {.lo = 1, .hi = 99, .apart = 20, .skin_max_c = 42};
+    static float values[N];
+
+    /* A heater without an edge to the scene, 36 to 70 °C on a third of the picture. */
+    for (size_t i = 0; i < N; i++)
+        values[i] = i < N / 3 ? 30915 + 3400 * draw() : 29315 + 1600 * draw();
+    values[N - 1] = 30115;
+    assert_in_range(gray(&picture, &centikelvin, values, N, N - 1), 85, 132);
+    assert_in_range(gray(&picture, &none, values, N, N - 1), 30, 50);
+    /* Everything is warmer: nothing is left out. */
+    for (size_t i = 0; i < N; i++)
+        values[i] = 32315 + 1600 * draw();
+    values[N - 1] = 33115;
+    assert_in_range(gray(&picture, &centikelvin, values, N, N - 1), 124, 132);
+    /* Saturated and dead pixels among few counts: the bins are laid where the scene is. */
+    for (size_t i = 0; i < N; i++)
+        values[i] = i < N / 100 ? 65535 : i < N / 50 ? 0 : 2750 + 100 * draw();
+    values[N - 1] = 2800;
+    struct tf_tone face = picture;
+    face.face = true;
+    assert_in_range(gray(&face, &none, values, N, N - 1), 122, 134);
+}
+
+static void a_picture_has_several_parts(void **state)
+{
+    const struct tf_radiometry centikelvin = {true, 0.01f, -273.15f}, none = {0};
+    const struct tf_tone plain = {.lo = 1, .hi = 99},
+                         picture = {.lo = 1, .hi = 99, .apart = 20, .skin_max_c = 42};
+    static struct tf_tone_survey survey;
+    static float values[N], scratch[N];
+
+    /* Nothing stands apart: one part, the span of before. */
+    scene(values, 0, 0);
+    tf_tone_survey(&picture, &none, values, N, N, &survey);
+    assert_int_equal(survey.parts, 1);
+    struct tf_tone_span a = tf_tone_span(&picture, &none, &survey, &survey.part[0], values, N, scratch);
+    tf_tone_survey(&plain, &none, values, N, N, &survey);
+    struct tf_tone_span b = tf_tone_span(&plain, &none, &survey, &survey.part[0], values, N, scratch);
+    assert_float_equal(a.lo, b.lo, 0);
+    assert_float_equal(a.span, b.span, 0);
+    /* In counts a hot thing may be the face: first with it, then without. */
+    scene(values, N / 20, 60);
+    tf_tone_survey(&picture, &none, values, N, N, &survey);
+    assert_int_equal(survey.parts, 2);
+    a = tf_tone_span(&picture, &none, &survey, &survey.part[0], values, N, scratch);
+    b = tf_tone_span(&picture, &none, &survey, &survey.part[1], values, N, scratch);
+    assert_true(a.span > 3500 && b.span < 1700);
+    /* In °C it is not, and what is cold is not either. */
+    tf_tone_survey(&picture, &centikelvin, values, N, N, &survey);
+    a = tf_tone_span(&picture, &centikelvin, &survey, &survey.part[0], values, N, scratch);
+    assert_true(a.span < 1700);
+    scene(values, N / 20, 0);
+    tf_tone_survey(&picture, &centikelvin, values, N, N, &survey);
+    a = tf_tone_span(&picture, &centikelvin, &survey, &survey.part[0], values, N, scratch);
+    assert_true(a.span < 1700);
+}
+
 static void celsius_is_absolute(void **state)
 {
     const struct tf_tone tone = {TF_TONE_CELSIUS, 20, 40, 0};
@@ -155,6 +264,9 @@ int main(void)
         cmocka_unit_test(ranks_are_exact),
         cmocka_unit_test(percentile_spans_lo_to_hi),
         cmocka_unit_test(flat_pictures_are_not_blown_up),
+        cmocka_unit_test(what_stands_apart_is_left_out),
+        cmocka_unit_test(skins_range_counts_where_it_is_known),
+        cmocka_unit_test(a_picture_has_several_parts),
         cmocka_unit_test(celsius_is_absolute),
         cmocka_unit_test(the_inputs_own_quantisation_counts),
     };
