@@ -15,6 +15,16 @@
 #define COLUMNS 80
 #define HELP_COLUMN 27
 #define SUGGESTIONS_MAX 8
+#define WHY_MAX 512
+/* So many names are listed in a message; of more, the nearest is. */
+#define NAMES_MAX 24
+
+static tf_values_fn *names;
+
+void tf_options_names(tf_values_fn *name)
+{
+    names = name;
+}
 
 static void say(const struct tf_usage *usage, const char *format, va_list args)
 {
@@ -198,9 +208,9 @@ static bool read_size(const char *text, uint16_t ret[2], double min, double max)
 }
 
 /* Whether `text` is one of the words; else `why` lists them. */
-static bool is_word(const char *words, const char *text, char why[256])
+static bool is_word(const char *words, const char *text, char why[WHY_MAX])
 {
-    size_t n = strlen(text), used = (size_t)snprintf(why, 256, "must be ");
+    size_t n = strlen(text), used = (size_t)snprintf(why, WHY_MAX, "must be ");
     const char *nearest = NULL;
     int nearest_length = 0;
     unsigned least = UINT_MAX;
@@ -220,20 +230,49 @@ static bool is_word(const char *words, const char *text, char why[256])
             nearest = word;
             nearest_length = (int)length;
         }
-        if (used < 256)
-            used += (size_t)snprintf(why + used, 256 - used, "%s%s", name,
+        if (used < WHY_MAX)
+            used += (size_t)snprintf(why + used, WHY_MAX - used, "%s%s", name,
                                      !*next              ? ""
                                      : strchr(next, ' ') ? ", "
                                                          : " or ");
         word = next;
     }
-    if (nearest && used < 256)
-        snprintf(why + used, 256 - used, "; did you mean %.*s?", nearest_length, nearest);
+    if (nearest && used < WHY_MAX)
+        snprintf(why + used, WHY_MAX - used, "; did you mean %.*s?", nearest_length, nearest);
+    return false;
+}
+
+/* Whether `text` is one of the names that the program knows for such values (all are, if it knows none). */
+static bool is_name(enum tf_values values, const char *text, char why[WHY_MAX])
+{
+    char words[2048] = "";
+    const char *name, *nearest = NULL;
+    unsigned least = UINT_MAX;
+    size_t n, used = 0;
+
+    for (n = 0; names && (name = names(values, n)); n++) {
+        unsigned unlike = tf_unlike(text, name);
+
+        if (strcmp(name, text) == 0)
+            return true;
+        if (unlike < least) {
+            least = unlike;
+            nearest = name;
+        }
+        used += (size_t)snprintf(words + used, used < sizeof(words) ? sizeof(words) - used : 0, "%s%s",
+                                 n ? " " : "", name);
+    }
+    if (n == 0)
+        return true;
+    if (n <= NAMES_MAX)
+        return is_word(words, text, why);
+    snprintf(why, WHY_MAX, "is none of the %zu that there are%s%s%s", n, nearest ? "; did you mean " : "",
+             nearest ? nearest : "", nearest ? "?" : "");
     return false;
 }
 
 /* NULL when the value was taken, else what it should have been. */
-static const char *take(const struct tf_option *o, void *value, const char *text, char why[256])
+static const char *take(const struct tf_option *o, void *value, const char *text, char why[WHY_MAX])
 {
     uint64_t u;
     double d;
@@ -249,25 +288,27 @@ static const char *take(const struct tf_option *o, void *value, const char *text
     case TF_OPTION_TEXT:
         if (!*text)
             return "is empty";
+        if (!is_name(o->values, text, why))
+            return why;
         *(const char **)value = text;
         return NULL;
     case TF_OPTION_UINT:
         if (!read_uint(text, &u) || u < o->min || u > o->max) {
-            snprintf(why, 256, "must be a whole number from %.0f to %.0f", o->min, o->max);
+            snprintf(why, WHY_MAX, "must be a whole number from %.0f to %.0f", o->min, o->max);
             return why;
         }
         *(uint64_t *)value = u;
         return NULL;
     case TF_OPTION_NUMBER:
         if (!read_number(text, &d) || d < o->min || d > o->max) {
-            snprintf(why, 256, "must be a number from %g to %g", o->min, o->max);
+            snprintf(why, WHY_MAX, "must be a number from %g to %g", o->min, o->max);
             return why;
         }
         *(double *)value = d;
         return NULL;
     case TF_OPTION_SIZE:
         if (!read_size(text, value, o->min, o->max)) {
-            snprintf(why, 256, "must be WIDTHxHEIGHT, each from %.0f to %.0f", o->min, o->max);
+            snprintf(why, WHY_MAX, "must be WIDTHxHEIGHT, each from %.0f to %.0f", o->min, o->max);
             return why;
         }
         return NULL;
@@ -370,7 +411,7 @@ bool tf_options_parse(const struct tf_usage *usage, const struct tf_bind *bind, 
                 break;
         if (c > 1 && which < n) {
             const struct tf_option *o = &usage->options[which];
-            char why[256];
+            char why[WHY_MAX];
             const char *wrong = take(o, values[which], optarg, why);
             if (wrong) {
                 *status = tf_usage_error(usage, "--%s %s: %s", o->name, optarg, wrong);
@@ -394,6 +435,10 @@ bool tf_options_parse(const struct tf_usage *usage, const struct tf_bind *bind, 
                 *status = tf_usage_error(usage, "'%s' is one argument too many%s%s", argument,
                                          usage->arguments ? ": expected " : "",
                                          usage->arguments ? usage->arguments : "");
+                return false;
+            }
+            if (!*argument) {
+                *status = tf_usage_error(usage, "an argument is empty: expected %s", usage->arguments);
                 return false;
             }
             arguments[count++] = argument;

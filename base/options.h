@@ -80,6 +80,13 @@ struct tf_bind {
 };
 
 /*
+ * The names that values of a kind can have, one by one, NULL past the last: what is none of them is wrong
+ * usage. NULL at once: any text is taken.
+ */
+typedef const char *tf_values_fn(enum tf_values values, size_t i);
+void tf_options_names(tf_values_fn *name);
+
+/*
  * Parses argv (argv[0] is skipped) and puts what is not an option into `arguments`, NULL past the last. Every
  * option of the table has to be bound and every binding to be in the table; else the program aborts.
  * False: the command is over and *status is its exit status (--help: 0, wrong usage: 2, already explained on

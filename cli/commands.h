@@ -22,6 +22,8 @@ int tf_cmd_run(int argc, char **argv);
 int tf_cmd_sample(int argc, char **argv);
 int tf_cmd_model(int argc, char **argv);
 int tf_cmd_complete(int argc, char **argv);
+/* Names of formats, palettes and levels of the processor (tf_options_names). */
+const char *tf_name_of_value(enum tf_values values, size_t i);
 
 int tf_cmd_bench_model(int argc, char **argv);
 int tf_cmd_bench_kernels(int argc, char **argv);

@@ -95,6 +95,29 @@ static void read_configuration(const char *path)
         fclose(f);
 }
 
+const char *tf_name_of_value(enum tf_values values, size_t i)
+{
+    switch (values) {
+    case TF_VALUES_FORMAT:
+        return i < tf_format_count() ? tf_format_at(i)->name : NULL;
+    case TF_VALUES_PALETTE:
+        return tf_palette_name((int)i);
+    case TF_VALUES_CPU:
+        return i <= TF_CPU_I8MM ? tf_cpu_name((enum tf_cpu_level)i) : NULL;
+    default: /* a list, or what only others know */
+        return NULL;
+    }
+}
+
+static void print_names(enum tf_values values)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = tf_name_of_value(values, i)); i++)
+        puts(name);
+}
+
+/* Those that this machine has. */
 static void print_cpu(void)
 {
     for (int level = TF_CPU_GENERIC; level <= TF_CPU_I8MM; level++)
@@ -128,11 +151,9 @@ int tf_cmd_complete(int argc, char **argv)
         for (int i = 0; i < TF_REGIONS; i++)
             puts(tf_region_name((enum tf_region)i));
     } else if (!strcmp(what, "formats")) {
-        for (size_t i = 0; i < tf_format_count(); i++)
-            puts(tf_format_at(i)->name);
+        print_names(TF_VALUES_FORMAT);
     } else if (!strcmp(what, "palettes")) {
-        for (int i = 0; tf_palette_name(i); i++)
-            puts(tf_palette_name(i));
+        print_names(TF_VALUES_PALETTE);
     } else if (!strcmp(what, "cpu")) {
         print_cpu();
     } else if (!strcmp(what, "encoders")) {

@@ -142,7 +142,7 @@ static int help(int argc, char **argv)
     const struct tf_usage *usage;
     int words, status = TF_EXIT_OK;
 
-    if (argc == 0 || is_help(argv[0])) {
+    if (argc == 0 || is_help(argv[0]) || !strcmp(argv[0], "help")) {
         print_program(stdout);
         return TF_EXIT_OK;
     }
@@ -196,5 +196,6 @@ int main(int argc, char **argv)
 {
     /* Whoever started this may ignore it; without it nothing would end when the reader has gone. */
     signal(SIGPIPE, SIG_DFL);
+    tf_options_names(tf_name_of_value);
     return tf_output_end("thermoface", run(argc - 1, argv + 1));
 }

@@ -268,7 +268,8 @@ int tf_cmd_plot(int argc, char **argv)
         return status;
     n = tf_find_recordings(arguments[0], &found);
     if (n < 0)
-        return tf_command_error(usage, "%s: %s", arguments[0], strerror(-n));
+        return tf_command_error(usage, "%s: %s%s", arguments[0], strerror(-n),
+                                n == -ENOTDIR ? ": give the folder of a session (docs/recording.md)" : "");
     for (int i = 0; i < n; i++)
         chosen += !p.recording || strstr(found[i].stem, p.recording);
     if (!chosen)

@@ -37,6 +37,10 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
         return tf_usage_error(usage, "--csv-profile needs --csv FILE");
     if (r->csv_profile && !strcmp(r->csv_profile, "openface"))
         *csv_format = TF_FILE_CSV_OPENFACE;
+    if (strspn(r->camera, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(r->camera) ||
+        strlen(r->camera) > 63)
+        return tf_usage_error(usage, "--camera %s: 1 to 63 of the characters a-z, 0-9, \"_\" and \"-\"",
+                              r->camera);
     if (r->region_masks && !r->segmentation)
         return tf_usage_error(usage, "--region-masks needs --segmentation FILE");
     if (is_stdout(r->ndjson) && is_stdout(r->csv))

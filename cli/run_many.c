@@ -562,7 +562,11 @@ static int collect(struct batch *b, const char *input)
     int n = 1;
 
     if (stat(input, &st) < 0)
-        return tf_command_error(b->usage, "%s: %s", input, strerror(errno));
+        return strncmp(input, "synthetic", 9)
+                   ? tf_command_error(b->usage, "%s: %s", input, strerror(errno))
+                   : tf_usage_error(b->usage,
+                                    "%s has no end: it goes to --ndjson, --csv or --video, with --limit",
+                                    input);
     if (S_ISDIR(st.st_mode)) {
         n = tf_find_recordings(input, &found);
         if (n < 0)

@@ -174,8 +174,8 @@ static int refused(struct follow *f, struct connection *c, CURLcode code)
         return tf_command_error(f->usage, "%s: a line of more than %u bytes: not a thermofaced", c->address,
                                 LINE_MAX_BYTES);
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-        return tf_command_error(f->usage, "%s: %s; expected http://HOST:PORT", f->watch.url,
-                                curl_easy_strerror(code));
+        return tf_usage_error(f->usage, "--url %s: %s; expected http://HOST:PORT", f->watch.url,
+                              curl_easy_strerror(code));
     if (c->status == 401)
         return tf_command_error(f->usage, "%s: user and password wanted; give --credentials FILE",
                                 c->address);

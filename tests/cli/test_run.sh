@@ -11,7 +11,7 @@ bad 1 'noise\.mkv' "run: random bytes" run "$folder/noise.mkv"
 echo "no video" >"$folder/text.txt"
 bad 1 'text\.txt' "run: a text" run "$folder/text.txt"
 bad 1 "$(basename "$folder")" "run: a folder" run "$folder"
-bad 1 'no-such-row' "run: unknown format row" run synthetic --limit 1 --format no-such-row
+bad 2 'no-such-row' "run: unknown format row" run synthetic --limit 1 --format no-such-row
 
 if ! [ -f "$source_root/models/landmarks68.onnx" ] || ! [ -f "$source_root/models/finder.onnx" ]; then
     skip "runs" "the networks are not there"
@@ -74,7 +74,7 @@ good "other rows, lengths and mountings" sample "$folder/boson.mkv" --format bos
 good "are run, too" run "$folder/boson.mkv" --format boson-y16 --ndjson "$folder/boson.ndjson"
 jq -se 'length == 5 and .[4].unit == "counts"' "$folder/boson.ndjson" >/dev/null
 result $? "as that camera's"
-bad 1 'no camera format is called nosuch' "a sample of an unknown row" sample "$folder/c.mkv" --format nosuch
+bad 2 'format nosuch: must be lepton3-y16' "a sample of an unknown row" sample "$folder/c.mkv" --format nosuch
 bad 1 'does not fit' "a sample in colour" sample "$folder/c.mkv" --format visible
 bad 2 'must be synthetic' "a sample of something real" sample "$folder/c.mkv" --source /dev/video0
 bad 1 'unknown key' "a sample with an unknown key" sample "$folder/c.mkv" --source synthetic:foo=1
@@ -149,7 +149,7 @@ result $? "prints the promised JSON"
 sed 's/^/# /' "$folder/stdout"
 
 bad 1 'no record came' "watch: nobody there" watch --url http://127.0.0.1:9 --seconds 1
-bad 1 'http://HOST:PORT' "watch: not an address" watch --url ftp://127.0.0.1 --seconds 2
+bad 2 'http://HOST:PORT' "watch: not an address" watch --url ftp://127.0.0.1 --seconds 2
 bad 1 'no-such-file' "watch: no credentials file" watch --credentials "$folder/no-such-file"
 good "devices" devices
 good "devices --formats" devices --formats

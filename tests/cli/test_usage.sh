@@ -91,7 +91,16 @@ bad 2 'needs --csv' "CSV profile without CSV" run a.mkv --csv-profile openface
 bad 2 'two outputs' "one file for two outputs" run a.mkv --csv "$folder/a" --ndjson "$folder/a"
 bad 2 'standard output' "both record streams to standard output" run a.mkv --csv - --ndjson -
 bad 2 'needs a file' "video to standard output" run a.mkv --video -
-bad 2 '--palette plaid' "unknown palette" run a.mkv --video "$folder/a.mkv" --palette plaid
+bad 2 '--cpu sse9: must be generic, avx2' "unknown level of the processor" run a.mkv --cpu sse9
+bad 2 '--cpu avx3: .*did you mean avx2' "mistyped level" bench model a.onnx --cpu avx3
+bad 2 '--format lepton3-y61: must be lepton3-y16, .* or visible; did you mean lepton3-y16' "mistyped row" run a.mkv --format lepton3-y61
+bad 2 'did you mean iron' "mistyped palette" run a.mkv --palette irn
+bad 2 'an argument is empty: expected INPUT' "empty input" run ''
+bad 2 'an argument is empty' "empty mark" mark ''
+bad 2 '1 to 63 of the characters' "camera that is no name" run a.mkv --camera 'A b'
+bad 2 'synthetic has no end' "synthetic to a folder" run synthetic --output "$folder/out"
+bad 2 'expected http://HOST:PORT' "address of another kind" watch --url ftp://host --seconds 1
+bad 2 '--palette plaid: must be iron, white-hot' "unknown palette" run a.mkv --video "$folder/a.mkv" --palette plaid
 bad 2 'Usage: thermoface bench WHAT' "bench without a subject" bench
 bad 2 "'cheese'" "bench of something else" bench cheese
 bad 2 'WIDTHxHEIGHT' "size without a height" bench pipeline --size 640
