@@ -32,6 +32,9 @@ struct tf_overlay {
     bool range_set;
     struct tf_range range; /* the picture's values at the palette's ends */
     uint64_t range_ns;
+    bool skin_set;
+    struct tf_range skin; /* values of the faces last seen */
+    uint64_t skin_ns;     /* when */
 };
 #define TF_COLOURS_ZERO 384
 

@@ -35,6 +35,15 @@ static struct walk walk_of(const struct tf_frame *f)
     return w;
 }
 
+void tf_levels_native(const struct tf_frame *f, uint32_t x, uint32_t y, uint32_t *native_x,
+                      uint32_t *native_y)
+{
+    struct walk w = walk_of(f);
+
+    *native_x = (uint32_t)(w.x + (int32_t)x * w.across_x + (int32_t)y * w.down_x);
+    *native_y = (uint32_t)(w.y + (int32_t)x * w.across_y + (int32_t)y * w.down_y);
+}
+
 /* A column of the native picture is read once for each upright row: blocks keep its cache lines for the next
  * rows. */
 #define BLOCK 32
@@ -136,63 +145,4 @@ void tf_levels_colour(const struct tf_frame *f, int16_t *const planes[3])
             blue[at] = channel(luma + 516 * u);
         }
     }
-}
-
-/* About so many pixels are looked at: percentiles need no more. */
-#define SAMPLES 12000
-#define BINS 1024
-
-static inline uint32_t value_at(const struct tf_frame *f, uint32_t x, uint32_t y)
-{
-    const uint8_t *row = f->plane[0] + (size_t)y * f->stride[0];
-    uint16_t v;
-
-    if (f->pixel == TF_PIXEL_U8)
-        return row[x];
-    memcpy(&v, row + (size_t)x * 2, 2);
-    return v;
-}
-
-bool tf_levels_range(const struct tf_frame *f, float span_min, struct tf_range *ret)
-{
-    uint32_t pixels = (uint32_t)f->width * f->height, step = 1, least = UINT32_MAX, most = 0, n = 0,
-             shift = 0;
-    uint32_t counts[BINS] = {0};
-
-    if (!pixels)
-        return false;
-    while (pixels / (step * step) > SAMPLES)
-        step++;
-    for (uint32_t y = step / 2; y < f->height; y += step)
-        for (uint32_t x = step / 2; x < f->width; x += step) {
-            uint32_t v = value_at(f, x, y);
-            least = v < least ? v : least;
-            most = v > most ? v : most;
-        }
-    if (least > most)
-        return false;
-    while (((most - least) >> shift) >= BINS)
-        shift++;
-    for (uint32_t y = step / 2; y < f->height; y += step)
-        for (uint32_t x = step / 2; x < f->width; x += step, n++)
-            counts[(value_at(f, x, y) - least) >> shift]++;
-
-    uint32_t below = 0, low = 0, high = BINS - 1;
-    for (uint32_t i = 0; i < BINS; i++) {
-        below += counts[i];
-        if (below * 100ull <= n)
-            low = i + 1;
-        if (below * 1000ull >= n * 995ull) {
-            high = i;
-            break;
-        }
-    }
-    float a = (float)(least + (low << shift)), b = (float)(least + ((high + 1) << shift));
-    if (b < a)
-        b = a;
-    float span = (b - a) * 1.1f, middle = (a + b) / 2;
-    if (span < span_min)
-        span = span_min;
-    *ret = (struct tf_range){middle - span / 2, middle + span / 2};
-    return true;
 }

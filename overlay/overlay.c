@@ -10,6 +10,9 @@
 #define FACTOR_MAX 64
 #define PICTURE_DIM_MAX 8192
 #define RANGE_SECONDS 0.7f /* time constant of the automatic range */
+/* A face that was there a moment ago still sets the range: or the colours would jump when it is lost for some
+ * frames. */
+#define SKIN_NS 5000000000ull
 
 struct tf_overlay_options tf_overlay_defaults(void)
 {
@@ -202,7 +205,7 @@ static float span_min(const struct tf_frame *f)
     return f->pixel == TF_PIXEL_U16 ? 100 : 24;
 }
 
-static void update_range(struct tf_overlay *o, const struct tf_frame *f)
+static void update_range(struct tf_overlay *o, const struct tf_frame *f, const struct tf_faces *faces)
 {
     struct tf_range now;
 
@@ -217,7 +220,14 @@ static void update_range(struct tf_overlay *o, const struct tf_frame *f)
     /* The shutter's or a broken picture must not move the range of the next good one. */
     if (o->range_set && f->flags & (TF_FLAG_FFC | TF_FLAG_CORRUPT))
         return;
-    if (!tf_levels_range(f, span_min(f), &now))
+    if (tf_range_skin(f, faces, &now)) {
+        o->skin = now;
+        o->skin_ns = f->t_mono_ns;
+        o->skin_set = true;
+    } else if (f->t_mono_ns < o->skin_ns || f->t_mono_ns - o->skin_ns > SKIN_NS) {
+        o->skin_set = false;
+    }
+    if (!tf_range_fit(f, o->skin_set ? &o->skin : NULL, span_min(f), &now))
         return;
     float seconds = f->t_mono_ns > o->range_ns ? (float)(f->t_mono_ns - o->range_ns) * 1e-9f : 0;
     float part = o->range_set ? 1 - expf(-seconds / RANGE_SECONDS) : 1;
@@ -235,11 +245,11 @@ static const int16_t *enlarged_row(struct tf_overlay *o, int plane, uint32_t y)
     return o->row[plane];
 }
 
-static void paint_gray(struct tf_overlay *o, const struct tf_frame *f)
+static void paint_gray(struct tf_overlay *o, const struct tf_frame *f, const struct tf_faces *faces)
 {
     const uint32_t *colours = o->colours + TF_COLOURS_ZERO;
 
-    update_range(o, f);
+    update_range(o, f, faces);
     tf_levels_gray(f, &o->range, o->levels[0]);
     if (o->factor > 1)
         tf_scaler_begin(o->scalers[0]);
@@ -301,7 +311,7 @@ int tf_overlay_draw(struct tf_overlay *o, const struct tf_frame *frame, const st
         if (code < 0)
             return code;
     } else if (frame) {
-        paint_gray(o, frame);
+        paint_gray(o, frame, faces);
     }
     if (frame && note->banner == TF_BANNER_NO_SIGNAL)
         fade(o);

@@ -164,6 +164,87 @@ static void halves(struct tf_frame *f, float cold, float warm)
             scene_set(f, x, y, scene_celsius(x < f->width / 2 ? cold : warm));
 }
 
+/* A room of 20 to 23 °C, a face of 31 to 36 °C from its left to its right about upright (80, 60), and in a
+ * corner a square of some share of the picture. */
+static void room_with(struct tf_frame *f, bool face, float share, float celsius)
+{
+    float side = sqrtf(share / 100 * 160 * 120);
+
+    for (int y = 0; y < 120; y++)
+        for (int x = 0; x < 160; x++) {
+            float c = 20 + 3 * (float)x / 160, dx = (float)(x - 80) / 20, dy = (float)(y - 60) / 24;
+            int nx, ny;
+
+            if (face && dx * dx + dy * dy < 1)
+                c = 33.5f + 2.5f * dx;
+            if ((float)x < side && (float)y < side)
+                c = celsius;
+            scene_native(f, x, y, &nx, &ny);
+            scene_set(f, nx, ny, scene_celsius(c));
+        }
+}
+
+static void hot_and_cold_things_leave_the_face_its_colours(void **state)
+{
+    static const float temperatures[] = {-20, 5, 45, 60, 90, 120, 380}, shares[] = {1, 5, 15};
+    struct tf_overlay_options o = scene_bare();
+    static struct tf_faces faces;
+
+    o.lines_min = 1;
+    tf_palette_find("white-hot", &o.palette, NULL);
+    faces.count = 1;
+    scene_face(&faces.faces[0], 80, 60, 40);
+    for (int turn = 0; turn < 4; turn++) {
+        struct tf_frame *f = turn % 2 ? scene_frame(120, 160, TF_PIXEL_U16, 90)
+                                      : scene_frame(160, 120, TF_PIXEL_U16, turn == 0 ? 0 : 180);
+        f->flip = turn == 3;
+        f->radiometry.valid = turn != 2;
+        for (int k = 0; k < 7; k++)
+            for (int s = 0; s < 3; s++) {
+                struct tf_overlay *overlay = scene_overlay(&o, f);
+                room_with(f, true, shares[s], temperatures[k]);
+                const struct tf_picture *p = scene_draw(overlay, f, &faces, TF_BANNER_NONE);
+                int left = (int)gray(p, 66, 60), right = (int)gray(p, 94, 60), room = (int)gray(p, 120, 60);
+                if (left < 100 || right > 254 || right - left < 25 || room > left - 40)
+                    fail_msg("%g %% at %g °C, turn %d: the face is %d to %d, the room %d", (double)shares[s],
+                             (double)temperatures[k], turn, left, right, room);
+
+                /* Lost for two seconds: the colours stay. */
+                for (int i = 0; i < 50; i++) {
+                    f->t_mono_ns += 40000000;
+                    p = scene_draw(overlay, f, i % 2 ? &faces : NULL, TF_BANNER_NONE);
+                }
+                assert_true(abs((int)gray(p, 94, 60) - right) <= 2);
+                for (int i = 0; i < 50; i++) {
+                    f->t_mono_ns += 40000000;
+                    p = scene_draw(overlay, f, NULL, TF_BANNER_NONE);
+                }
+                assert_true(abs((int)gray(p, 94, 60) - right) <= 2);
+                tf_overlay_destroy(overlay);
+            }
+        scene_free(f);
+    }
+}
+
+static void a_lamp_leaves_an_empty_room_its_colours(void **state)
+{
+    struct tf_frame *f = scene_frame(160, 120, TF_PIXEL_U16, 0);
+    struct tf_overlay_options o = scene_bare();
+
+    o.lines_min = 1;
+    tf_palette_find("white-hot", &o.palette, NULL);
+    for (int k = 0; k < 2; k++) {
+        struct tf_overlay *overlay = scene_overlay(&o, f);
+        room_with(f, false, 3, k ? 120 : -40);
+        const struct tf_picture *p = scene_draw(overlay, f, NULL, TF_BANNER_NONE);
+        int left = (int)gray(p, 40, 110), right = (int)gray(p, 150, 110);
+        assert_true(right - left >= 15);
+        assert_in_range(gray(p, 5, 5), k ? 240 : 0, k ? 255 : 15);
+        tf_overlay_destroy(overlay);
+    }
+    scene_free(f);
+}
+
 static void automatic_range(void **state)
 {
     struct tf_frame *f = scene_frame(160, 120, TF_PIXEL_U16, 0);
@@ -316,6 +397,8 @@ int main(void)
         cmocka_unit_test(enlargement_is_smooth),
         cmocka_unit_test(fixed_range),
         cmocka_unit_test(automatic_range),
+        cmocka_unit_test(hot_and_cold_things_leave_the_face_its_colours),
+        cmocka_unit_test(a_lamp_leaves_an_empty_room_its_colours),
         cmocka_unit_test(colour_frames),
         cmocka_unit_test(wrong_frames),
         cmocka_unit_test(nothing_is_allocated),
