@@ -135,15 +135,37 @@ static const char *text_of(json_t *object, const char *key)
     return text ? text : "?";
 }
 
-/* Pictures that the annotated videos of all cameras lack. */
-static long long pictures_missing(json_t *object)
+/* The sum over all cameras. */
+static long long sum_of(json_t *object, const char *key)
 {
     json_t *camera;
     long long n = 0;
     size_t i;
 
-    json_array_foreach(json_object_get(object, "cameras"), i, camera) n += number(camera, "annotated_lost");
+    json_array_foreach(json_object_get(object, "cameras"), i, camera) n += number(camera, key);
     return n;
+}
+
+/* What a session that is complete in itself has lost: 0 nothing. */
+static int say_losses(const struct tf_usage *usage, json_t *object)
+{
+    long long driver = sum_of(object, "lost_driver"), capture = sum_of(object, "lost_capture");
+    long long pictures = sum_of(object, "annotated_lost");
+    int status = TF_EXIT_OK;
+
+    if (driver + capture)
+        status = tf_command_error(
+            usage,
+            "%lld frames were lost before they could be recorded: %lld by camera and driver, "
+            "%lld for want of a processor or a buffer",
+            driver + capture, driver, capture);
+    if (pictures)
+        status =
+            tf_command_error(usage,
+                             "%lld pictures are missing in the annotated video; raw frames and rows do not "
+                             "depend on it, and 'thermoface run' makes it anew",
+                             pictures);
+    return status;
 }
 
 /* "12 not analysed, 3 queue": where a camera's pictures were lost. */
@@ -291,11 +313,8 @@ int tf_cmd_record(int argc, char **argv)
         status = tf_command_error(usage, "%s",
                                   json_object_get(answer, "error") ? text_of(answer, "error")
                                                                    : "the recording has failed");
-    else if (is_stop && pictures_missing(answer))
-        status = tf_command_error(usage,
-                                  "%lld pictures are missing in the annotated video; raw frames and rows are "
-                                  "whole, and 'thermoface run' makes the video anew",
-                                  pictures_missing(answer));
+    else if (is_stop)
+        status = say_losses(usage, answer);
     if (is_stop && json_is_true(json_object_get(answer, "sealing")) && !json)
         puts("the digests of long files are still being taken ('record status' says how many)");
     json_decref(answer);

@@ -292,8 +292,8 @@ static void check_folder(struct tf_verify *v, const char *folder, int depth)
     /* When tables have been trimmed. */
     for (int i = 0; i < n; i++) {
         if (entries[i]->d_name[0] != '.' && ends(entries[i]->d_name, MANIFEST)) {
-            tf_verify_manifest(v, folder, entries[i]->d_name);
-            check_unknown(folder, entries, n, entries[i]->d_name);
+            if (tf_verify_manifest(v, folder, entries[i]->d_name))
+                check_unknown(folder, entries, n, entries[i]->d_name);
         }
     }
     for (int i = 0; i < n; i++)

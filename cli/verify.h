@@ -32,7 +32,8 @@ void tf_verify_ndjson(struct tf_verify *v, const char *path, struct tf_verify_ta
 /* Lines compressed by gzip; with --trim one that a crash has cut is packed anew with its whole lines. */
 void tf_verify_gzip(struct tf_verify *v, const char *path, struct tf_verify_table *ret);
 
-/* Sizes and digests of all files that a manifest names. False: it cannot be read, which is said. */
+/* Sizes and digests of all files that a manifest names. False: it cannot be read, or is not finished, which
+ * is said. */
 bool tf_verify_manifest(struct tf_verify *v, const char *folder, const char *name);
 bool tf_verify_manifest_names(const char *folder, const char *manifest, const char *file);
 

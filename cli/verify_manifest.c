@@ -80,7 +80,7 @@ static void check_entry(struct tf_verify *v, const char *folder, const char *man
     } else if (v->renew) {
         renew(v, folder, manifest, e->name, path);
     } else {
-        printf("%s: its digest was not taken, the service had to end before (--renew takes it)\n", path);
+        printf("%s: its digest is not taken yet (--renew takes it when the service has ended)\n", path);
     }
     close(fd);
 }
@@ -106,10 +106,13 @@ bool tf_verify_manifest(struct tf_verify *v, const char *folder, const char *nam
     }
     for (size_t i = 0; i < list.count; i++)
         check_entry(v, folder, name, &list.entries[i]);
+    if (!list.complete)
+        printf("%s: is not finished: digests are still being taken, or the service had to end before\n",
+               path);
     v->hashed += (unsigned)list.count;
     free(list.entries);
     free(text);
-    return true;
+    return list.complete;
 }
 
 bool tf_verify_manifest_names(const char *folder, const char *manifest, const char *file)

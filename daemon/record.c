@@ -39,6 +39,9 @@ static json_t *tell_camera(const struct tf_recording_status *s)
     json_object_set_new(o, "refused", json_integer((json_int_t)s->refused));
     json_object_set_new(o, "rows", json_integer((json_int_t)s->rows));
     json_object_set_new(o, "rows_lost", json_integer((json_int_t)s->rows_lost));
+    json_object_set_new(o, "lost_driver", json_integer((json_int_t)s->lost_driver));
+    json_object_set_new(o, "lost_capture", json_integer((json_int_t)s->lost_capture));
+    json_object_set_new(o, "not_analysed", json_integer((json_int_t)s->not_analysed));
     json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
     json_object_set_new(o, "annotated", json_integer((json_int_t)s->annotated));
     json_object_set_new(o, "annotated_lost", json_integer((json_int_t)tf_recording_pictures_lost(s)));
@@ -205,6 +208,13 @@ static int end_session(struct tf_service *service, json_t *cameras, struct tf_er
                         (unsigned long long)s.refused, (unsigned long long)s.rows_lost);
         if (r == 0 && tf_recording_pictures_lost(&s))
             say_pictures(&s);
+        if (s.lost_driver || s.lost_capture)
+            tf_log(
+                TF_LOG_WARNING, s.camera,
+                "recording: %llu frames were lost before it: %llu by camera and driver, %llu here, without a "
+                "processor or a buffer",
+                (unsigned long long)(s.lost_driver + s.lost_capture), (unsigned long long)s.lost_driver,
+                (unsigned long long)s.lost_capture);
         if (r < 0) {
             tf_log(TF_LOG_ERROR, service->cameras[i]->name, "recording: %s", e.text);
             if (result == 0) {

@@ -23,11 +23,12 @@
 #define IOPRIO_IDLE (3 << 13)  /* IOPRIO_CLASS_IDLE of linux/ioprio.h */
 #define GATHER_NS 500000000ull /* what comes together is written together */
 #define WRITE_EVERY_NS 5000000000ull
+#define SMALL (64u << 20) /* bytes that whoever stops a session hashes himself, at his own priority */
 
 struct entry {
     enum tf_manifest_kind kind;
     char *name;
-    bool has_file;
+    bool has_file, taking; /* somebody takes its digest */
     dev_t dev;
     ino_t ino;
     uint64_t size;
@@ -42,7 +43,7 @@ struct tf_manifest {
     /* Under the sealer's lock. */
     struct entry *entries;
     size_t count, capacity;
-    bool closed, dirty, done, left; /* left: nobody waits for it any more */
+    bool closed, dirty, writing, done, left; /* left: nobody waits for it any more */
     uint64_t written_ns, dirty_ns;
     int result;
     struct tf_error error;
@@ -149,7 +150,7 @@ static bool has_pending(const struct tf_manifest *m)
     return false;
 }
 
-/* Under the lock, which is let go while the disk is waited for. Only the sealer's thread writes. */
+/* Under the lock, which is let go while the disk is waited for. */
 static void write_out(struct tf_manifest *m)
 {
     struct tf_sealer *s = m->sealer;
@@ -158,6 +159,9 @@ static void write_out(struct tf_manifest *m)
     char *text;
     int r;
 
+    while (m->writing)
+        pthread_cond_wait(&s->changed, &s->lock);
+    m->writing = true;
     qsort(m->entries, m->count, sizeof(*m->entries), by_name);
     text = text_of(m->entries, m->count, m->closed && !has_pending(m), &size);
     m->dirty = false;
@@ -167,11 +171,13 @@ static void write_out(struct tf_manifest *m)
     tf_folder_sync(m->folder);
     free(text);
     pthread_mutex_lock(&s->lock);
+    m->writing = false;
     m->written_ns = tf_now_ns();
     if (r < 0 && m->result == 0) {
         m->result = r;
         m->error = err;
     }
+    pthread_cond_broadcast(&s->changed);
 }
 
 /* --- the thread --- */
@@ -196,8 +202,8 @@ static struct entry *find(struct tf_manifest *m, const char *name)
     return NULL;
 }
 
-/* Under the lock. Takes one digest; false: there is nothing to do for this manifest. */
-static bool take_one(struct tf_manifest *m)
+/* Under the lock. Takes the digest of one file of at most `max` bytes; false: there is none. */
+static bool take_one(struct tf_manifest *m, uint64_t max)
 {
     struct tf_sealer *s = m->sealer;
     uint8_t digest[TF_SHA256_BYTES];
@@ -208,7 +214,7 @@ static bool take_one(struct tf_manifest *m)
     int fd, r;
 
     for (size_t i = 0; i < m->count && !e; i++)
-        if (m->entries[i].kind == TF_MANIFEST_PENDING)
+        if (m->entries[i].kind == TF_MANIFEST_PENDING && !m->entries[i].taking && m->entries[i].size <= max)
             e = &m->entries[i];
     if (!e || s->stopping)
         return false;
@@ -216,6 +222,7 @@ static bool take_one(struct tf_manifest *m)
     name = strdup(e->name);
     if (!name)
         return false;
+    e->taking = true;
     pthread_mutex_unlock(&s->lock);
     fd = tf_folder_file(m->folder, name, O_RDONLY, 0);
     r = fd;
@@ -230,6 +237,8 @@ static bool take_one(struct tf_manifest *m)
         close(fd);
     pthread_mutex_lock(&s->lock);
     e = find(m, name);
+    if (e)
+        e->taking = false;
     if (e && r == 0) {
         e->kind = TF_MANIFEST_FILE;
         e->size = size;
@@ -249,7 +258,7 @@ static bool take_one(struct tf_manifest *m)
 /* Under the lock. True: something was done. */
 static bool serve(struct tf_manifest *m)
 {
-    bool any = take_one(m);
+    bool any = take_one(m, UINT64_MAX);
     uint64_t now = tf_now_ns();
 
     if (m->dirty &&
@@ -257,7 +266,7 @@ static bool serve(struct tf_manifest *m)
         write_out(m);
         any = true;
     }
-    if (m->closed && !m->dirty && !m->done && (!has_pending(m) || m->sealer->stopping)) {
+    if (m->closed && !m->dirty && !m->writing && !m->done && (!has_pending(m) || m->sealer->stopping)) {
         m->done = any = true;
         pthread_cond_broadcast(&m->sealer->changed);
     }
@@ -452,7 +461,8 @@ void tf_manifest_add(struct tf_manifest *m, const char *name, const struct stat 
 
 int tf_manifest_close(struct tf_manifest *m, uint64_t wait_ns, struct tf_error *err)
 {
-    struct timespec until = at_ns(tf_now_ns() + wait_ns);
+    uint64_t until_ns = tf_now_ns() + wait_ns;
+    struct timespec until = at_ns(until_ns);
     struct tf_sealer *s;
     int r;
 
@@ -460,10 +470,17 @@ int tf_manifest_close(struct tf_manifest *m, uint64_t wait_ns, struct tf_error *
         return 0;
     s = m->sealer;
     pthread_mutex_lock(&s->lock);
-    m->closed = m->dirty = true;
-    pthread_cond_broadcast(&s->changed);
-    while (!m->done && pthread_cond_timedwait(&s->changed, &s->lock, &until) != ETIMEDOUT)
+    m->closed = true;
+    set_dirty(m);
+    while (tf_now_ns() < until_ns && take_one(m, SMALL))
         ;
+    /* What is known stands there when this returns, whatever the sealer still has to do. */
+    write_out(m);
+    pthread_cond_broadcast(&s->changed);
+    while (!m->done && (has_pending(m) || m->dirty || m->writing) &&
+           pthread_cond_timedwait(&s->changed, &s->lock, &until) != ETIMEDOUT)
+        ;
+    m->done |= !has_pending(m) && !m->dirty && !m->writing;
     r = m->result;
     if (r < 0 && err)
         *err = m->error;

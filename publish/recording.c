@@ -63,7 +63,8 @@ struct tf_recording {
     /* The record thread's. */
     struct tf_tables *tables;
     uint32_t first_face_id;
-    _Atomic uint64_t rows, rows_lost;
+    _Atomic uint64_t rows, rows_lost, lost_driver, lost_capture, not_analysed;
+    struct tf_dropped before; /* of the first row */
     /* The picture thread's. */
     struct tf_muxer *muxer;
     bool annotated_ended, annotated_gap;
@@ -273,6 +274,13 @@ void tf_recording_row(struct tf_recording *r, const struct tf_record *record)
 
     if (lost)
         atomic_fetch_add(&r->rows_lost, (unsigned)lost);
+    /* What was lost before a frame could reach the recording is lost to it all the same. */
+    if (atomic_load(&r->rows) == 0)
+        r->before = record->dropped;
+    atomic_store(&r->lost_driver, record->dropped.driver - r->before.driver);
+    atomic_store(&r->lost_capture, record->dropped.capture - r->before.capture);
+    if (record->state == TF_STATE_SKIPPED)
+        atomic_fetch_add(&r->not_analysed, 1);
     atomic_fetch_add(&r->rows, 1);
 }
 
@@ -372,6 +380,9 @@ static int write_description(struct tf_recording *r, bool final, struct tf_error
         .refused = atomic_load(&r->refused),
         .rows = atomic_load(&r->rows),
         .rows_lost = atomic_load(&r->rows_lost),
+        .lost_driver = atomic_load(&r->lost_driver),
+        .lost_capture = atomic_load(&r->lost_capture),
+        .not_analysed = atomic_load(&r->not_analysed),
         .stamps_back = atomic_load(&r->stamps_back),
         .accepted = atomic_load(&r->frames),
         .annotated = atomic_load(&r->annotated),
@@ -535,6 +546,9 @@ void tf_recording_status(struct tf_recording *r, struct tf_recording_status *ret
         .refused = atomic_load(&r->refused),
         .rows = atomic_load(&r->rows),
         .rows_lost = atomic_load(&r->rows_lost),
+        .lost_driver = atomic_load(&r->lost_driver),
+        .lost_capture = atomic_load(&r->lost_capture),
+        .not_analysed = atomic_load(&r->not_analysed),
         .bytes = atomic_load(&r->bytes),
         .annotated = atomic_load(&r->annotated),
         .pictures_left_out = atomic_load(&r->pictures_left_out),

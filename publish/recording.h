@@ -94,9 +94,11 @@ struct tf_recording_status {
     uint64_t frames;  /* in the video, or on their way there; once it is closed: there */
     uint64_t refused; /* frames that the encoder could not take in time */
     uint64_t rows, rows_lost;
-    uint64_t bytes;     /* of the video */
-    bool has_annotated; /* there is an annotated video */
-    uint64_t annotated; /* pictures in it */
+    uint64_t lost_driver, lost_capture; /* frames between its first and last that never reached it */
+    uint64_t not_analysed;              /* rows that say skipped */
+    uint64_t bytes;                     /* of the video */
+    bool has_annotated;                 /* there is an annotated video */
+    uint64_t annotated;                 /* pictures in it */
     uint64_t pictures_lost[TF_PICTURE_PLACES];
     uint64_t pictures_left_out; /* as the limit of pictures a second wants it: not lost */
     uint64_t stamps_back; /* frames whose stamp was not later than the one before, by the video's clock */

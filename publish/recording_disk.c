@@ -710,7 +710,7 @@ fail:
     return r;
 }
 
-int tf_disk_put(struct tf_disk *d, const char *path, const void *data, size_t size, bool replace,
+int tf_disk_put(struct tf_disk *d, const char *path, const void *data, size_t size, bool replace, bool final,
                 struct tf_error *err)
 {
     char beside[NAME_BYTES];
@@ -725,7 +725,7 @@ int tf_disk_put(struct tf_disk *d, const char *path, const void *data, size_t si
         return r;
     if (d->sync && !d->closed)
         look_after(d, name, &st);
-    if (d->manifest) {
+    if (d->manifest && final) {
         uint8_t digest[TF_SHA256_BYTES];
         struct AVSHA *sha = av_sha_alloc();
 

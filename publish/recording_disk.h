@@ -56,9 +56,10 @@ struct tf_disk_state tf_disk_state(const struct tf_disk *disk);
  */
 int tf_disk_open(struct tf_disk *disk, const char *path, size_t queue, bool lines, bool digest,
                  struct tf_disk_file **ret, struct tf_error *err);
-/* A small file at once, whole or not at all; -EEXIST unless `replace`. From the thread that opens. */
+/* A small file at once, whole or not at all; -EEXIST unless `replace`. `final`: it stays so, and the manifest
+ * hears of it. From the thread that opens. */
 int tf_disk_put(struct tf_disk *disk, const char *path, const void *data, size_t size, bool replace,
-                struct tf_error *err);
+                bool final, struct tf_error *err);
 /* A folder in the folder's own or beside it, unless it is there. */
 int tf_disk_make_folder(struct tf_disk *disk, const char *path, struct tf_error *err);
 /*

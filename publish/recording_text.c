@@ -151,6 +151,9 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
     if (f->accepted != f->frames)
         set_integer(d, "AcceptedFrameCount", f->accepted);
     set_integer(d, "RefusedFrameCount", f->refused);
+    set_integer(d, "DriverLostFrameCount", f->lost_driver);
+    set_integer(d, "CaptureLostFrameCount", f->lost_capture);
+    set_integer(d, "NotAnalysedFrameCount", f->not_analysed);
     set_integer(d, "RowCount", f->rows);
     set_integer(d, "LostRowCount", f->rows_lost);
     set_integer(d, "EqualOrBackwardStampCount", f->stamps_back);
@@ -193,7 +196,7 @@ int tf_recording_describe(const struct tf_recording_options *o, const char *code
         free(text);
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     }
-    r = tf_disk_put(disk, path, line, strlen(line), facts != NULL, err);
+    r = tf_disk_put(disk, path, line, strlen(line), facts != NULL, facts != NULL, err);
     free(text);
     free(line);
     return r;

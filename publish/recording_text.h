@@ -13,6 +13,7 @@ struct tf_recording_segment {
 /* What is known at the end. */
 struct tf_recording_facts {
     uint64_t frames, refused, rows, rows_lost, stamps_back, annotated;
+    uint64_t lost_driver, lost_capture, not_analysed;
     uint64_t pictures_lost[TF_PICTURE_PLACES], pictures_left_out;
     uint64_t accepted; /* frames; more than `frames` when the disk has failed */
     uint64_t t_first_ns, t_last_ns, annotated_first_ns;

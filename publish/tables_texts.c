@@ -20,7 +20,7 @@ static int write_json(struct tf_disk *disk, const char *path, json_t *object, st
         free(text);
         return tf_fail(err, -ENOMEM, "%s: out of memory", whole);
     }
-    r = tf_disk_put(disk, whole, line, strlen(line), false, err);
+    r = tf_disk_put(disk, whole, line, strlen(line), false, true, err);
     free(text);
     free(line);
     return r;
@@ -169,7 +169,7 @@ static int write_channels(struct tf_disk *disk, const char *path, struct tf_erro
                 "p%d_y\ty\tPOS\tp%d\tpx\timage\n"
                 "p%d_confidence\tn/a\tMISC\tp%d\tn/a\tn/a\n",
                 i, i, i, i, i, i);
-    r = fclose(file) == 0 ? tf_disk_put(disk, whole, text, size, false, err)
+    r = fclose(file) == 0 ? tf_disk_put(disk, whole, text, size, false, true, err)
                           : tf_fail(err, -ENOMEM, "%s: out of memory", whole);
     free(text);
     return r;

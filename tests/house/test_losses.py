@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -148,7 +149,7 @@ def pictures_are_counted():
                     check(lost > 0 and answer["state"] == "complete" and "pictures are missing" in done.stderr, done)
                 else:
                     check(camera["annotated_left_out"] > lost, camera)
-                check(done.returncode == (1 if lost else 0), done)
+                check(done.returncode == (1 if lost + camera["lost_driver"] + camera["lost_capture"] else 0), done)
                 check(metric(daemon, "thermoface_recording_lost_total", camera="cam") >= lost, "metrics say less")
                 stem = f"{answer['folder']}/{answer['name']}_recording-cam"
                 told_of = about(stem)
@@ -156,6 +157,31 @@ def pictures_are_counted():
                 check(int(stream["nb_read_frames"]) == told_of["AnnotatedPictureCount"] == camera["annotated"], told_of)
                 check(told_of["AnnotatedPicturesLost"] == lost == sum(told_of["AnnotatedPicturesLostBy"].values()), told_of)
                 check(told_of["AnnotatedPicturesLeftOut"] == camera["annotated_left_out"], told_of)
+
+
+def frames_before_the_recording():
+    """Frames that no processor had time for never reach the recording: they are in its JSON and in stop's status"""
+    need("taskset")
+    with place() as folder, Daemon(recording(folder, more="width=1280\nheight=1024\nfps=60\nanalyse=no",
+                                             extra="annotated=no\n")) as daemon:
+        session = start(daemon)
+        wait_for(lambda: frames(daemon) > 10, 30, "frames")
+        os.kill(daemon.process.pid, signal.SIGSTOP)  # as a machine that does something else
+        time.sleep(1.5)
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        before = frames(daemon)
+        wait_for(lambda: frames(daemon) > before + 20, 30, "frames")
+        done = thermoface("record", "stop", "--json", "--url", daemon.http())
+        answer = json.loads(done.stdout)
+        camera = answer["cameras"][0]
+        table = rows(f"{session['folder']}/{session['name']}_recording-cam_frames.csv")
+        holes = sum(int(b["sequence"]) - int(a["sequence"]) - 1 for a, b in zip(table, table[1:]))
+        kept = about(f"{session['folder']}/{session['name']}_recording-cam")
+        check(holes > 10, f"nothing was lost: {camera}")
+        check(camera["lost_driver"] + camera["lost_capture"] == holes, f"{holes} holes: {camera}")
+        check(kept["DriverLostFrameCount"] + kept["CaptureLostFrameCount"] == holes, f"{holes} holes: {kept}")
+        check(done.returncode == 1 and f"{holes} frames were lost before" in done.stderr, done)
+        check(f"{holes} frames were lost before it" in daemon.log(), "not in the journal")
 
 
 def counts_of_a_failed_recording():
@@ -313,5 +339,5 @@ def a_disk_that_does_not_answer():
 
 
 if __name__ == "__main__":
-    run_tests([files_that_go_away, a_mark_without_its_table, pictures_are_counted, counts_of_a_failed_recording,
+    run_tests([files_that_go_away, a_mark_without_its_table, pictures_are_counted, frames_before_the_recording, counts_of_a_failed_recording,
                full_disk_is_told, records_that_files_lose, no_session_after_the_end, a_disk_that_does_not_answer])

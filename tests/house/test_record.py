@@ -88,7 +88,8 @@ def a_session_from_the_command_line():
         done = thermoface("record", "stop", "--json", *url)
         answer = json.loads(done.stdout)
         # A busy machine may have had no time for a picture: that is said, and the rest is whole all the same.
-        check(done.returncode == (1 if answer["cameras"][0]["annotated_lost"] else 0), done)
+        lost = sum(answer["cameras"][0][key] for key in ("annotated_lost", "lost_driver", "lost_capture"))
+        check(done.returncode == (1 if lost else 0), done)
         check(answer["state"] == "complete" and answer["marks"] == 1, answer)
         stem = f"{folder}/sub-07/ses-2/beh/sub-07_ses-2_task-stroop_run-1"
         camera = f"{stem}_recording-cam"
