@@ -60,18 +60,28 @@ static int walk(int folder, const char *name, int flags, mode_t mode)
     return fd;
 }
 
-int tf_folder_file(int folder, const char *name, int flags, mode_t mode)
+#if defined(__SANITIZE_THREAD__)
+/* It follows descriptors through the calls of the C library only, and there is none for openat2. */
+static int open_without_links(int folder, const char *name, int flags, mode_t mode)
 {
-    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC),
-                           .mode = flags & O_CREAT ? mode : 0,
-                           .resolve = RESOLVE_NO_SYMLINKS};
+    return -ENOSYS;
+}
+#else
+static int open_without_links(int folder, const char *name, int flags, mode_t mode)
+{
+    struct open_how how = {
+        .flags = (unsigned)flags, .mode = flags & O_CREAT ? mode : 0, .resolve = RESOLVE_NO_SYMLINKS};
     long fd = syscall(SYS_openat2, folder, name, &how, sizeof(how));
 
-    if (fd >= 0)
-        return (int)fd;
-    if (errno != ENOSYS && errno != EPERM)
-        return -errno;
-    return walk(folder, name, flags | O_CLOEXEC, mode);
+    return fd < 0 ? -errno : (int)fd;
+}
+#endif
+
+int tf_folder_file(int folder, const char *name, int flags, mode_t mode)
+{
+    int fd = open_without_links(folder, name, flags | O_CLOEXEC, mode);
+
+    return fd == -ENOSYS || fd == -EPERM ? walk(folder, name, flags | O_CLOEXEC, mode) : fd;
 }
 
 static int fail_with(int r, const char *folder, const char *name, const char *what, struct tf_error *err)

@@ -196,6 +196,26 @@ out:
 
 /* --- the folder --- */
 
+/* A data set from before there were manifests gets the line for them, unless its file is not as we made it.
+ */
+static void ignore_manifests(int root, const char *directory)
+{
+    static const char line[] = "*_manifest.*\n";
+    char *text = NULL, *more = NULL;
+    size_t size = 0;
+    int fd = -1;
+
+    if (tf_folder_lock(root, ".bidsignore", &fd) == 0 && read_text(fd, &text, &size) == 0 &&
+        strstr(text, "*_clock.*\n") && !strstr(text, "_manifest") &&
+        asprintf(&more, "%s%s", text, line) >= 0) {
+        tf_folder_put(root, directory, ".bidsignore", more, strlen(more), NULL);
+        free(more);
+    }
+    free(text);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int describe_dataset(int root, const char *directory, struct tf_error *err)
 {
     int r = make_file(root, directory, "dataset_description.json",
@@ -426,6 +446,8 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
     r = make_folders(s, o, err);
     if (r == 0)
         r = describe_dataset(s->root, o->directory, err);
+    if (r == 0)
+        ignore_manifests(s->root, o->directory);
     if (r == 0)
         r = add_participant(s->root, o->directory, o->subject, err);
     if (r < 0)

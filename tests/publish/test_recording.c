@@ -585,6 +585,38 @@ static void participants_of_many_services(void **state)
     assert_int_equal(system(text), 0);
 }
 
+/* A data set from before there were manifests, and one whose file is the researchers' own. */
+static void old_data_sets_ignore_manifests(void **state)
+{
+    static const char *const texts[][2] = {
+        {"*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n",
+         "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n*_manifest.*\n"},
+        {"mine/\n", "mine/\n"},
+    };
+    char path[128], text[256];
+
+    snprintf(path, sizeof(path), "%s/.bidsignore", folder);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct tf_session_options o = session_of("1", NULL, "t");
+        FILE *file = fopen(path, "w");
+        struct tf_session *s = NULL;
+        size_t n;
+
+        assert_non_null(file);
+        fputs(texts[i][0], file);
+        assert_int_equal(fclose(file), 0);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(tf_session_create(&o, &s, NULL), 0);
+            assert_int_equal(tf_session_close(s, 0, NULL, NULL), 0);
+        }
+        file = fopen(path, "r");
+        n = fread(text, 1, sizeof(text) - 1, file);
+        fclose(file);
+        text[n] = '\0';
+        assert_string_equal(text, texts[i][1]);
+    }
+}
+
 /* What a link in the data set points to is not written to, wherever the link stands. */
 static void links_are_not_followed(void **state)
 {
@@ -637,6 +669,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quoted_marks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(participants_of_many_services, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_data_sets_ignore_manifests, set_up, tear_down),
     };
 
     av_log_set_level(AV_LOG_ERROR);
