@@ -156,10 +156,13 @@ static bool all_numbers(const char *line, const int *columns, int count)
                 return false;
         return true;
     }
-    for (; c; c = strchr(c, '\t'), c += c != NULL)
-        if (!is_number(c))
-            return false;
-    return true;
+    while (is_number(c)) {
+        c = strchr(c, '\t');
+        if (!c)
+            return true;
+        c++;
+    }
+    return false;
 }
 
 void tf_verify_tsv(struct tf_verify *v, const char *path, bool head, const char *stamp,

@@ -78,9 +78,13 @@ static bool has_line(const char *text, const char *line)
 {
     size_t n = strlen(line);
 
-    for (const char *at = text; at && *at; at = strchr(at, '\n'), at += at != NULL)
+    for (const char *at = text, *end; *at; at = end + 1) {
         if (strncmp(at, line, n) == 0 && (!at[n] || strchr("\t\r\n", at[n])))
             return true;
+        end = strchr(at, '\n');
+        if (!end)
+            break;
+    }
     return false;
 }
 
