@@ -132,9 +132,11 @@ struct tf_config_http {
     bool enabled;
     char *address;
     uint16_t port;
-    char *credentials;
+    char *credentials, *watch_credentials; /* for tf_credentials_read */
+    char *tokens;                          /* for tf_tokens_read */
     char *tls_certificate, *tls_key;
-    uint32_t clients;
+    uint32_t clients, clients_per_address;
+    char *proxies;
     uint32_t queue_bytes;
 };
 

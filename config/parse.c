@@ -496,6 +496,23 @@ static void check_listener(struct parse *p, enum tf_section section, bool enable
              tf_sections[section].name, address);
 }
 
+/* Whoever may look does not decide who may control, and a token in the clear is everybody's. */
+static void check_access(struct parse *p)
+{
+    const struct tf_config_http *c = &p->config->http;
+    const char *key = c->tokens ? "tokens" : "watch-credentials";
+
+    if (!c->enabled)
+        return;
+    if (!c->credentials && (c->watch_credentials || c->tokens))
+        FAIL(p, key_line(p, TF_SECTION_HTTP, key, 0),
+             "[http] has %s, but nobody who may control: set credentials too", key);
+    if (c->tokens && !c->tls_certificate && !tf_config_is_loopback(c->address))
+        FAIL(p, key_line(p, TF_SECTION_HTTP, "tokens", 0),
+             "[http] would take tokens that cross the net in the clear: set tls-certificate and tls-key, or "
+             "listen on 127.0.0.1");
+}
+
 static void check_tls(struct parse *p, enum tf_section section, const char *certificate, const char *key)
 {
     if (!certificate == !key || !GOOD(p, section, 0, "tls-certificate", "tls-key"))
@@ -558,6 +575,7 @@ static void check(struct parse *p)
     check_listener(p, TF_SECTION_RTSP, c->rtsp.enabled, c->rtsp.address, c->rtsp.credentials);
     check_listener(p, TF_SECTION_HTTP, c->http.enabled, c->http.address, c->http.credentials);
     check_tls(p, TF_SECTION_RTSP, c->rtsp.tls_certificate, c->rtsp.tls_key);
+    check_access(p);
     check_tls(p, TF_SECTION_HTTP, c->http.tls_certificate, c->http.tls_key);
     if (c->rtsp.enabled && c->http.enabled && c->rtsp.port && c->rtsp.port == c->http.port &&
         strcmp(c->rtsp.address, c->http.address) == 0)

@@ -255,6 +255,11 @@ const struct tf_key tf_keys[] = {
      .help = "File whose first line is user:password, or the name of a systemd credential. Not set: the "
              "credential "
              "\"http\" if the service was given one, else nobody is asked."},
+    {HTTP, "watch-credentials", TF_VALUE_CREDENTIALS, AT(http, watch_credentials),
+     .help = "A second file of that kind: who may look, but not record, mark or move shutters."},
+    {HTTP, "tokens", TF_VALUE_CREDENTIALS, AT(http, tokens),
+     .help = "File with a bearer token a line, at least 16 characters each, for looking only (Prometheus, "
+             "dashboards). Over TLS or on a loopback address."},
     {HTTP, "tls-certificate", TF_VALUE_CREDENTIALS, AT(http, tls_certificate),
      .help = "PEM file (or the name of a systemd credential) with the server's certificate and its chain: "
              "the address is https:// then. Read again on SIGHUP."},
@@ -262,6 +267,12 @@ const struct tf_key tf_keys[] = {
      .help = "PEM file (or the name of a systemd credential) with the certificate's key, not encrypted."},
     {HTTP, "clients", TF_VALUE_UINT, AT(http, clients), "32", 1, 1000,
      .help = "Readers of /landmarks at once."},
+    {HTTP, "clients-per-address", TF_VALUE_UINT, AT(http, clients_per_address), "16", 0, 1000,
+     .help = "Connections of one address at once, but for this machine's own and those of proxies. 0: any "
+             "number."},
+    {HTTP, "proxies", TF_VALUE_TEXT, AT(http, proxies),
+     .help = "Addresses, separated by commas, behind which many clients are: clients-per-address does not "
+             "hold for them."},
     {HTTP, "queue", TF_VALUE_BYTES, AT(http, queue_bytes), "4M", 65536, 268435456, .unit = "bytes",
      .help = "How far a reader of /landmarks may fall behind before it loses whole records, in bytes with "
              "suffix K or "

@@ -66,7 +66,7 @@ struct tf_key {
 };
 extern const struct tf_key tf_keys[];
 extern const size_t tf_key_count;
-#define TF_KEYS_MAX 96
+#define TF_KEYS_MAX 112
 
 /* Length of the longest text value. inih reads lines of at most 199 bytes. */
 #define TF_VALUE_TEXT_MAX 190

@@ -142,7 +142,6 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     static int (*const checks[])(const struct tf_config *, struct tf_error *) = {check_palette, check_video,
                                                                                  check_cpu, check_networks};
     const struct tf_config_rtsp *rtsp = &config->rtsp;
-    const struct tf_config_http *http = &config->http;
     struct secret secret;
     int r, result = 0;
 
@@ -161,10 +160,7 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     r = rtsp->enabled ? check_tls(config, "rtsp", rtsp->tls_certificate, rtsp->tls_key, err) : 0;
     if (is_enough(r, config, faults, err, &result))
         return result;
-    r = http->enabled ? read_credentials(config, "http", http->credentials, &secret, err) : 0;
-    if (is_enough(r, config, faults, err, &result))
-        return result;
-    r = http->enabled ? check_tls(config, "http", http->tls_certificate, http->tls_key, err) : 0;
+    r = tf_service_check_http(config, err);
     if (is_enough(r, config, faults, err, &result))
         return result;
     return result;
@@ -412,40 +408,6 @@ static int start_rtsp(struct tf_service *service, struct tf_error *err)
     return r;
 }
 
-static int start_http(struct tf_service *service, struct tf_error *err)
-{
-    const struct tf_config_http *c = &service->config->http;
-    struct tf_http_options options = {
-        .address = c->address,
-        .port = c->port,
-        .clients_max = c->clients,
-        .queue_bytes = c->queue_bytes,
-        .status = tf_service_statuses,
-        .snapshot = tf_service_snapshot,
-        .health = tf_service_health,
-        .record = tf_service_record,
-        .ffc = tf_service_ffc,
-        .context = service,
-    };
-    struct secret secret;
-    int r;
-
-    if (!c->enabled)
-        return 0;
-    r = read_credentials(service->config, "http", c->credentials, &secret, err);
-    if (r < 0)
-        return r;
-    if (c->credentials) {
-        options.user = secret.user;
-        options.password = secret.password;
-    }
-    r = tf_http_create(&options, &service->http, err);
-    explicit_bzero(&secret, sizeof(secret));
-    if (r < 0)
-        at_key(service->config, "http", NULL, r == -EINVAL ? "address" : "port", err);
-    return r;
-}
-
 int tf_service_start(struct tf_service *service, struct tf_error *err)
 {
     const struct tf_config *c = service->config;
@@ -458,7 +420,7 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     if (r == 0)
         r = start_rtsp(service, err);
     if (r == 0)
-        r = start_http(service, err);
+        r = tf_service_start_http(service, err);
     if (r == 0)
         r = tf_service_pairs_prepare(service, err);
     for (size_t i = 0; i < c->camera_count && r == 0; i++) {
@@ -482,8 +444,9 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
                        c->rtsp.tls_certificate ? "rtsps" : "rtsp", tf_service_host(c->rtsp.address, host),
                        tf_rtsp_port(service->rtsp), service->cameras[i]->name);
     if (service->http)
-        tf_log(TF_LOG_INFO, NULL, "records, state and metrics at http://%s:%u/",
-               tf_service_host(c->http.address, host), tf_http_port(service->http));
+        tf_log(TF_LOG_INFO, NULL, "records, state and metrics at %s://%s:%u/",
+               c->http.tls_certificate ? "https" : "http", tf_service_host(c->http.address, host),
+               tf_http_port(service->http));
     return 0;
 }
 

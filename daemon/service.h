@@ -32,6 +32,7 @@ struct tf_service {
     struct tf_pair_picture *pair_pictures[TF_CONFIG_PAIRS_MAX]; /* written before `count` grows */
     uint64_t started_ns;
     bool ready;
+    uint64_t logins_failed; /* that were said */
 
     /* The session that is recorded. */
     pthread_mutex_t session_lock; /* over start, stop, mark and status */
@@ -63,6 +64,15 @@ const char *tf_service_host(const char *address, char text[TF_SERVICE_HOST]);
 void tf_service_warn_open(const char *path);
 /* Certificate and key anew; a pair that is refused leaves the old one in use. */
 void tf_service_rtsp_reload(struct tf_service *service);
+
+/* web.c */
+/* Secrets and certificate can be read and used. */
+int tf_service_check_http(const struct tf_config *config, struct tf_error *err);
+int tf_service_start_http(struct tf_service *service, struct tf_error *err);
+/* Takes the certificate again; one that is refused is said, and the old one stays. */
+void tf_service_http_reload(struct tf_service *service);
+/* Says failed logins, at most once a minute; every second. */
+void tf_service_http_watch(struct tf_service *service);
 /* Servers, then pipelines, then frames. On failure everything made so far is left to tf_service_stop. */
 int tf_service_start(struct tf_service *service, struct tf_error *err);
 /* Within 2 s. 0, or the first error that lost data. Frees all but the configuration. */

@@ -40,7 +40,7 @@ struct tf_http_access {
     bool in_clear_allowed; /* Basic and Bearer: over TLS or the loopback interface; else Digest */
     bool tokens;
     struct tf_http_penalty penalties[TF_HTTP_PENALTIES];
-    uint64_t failed; /* logins; only grows */
+    _Atomic uint64_t failed; /* logins; only grows */
 };
 
 /* 0, -E2BIG or -ENOMEM; the texts are copied. */

@@ -9,6 +9,8 @@
 #include "publish/http/http.h"
 
 #define FILE_MAX 1024
+#define TOKENS_FILE_MAX (32u << 10)
+#define TOKEN_MIN 16
 
 bool tf_address_is_loopback(const char *address)
 {
@@ -22,7 +24,8 @@ bool tf_address_is_loopback(const char *address)
     return strcmp(address, "localhost") == 0;
 }
 
-static int read_file(const char *path, char *text, size_t size, size_t *length, struct tf_error *err)
+static int read_file(const char *what, const char *path, char *text, size_t size, size_t *length,
+                     struct tf_error *err)
 {
     struct stat st;
     ssize_t n;
@@ -32,18 +35,18 @@ static int read_file(const char *path, char *text, size_t size, size_t *length, 
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         r = -errno;
-        return tf_fail(err, r, "credentials %s: %s", path, strerror(-r));
+        return tf_fail(err, r, "%s %s: %s", what, path, strerror(-r));
     }
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        r = tf_fail(err, -EINVAL, "credentials %s: not a regular file", path);
+        r = tf_fail(err, -EINVAL, "%s %s: not a regular file", what, path);
     while (!r && *length < size && (n = read(fd, text + *length, size - *length)) != 0) {
         if (n > 0)
             *length += (size_t)n;
         else if (errno != EINTR)
-            r = tf_fail(err, -EIO, "credentials %s: %s", path, strerror(errno));
+            r = tf_fail(err, -EIO, "%s %s: %s", what, path, strerror(errno));
     }
-    if (!r && *length > FILE_MAX)
-        r = tf_fail(err, -E2BIG, "credentials %s: larger than %d bytes", path, FILE_MAX);
+    if (!r && *length == size)
+        r = tf_fail(err, -E2BIG, "%s %s: larger than %zu bytes", what, path, size - 1);
     close(fd);
     return r;
 }
@@ -55,7 +58,7 @@ int tf_credentials_read(const char *path, char user[64], char password[128], str
     size_t length;
     int r;
 
-    r = read_file(path, text, FILE_MAX + 1, &length, err);
+    r = read_file("credentials", path, text, FILE_MAX + 1, &length, err);
     if (r < 0)
         goto done;
     text[length] = '\0';
@@ -81,5 +84,60 @@ int tf_credentials_read(const char *path, char user[64], char password[128], str
     strcpy(password, colon + 1);
 done:
     explicit_bzero(text, sizeof(text));
+    return r;
+}
+
+/* One line; its number is all that a message says of it. */
+static int take_token(const char *path, size_t line, const char *text, size_t n, struct tf_tokens *ret,
+                      struct tf_error *err)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+    char *token = ret->text[ret->count];
+
+    if (!n || *text == '#')
+        return 0;
+    if (ret->count == TF_TOKENS_MAX)
+        return tf_fail(err, -E2BIG, "tokens %s: more than %d", path, TF_TOKENS_MAX);
+    if (n < TOKEN_MIN || n > TF_TOKEN_BYTES)
+        return tf_fail(err, -EINVAL, "tokens %s:%zu: a token has %d to %d characters (openssl rand -hex 32)",
+                       path, line, TOKEN_MIN, TF_TOKEN_BYTES);
+    memcpy(token, text, n);
+    token[n] = '\0';
+    if (strspn(token, allowed) != n) {
+        explicit_bzero(token, n);
+        return tf_fail(err, -EINVAL, "tokens %s:%zu: a token has letters, digits and -._~+/= only", path,
+                       line);
+    }
+    ret->count++;
+    return 0;
+}
+
+int tf_tokens_read(const char *path, struct tf_tokens *ret, struct tf_error *err)
+{
+    char *text = malloc(TOKENS_FILE_MAX + 2);
+    struct tf_tokens *found = calloc(1, sizeof(*found));
+    size_t length = 0, line = 1;
+    int r = text && found ? read_file("tokens", path, text, TOKENS_FILE_MAX + 1, &length, err)
+                          : tf_fail(err, -ENOMEM, "tokens %s: no memory", path);
+
+    for (size_t at = 0; r == 0 && at < length; line++) {
+        const char *end = memchr(text + at, '\n', length - at);
+        size_t n = end ? (size_t)(end - text) - at : length - at, cut = n;
+
+        if (cut && text[at + cut - 1] == '\r')
+            cut--;
+        r = take_token(path, line, text + at, cut, found, err);
+        at += n + 1;
+    }
+    if (r == 0 && !found->count)
+        r = tf_fail(err, -EINVAL, "tokens %s: there is none in it", path);
+    if (r == 0)
+        *ret = *found;
+    if (found)
+        explicit_bzero(found, sizeof(*found));
+    if (text)
+        explicit_bzero(text, TOKENS_FILE_MAX + 2);
+    free(found);
+    free(text);
     return r;
 }

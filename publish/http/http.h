@@ -15,6 +15,15 @@
 #include "publish/status.h"
 
 struct tf_http;
+struct tf_tls_pair;
+
+#define TF_TOKENS_MAX 64
+#define TF_TOKEN_BYTES 256
+
+struct tf_tokens {
+    size_t count;
+    char text[TF_TOKENS_MAX][TF_TOKEN_BYTES + 1];
+};
 
 enum tf_http_record {
     TF_HTTP_RECORD_STATUS, /* GET /record */
@@ -24,10 +33,17 @@ enum tf_http_record {
 };
 
 struct tf_http_options {
-    const char *address;         /* NULL = 127.0.0.1; elsewhere needs user and password */
-    uint16_t port;               /* 0 = any free one */
-    const char *user, *password; /* basic over loopback or behind TLS; digest elsewhere (docs/http.md) */
-    uint32_t clients_max;        /* readers of /landmarks at once; 0 = 32 */
+    const char *address; /* NULL = 127.0.0.1; elsewhere needs user and password */
+    uint16_t port;       /* 0 = any free one */
+    /*
+     * Who may do everything, and who may only look. Basic over TLS and on a loopback address; Digest
+     * elsewhere (docs/http.md).
+     */
+    const char *user, *password;
+    const char *watch_user, *watch_password;
+    const struct tf_tokens *tokens; /* for looking only, over TLS or on a loopback address; NULL: none */
+    const struct tf_tls_pair *tls;  /* NULL: without TLS */
+    uint32_t clients_max;           /* readers of /landmarks at once; 0 = 32 */
     uint32_t
         address_max; /* connections of one address that is neither this machine nor a proxy; 0 = any number */
     const char
@@ -62,6 +78,10 @@ struct tf_http_options {
 int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, struct tf_error *err);
 void tf_http_destroy(struct tf_http *http);
 uint16_t tf_http_port(const struct tf_http *http);
+/* From now on new connections get this certificate; -EINVAL: the server has none. From any thread. */
+int tf_http_set_tls(struct tf_http *http, const struct tf_tls_pair *pair, struct tf_error *err);
+/* Failed logins so far; from any thread. */
+uint64_t tf_http_logins_failed(const struct tf_http *http);
 /* The landmark stream as a sink; records of several cameras may come from several threads. The http outlives
  * it. */
 struct tf_sink tf_http_sink(struct tf_http *http);
@@ -70,6 +90,11 @@ uint64_t tf_http_dropped(const struct tf_http *http, const char *camera);
 
 /* "user:password" on the first line of a file of at most 1 KiB (systemd LoadCredential). */
 int tf_credentials_read(const char *path, char user[64], char password[128], struct tf_error *err);
+/*
+ * A bearer token a line, 16 to 256 of the characters that RFC 6750 allows; empty lines and those that begin
+ * with # do not count. At most 64.
+ */
+int tf_tokens_read(const char *path, struct tf_tokens *ret, struct tf_error *err);
 /* Whether an address is of the loopback interface (127.0.0.0/8, ::1, localhost). */
 bool tf_address_is_loopback(const char *address);
 

@@ -481,8 +481,9 @@ void tf_http_resume_held(struct tf_http *http, uint64_t now_ns)
     for (struct tf_http_request **at = &http->held; *at;) {
         struct tf_http_request *q = *at;
 
-        if (!stopping &&
-            ((q->hold_until_ns > now_ns && !q->place->ended) || (q->job && !tf_http_job_done(q->job)))) {
+        /* At the end all jobs have been done before the last of these calls. */
+        if ((q->hold_until_ns > now_ns && !q->place->ended && !stopping) ||
+            (q->job && !tf_http_job_done(q->job))) {
             at = &q->next_held;
             continue;
         }

@@ -29,6 +29,7 @@
 #define ACCEPT_PAUSE_NS 100000000ull
 #define TURN_MS 250 /* deadlines are kept to that */
 #define SECOND 1000000000ull
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
 /* --- cameras --- */
 
@@ -249,6 +250,7 @@ static void *serve(void *arg)
     uint64_t looked = tf_now_ns(), until;
 
     pthread_setname_np(pthread_self(), "tf-http");
+    tf_http_secure_serve(http->secure);
     while (!atomic_load(&http->stopping)) {
         uint64_t now;
         bool look;
@@ -339,6 +341,8 @@ static int listen_on(const char *address, uint16_t port, bool *v6, uint16_t *por
 static int start_daemon(struct tf_http *http, const char *address, struct tf_error *err)
 {
     unsigned places = http->options.clients_max + PLACES_EXTRA, descriptors = tf_descriptors_for_clients();
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
     bool v6 = false;
 
     http->listener = listen_on(address, http->options.port, &v6, &http->port, err);
@@ -351,14 +355,21 @@ static int start_daemon(struct tf_http *http, const char *address, struct tf_err
         places = descriptors / 2 > 16 ? descriptors / 2 : 16;
     http->places.max = places;
     http->places.address_max = http->options.address_max;
+    http->places.tls = http->secure != NULL;
+    if (http->secure) {
+        tls[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tf_http_secure_retrieve};
+        tls[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)PRIORITIES};
+    }
     http->daemon = MHD_start_daemon(
-        MHD_USE_ERROR_LOG | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-        NULL, tf_http_handle, http, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        places + PLACES_DRAINING, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
-        notice_connection, http, MHD_OPTION_URI_LOG_CALLBACK, tf_http_first_line, http,
-        MHD_OPTION_NOTIFY_COMPLETED, tf_http_completed, http, MHD_OPTION_NONCE_NC_SIZE, 256u,
-        MHD_OPTION_DIGEST_AUTH_RANDOM, sizeof(http->nonce_seed), http->nonce_seed, MHD_OPTION_END);
+        MHD_USE_ERROR_LOG | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+            (http->secure ? MHD_USE_TLS : 0),
+        0, NULL, NULL, tf_http_handle, http, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, places + PLACES_DRAINING, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)REQUEST_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+        MHD_OPTION_NOTIFY_CONNECTION, notice_connection, http, MHD_OPTION_URI_LOG_CALLBACK,
+        tf_http_first_line, http, MHD_OPTION_NOTIFY_COMPLETED, tf_http_completed, http,
+        MHD_OPTION_NONCE_NC_SIZE, 256u, MHD_OPTION_DIGEST_AUTH_RANDOM, sizeof(http->nonce_seed),
+        http->nonce_seed, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (!http->daemon)
         return tf_fail(err, -EIO, "http: libmicrohttpd does not start");
     return 0;
@@ -420,6 +431,10 @@ static int read_logins(struct tf_http *http, const struct tf_http_options *o, bo
     http->access.in_clear_allowed = in_clear;
     if (o->user)
         r = tf_http_access_add(&http->access, TF_HTTP_CONTROLS, o->user, o->password);
+    if (r == 0 && o->watch_user)
+        r = tf_http_access_add(&http->access, TF_HTTP_WATCHES, o->watch_user, o->watch_password);
+    for (size_t i = 0; o->tokens && i < o->tokens->count && r == 0; i++)
+        r = tf_http_access_add(&http->access, TF_HTTP_WATCHES, NULL, o->tokens->text[i]);
     return r < 0 ? tf_fail(err, r, "http: no memory") : 0;
 }
 
@@ -432,6 +447,10 @@ int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, 
 
     if (!options->user != !options->password)
         return tf_fail(err, -EINVAL, "http: a user without a password, or a password without a user");
+    if (!options->user && (options->watch_user || options->tokens))
+        return tf_fail(err, -EINVAL, "http: who may look is said, but nobody may control: set credentials");
+    if (options->tokens && !options->tls && !loopback)
+        return tf_fail(err, -EINVAL, "http: tokens would cross the net in the clear: set a certificate");
     if (!options->user && !loopback)
         return tf_fail(
             err, -EINVAL,
@@ -447,6 +466,9 @@ int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, 
         http->options.queue_bytes = 64u << 10;
     /* the caller's strings need not outlive the call */
     http->options.address = http->options.user = http->options.password = http->options.proxies = NULL;
+    http->options.watch_user = http->options.watch_password = NULL;
+    http->options.tokens = NULL;
+    http->options.tls = NULL;
     http->started_ns = tf_now_ns();
     http->listener = -1;
     pthread_mutex_init(&http->lock, NULL);
@@ -455,7 +477,9 @@ int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, 
         r = tf_fail(err, -errno, "http: no eventfd: %s", strerror(errno));
         goto fail;
     }
-    r = read_logins(http, options, loopback, err);
+    r = read_logins(http, options, loopback || options->tls, err);
+    if (r == 0 && options->tls)
+        r = tf_http_secure_create(options->tls, &http->secure, err);
     if (r == 0)
         r = read_proxies(http, options->proxies, err);
     if (r == 0)
@@ -501,10 +525,23 @@ void tf_http_destroy(struct tf_http *http)
         close(http->bell);
     pthread_mutex_destroy(&http->lock);
     tf_http_access_clear(&http->access);
+    tf_http_secure_destroy(http->secure);
     free(http);
 }
 
 uint16_t tf_http_port(const struct tf_http *http)
 {
     return http->port;
+}
+
+int tf_http_set_tls(struct tf_http *http, const struct tf_tls_pair *pair, struct tf_error *err)
+{
+    if (!http->secure)
+        return tf_fail(err, -EINVAL, "http: the server was started without TLS");
+    return tf_http_secure_set(http->secure, pair, err);
+}
+
+uint64_t tf_http_logins_failed(const struct tf_http *http)
+{
+    return atomic_load(&http->access.failed);
 }

@@ -24,6 +24,7 @@
 #include "publish/http/http.h"
 #include "publish/http/jobs.h"
 #include "publish/http/place.h"
+#include "publish/http/secure.h"
 #include "publish/http/stream.h"
 #include "publish/http/target.h"
 
@@ -45,6 +46,7 @@ struct tf_http {
     struct MHD_Daemon *daemon;
     struct tf_http_options options;
     struct tf_http_access access;
+    struct tf_http_secure *secure; /* NULL: without TLS */
     uint16_t port;
     uint64_t started_ns;
     pthread_t thread;

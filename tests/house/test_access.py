@@ -1,0 +1,262 @@
+"""Who may ask over HTTP: TLS, roles, tokens, origins, failed logins; openssl, curl and promtool as judges."""
+import base64
+import concurrent.futures
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, __file__.rsplit("/", 1)[0])
+from house import DAEMON, SLOW, Daemon, check, config, need, run_tests, wait_for  # noqa: E402
+
+SMALL = "width=160\nheight=120\nfps=9"
+TOKEN = "0123456789abcdef0123456789abcdef"
+CONTROL, WATCH = "lab:se:cret", "eye:look/%?"
+
+
+class Place(tempfile.TemporaryDirectory):
+    """A folder with secrets and certificates."""
+
+    def __enter__(self):
+        return self
+
+    def write(self, name, text, mode=0o600):
+        path = f"{self.name}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def certificate(self, name, days=30, key=True):
+        need("openssl")
+        more = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{self.name}/{name}.key"]
+        subprocess.run(["openssl", "req", "-x509", *(more if key else ["-key", f"{self.name}/{name}.key"]), "-out",
+                        f"{self.name}/{name}.crt", "-days", str(days), "-subj", f"/CN={name}", "-addext",
+                        "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+
+    def copy(self, name):
+        for end in ("crt", "key"):
+            shutil.copyfile(f"{self.name}/{name}.{end}", f"{self.name}/used.{end}")
+        os.chmod(f"{self.name}/used.key", 0o600)
+
+    def text(self, tls=True, more=""):
+        self.write("control", CONTROL + "\n")
+        self.write("watch", WATCH + "\n")
+        self.write("tokens", f"# Prometheus\n{TOKEN}\n\n{'z' * 64}\r\n")
+        lines = f"port=0\ncredentials={self.name}/control\nwatch-credentials={self.name}/watch\ntokens={self.name}/tokens\n"
+        if tls:
+            lines += f"tls-certificate={self.name}/used.crt\ntls-key={self.name}/used.key\n"
+        return config(more=SMALL + "\nanalyse=no", http=lines + more)
+
+
+def basic(login):
+    return {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+
+
+def bearer(token):
+    return {"Authorization": "Bearer " + token}
+
+
+def ask(url, headers=None, body=None, cafile=None, timeout=10):
+    """Status and answer."""
+    context = ssl.create_default_context(cafile=cafile) if cafile else None
+    headers = {**({"Content-Type": "application/json"} if body is not None else {}), **(headers or {})}
+    request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode(), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout * SLOW, context=context) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def roles(url, cafile=None):
+    """What each login may."""
+    look, mark = url + "/metrics", url + "/mark"
+    cases = ((basic(CONTROL), 200, 409), (basic(WATCH), 200, 403), (bearer(TOKEN), 200, 403), (bearer("z" * 64), 200, 403),
+             ({}, 401, 401), (basic("lab:se:cre"), 401, 401), (basic("eye:se:cret"), 401, 401), (bearer(TOKEN[:-1]), 401, 401),
+             (bearer(TOKEN + "0"), 401, 401), (bearer(""), 401, 401), (bearer("se:cret"), 401, 401),
+             (basic(f"x:{TOKEN}"), 401, 401), ({"Authorization": "Basic ="}, 401, 401), ({"Authorization": "Frob x"}, 401, 401))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(lambda case: (ask(look, case[0], cafile=cafile), ask(mark, case[0], {"text": "x"}, cafile)), cases))
+    for (headers, want_look, want_mark), (looked, marked) in zip(cases, got):
+        check(looked[0] == want_look, f"{headers}: looking gives {looked[0]}")
+        check(marked[0] == want_mark, f"{headers}: marking gives {marked[0]} {marked[1]}")
+        for status, body in (looked, marked):
+            check(status < 400 or json.loads(body)["error"], f"{body}")
+    for path in ("/", "/nothing", "/healthz", "/camera/cam/ffc"):
+        check(ask(url + path, cafile=cafile)[0] == 401, f"{path} without a login")
+
+
+def roles_in_the_clear():
+    """On a loopback address: control, watch and token by Basic and Bearer; nothing of it in the log"""
+    with Place() as place:
+        folder = place.name
+        with Daemon(place.text(tls=False)) as daemon:
+            roles(daemon.http())
+            metrics = ask(daemon.http() + "/metrics", bearer(TOKEN))[1].decode()
+            failed = next(int(line.split()[1]) for line in metrics.splitlines()
+                          if line.startswith("thermoface_http_logins_failed_total "))
+            check(failed == 18, f"{failed} failed logins counted")
+            wait_for(lambda: "failed logins" in daemon.log(), 5, "a word in the log")
+            for secret in ("se:cret", "look/%", TOKEN, "zzzz", "se:cre"):
+                check(secret not in daemon.log(), f"{secret} is in the log")
+
+
+def over_tls():
+    """https: certificates are verified, roles hold, plain HTTP and old TLS are refused; curl and openssl agree"""
+    need("curl", "openssl")
+    with Place() as place:
+        folder = place.name
+        place.certificate("one")
+        place.copy("one")
+        with Daemon(place.text()) as daemon:
+            url, ca = daemon.address("https"), f"{folder}/one.crt"
+            roles(url, ca)
+            try:
+                ask(url + "/metrics", bearer(TOKEN), cafile=None)
+                check(False, "an unknown certificate was taken")
+            except urllib.error.URLError:
+                pass
+            port = url.rsplit(":", 1)[1]
+            for version, want in (("-tls1_2", 0), ("-tls1_3", 0), ("-tls1_1", 1)):
+                done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", ca, "-verify_return_error",
+                                       version], input=b"", capture_output=True, timeout=20 * SLOW, check=False)
+                check((done.returncode != 0) == want, f"{version}: {done.returncode} {done.stderr[-300:]}")
+            done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{port}/healthz"],
+                                  capture_output=True, text=True, timeout=20 * SLOW, check=False)
+            check(done.stdout == "000", f"plain HTTP: {done.stdout}")
+            stream = subprocess.run(["curl", "-sN", "-m", "2", "--cacert", ca, "-H", f"Authorization: Bearer {TOKEN}",
+                                     f"{url}/landmarks"], capture_output=True, text=True, timeout=20 * SLOW, check=False)
+            check(len([json.loads(line) for line in stream.stdout.splitlines()[:-1]]) > 5, f"records: {stream.stdout[:200]}")
+            metrics = subprocess.run(["curl", "-s", "--cacert", ca, "-H", f"Authorization: Bearer {TOKEN}", f"{url}/metrics"],
+                                     capture_output=True, timeout=20 * SLOW, check=True).stdout
+            if shutil.which("promtool"):
+                done = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, check=False)
+                check(done.returncode == 0, f"promtool: {done.stderr.decode()}")
+            else:
+                print("# promtool is not installed: the metrics' form was not checked")
+
+
+def certificate_is_renewed():
+    """SIGHUP takes a new certificate; a mismatched, missing or unreadable one is refused and the old one kept"""
+    with Place() as place:
+        folder = place.name
+        for name in ("one", "two", "three"):
+            place.certificate(name)
+        place.copy("one")
+        with Daemon(place.text()) as daemon:
+            url = daemon.address("https")
+
+            def serves(name):
+                try:
+                    return ask(url + "/metrics", bearer(TOKEN), cafile=f"{folder}/{name}.crt")[0] == 200
+                except urllib.error.URLError:
+                    return False
+
+            def reload():
+                said = daemon.log().count("certificate that is used stays")
+                daemon.process.send_signal(signal.SIGHUP)
+                return said
+
+            check(serves("one"), "the first")
+            place.copy("two")
+            reload()
+            wait_for(lambda: serves("two"), 5, "the second certificate")
+            check(not serves("one"), "the first is served still")
+            for spoil in (lambda: shutil.copyfile(f"{folder}/three.key", f"{folder}/used.key"),
+                          lambda: os.unlink(f"{folder}/used.crt"),
+                          lambda: place.write("used.crt", "nonsense\n")):
+                place.copy("two")
+                spoil()
+                said = reload()
+                wait_for(lambda: daemon.log().count("certificate that is used stays") > said, 5, "the refusal in the log")
+                check(serves("two"), "the second is not served any more")
+            place.copy("three")
+            reload()
+            wait_for(lambda: serves("three"), 5, "the third certificate")
+
+
+def pages_of_others_do_nothing():
+    """Forms, foreign origins and rebinding: a web page elsewhere can start, stop and mark nothing"""
+    types = ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "text/plain; application/json",
+             "application/jsonx", "", "application/xml")
+    hosts = ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "10.0.0.1:80",
+             "127.1", "2130706433", "0.0.0.0", "[2001:db8::1]:80", "0x7f.1")
+    origins = ("http://evil.example", "https://evil.example", "null", "http://127.0.0.1.evil.example", "http://localhost:1",
+               "file://", "chrome-extension://x", "http://user@localhost", "http://", "localhost")
+    with Daemon(config(more=SMALL + "\nanalyse=no")) as daemon:
+        url = daemon.http()
+        host = url.split("//")[1]
+        for path in ("/record/start", "/record/stop", "/mark"):
+            for kind in types:
+                check(ask(url + path, {"Content-Type": kind}, {})[0] == 415, f"{path}: {kind}")
+            for name in hosts:
+                check(ask(url + path, {"Host": name}, {})[0] == 403, f"{path}: Host {name}")
+            for origin in origins:
+                check(ask(url + path, {"Origin": origin}, {})[0] == 403, f"{path}: Origin {origin}")
+            for site in ("cross-site", "same-site", "frob"):
+                check(ask(url + path, {"Sec-Fetch-Site": site}, {})[0] == 403, f"{path}: Sec-Fetch-Site {site}")
+            for headers in ({}, {"Origin": f"http://{host}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+                check(ask(url + path, headers, {})[0] in (400, 409), f"{path}: {headers}")
+        check(ask(url + "/snapshot.jpg", {"Host": "evil.example"})[0] == 403, "a picture by rebinding")
+
+
+def failed_logins_are_slow():
+    """A failed login waits, those that come at once wait in a row, and a good one does not wait for them"""
+    with Place() as place:
+        folder = place.name
+        with Daemon(place.text(tls=False)) as daemon:
+            url = daemon.http() + "/state"
+            began = time.monotonic()
+            check(ask(url, basic("lab:wrong"))[0] == 401, "let in")
+            check(time.monotonic() - began > 0.4, "a failed login does not wait")
+
+            def guess(number):
+                try:
+                    return ask(url, basic(f"lab:{number}"))[0]
+                except OSError:
+                    return None  # too many: closed without an answer
+
+            with concurrent.futures.ThreadPoolExecutor(30) as pool:
+                began = time.monotonic()
+                guesses = [pool.submit(guess, number) for number in range(30)]
+                time.sleep(0.3)
+                good = time.monotonic()
+                check(ask(url, basic(CONTROL))[0] == 200, "not let in")
+                check(time.monotonic() - good < 0.4 * SLOW, f"a good login waits {time.monotonic() - good:.2f} s")
+                answered = [guess.result() for guess in guesses].count(401)
+                check(answered <= 2 * (time.monotonic() - began) + 2, f"{answered} guesses answered")
+
+
+def secrets_are_checked():
+    """Secrets that are no secrets, and access that is none, are refused at the start with file and line"""
+    with Place() as place:
+        folder = place.name
+        place.text()
+        good = f"port=0\ncredentials={folder}/control\n"
+        for text, lines, part in (("short\n", good, "tokens:1"), ("ok-ok-ok-ok-ok-ok\nbad token with blanks\n", good, "tokens:2"),
+                                  ("# none\n", good, "none in it"), (f"{TOKEN}\n" * 65, good, "more than 64"),
+                                  (f"{TOKEN}\n", "port=0\n", "nobody who may control"),
+                                  (f"{TOKEN}\n", good + "address=0.0.0.0\n", "in the clear"),
+                                  (f"{TOKEN}\n", good + "proxies=gateway\n", "proxies"),
+                                  (f"{TOKEN}\n", good + f"watch-credentials={folder}/control\n", "one user")):
+            place.write("tokens", text)
+            path = place.write("conf", config(more=SMALL, http=lines + f"tokens={folder}/tokens\n"))
+            done = subprocess.run([DAEMON, "--config", path], capture_output=True, text=True, timeout=20 * SLOW, check=False)
+            check(done.returncode == 1 and part in done.stderr, f"{part}: {done.returncode} {done.stderr}")
+            check(TOKEN not in done.stderr and "blanks" not in done.stderr, done.stderr)
+        os.chmod(f"{folder}/control", 0o644)
+        with Daemon(config(more=SMALL, http=good)) as daemon:
+            check("control may be read by everybody" in daemon.log(), daemon.log())
+
+
+if __name__ == "__main__":
+    run_tests([roles_in_the_clear, over_tls, certificate_is_renewed, pages_of_others_do_nothing, failed_logins_are_slow,
+               secrets_are_checked])
