@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,13 +17,11 @@
 #include "base/clock.h"
 #include "publish/folder.h"
 #include "publish/manifest.h"
-#include "publish/recording_disk.h"
+#include "publish/recording_watch.h"
 
-#define FILES_MAX 8
 #define SYNC_NS 500000000ull
 #define PIECE (256u << 10) /* written at once */
 #define LOOK_NS 500000000ull
-#define LOOKS_MAX 512 /* finished files looked at in one turn */
 
 #define NAME_BYTES 4608
 #define NEXT_FILE INT64_MIN /* as offset: the bytes are a new file's name */
@@ -35,57 +32,7 @@ struct piece {
     uint64_t size;
 };
 
-struct tf_disk_file {
-    struct tf_disk *disk;
-    char *path; /* relative to the disk's folder */
-    int fd;
-    bool lines, dirty, digest;
-    char *queue;
-    size_t capacity;
-    pthread_mutex_t lock; /* head, tail */
-    pthread_cond_t room;
-    uint64_t head, tail;    /* bytes ever put in and taken out */
-    int64_t position, size; /* the producer's */
-    /* The disk thread's. */
-    int64_t line_end; /* end of the last whole line on disk */
-    struct AVSHA *sha;
-    int64_t hashed; /* bytes that `sha` has seen; -1: not one after the other */
-    unsigned files;
-    uint64_t pieces;
-};
-
-/* A finished file, which has to stay what it was. */
-struct finished {
-    char *path;
-    dev_t dev;
-    ino_t ino;
-};
-
-struct tf_disk {
-    char *folder;
-    int folder_fd;
-    struct tf_manifest *manifest;
-    struct finished *finished; /* `lock`; read by the disk thread */
-    size_t finished_count, finished_capacity, finished_at;
-    _Atomic uint64_t free_bytes, busy_since_ns;
-    atomic_int damage_result;
-    struct tf_error damage;
-    bool closed;
-    uint64_t free_min;
-    bool sync;
-    struct tf_disk_file files[FILES_MAX];
-    atomic_int count;
-    pthread_t thread;
-    bool thread_runs;
-    sem_t wake;
-    atomic_bool stopping;
-    pthread_mutex_t lock; /* error */
-    atomic_int result;
-    atomic_bool broken; /* writing has failed; not only that space is low */
-    struct tf_error error;
-};
-
-static void fail_disk(struct tf_disk *d, int code, bool broken, const struct tf_error *err)
+void tf_disk_fail(struct tf_disk *d, int code, bool broken, const struct tf_error *err)
 {
     pthread_mutex_lock(&d->lock);
     if (!atomic_load(&d->result)) {
@@ -126,17 +73,6 @@ struct tf_disk_state tf_disk_state(const struct tf_disk *disk)
 
     return (struct tf_disk_state){.free_bytes = atomic_load(&d->free_bytes),
                                   .stalled_ns = since && now > since ? now - since : 0};
-}
-
-/* Around everything that may wait for the file system. */
-static void busy(struct tf_disk *d)
-{
-    atomic_store(&d->busy_since_ns, tf_now_ns());
-}
-
-static void answered(struct tf_disk *d)
-{
-    atomic_store(&d->busy_since_ns, 0);
 }
 
 /* Names are kept relative to the folder: who renames it does not stop what is written into it. */
@@ -256,7 +192,7 @@ static void write_failed(struct tf_disk_file *f, int code)
 
     tf_fail(&err, code, "%s/%s: cannot write: %s; the recording ends here", f->disk->folder, f->path,
             strerror(-code));
-    fail_disk(f->disk, code, true, &err);
+    tf_disk_fail(f->disk, code, true, &err);
 }
 
 /* One piece's bytes from the queue to the file. */
@@ -273,7 +209,7 @@ static void write_piece(struct tf_disk_file *f, uint64_t from, const struct piec
             n = f->capacity - at;
         if (n > PIECE)
             n = PIECE;
-        busy(f->disk);
+        tf_disk_busy(f->disk);
         w = pwrite(f->fd, f->queue + at, n, (off_t)(piece->offset + (int64_t)done));
         if (w < 0 && errno == EINTR)
             continue;
@@ -290,7 +226,7 @@ static void write_piece(struct tf_disk_file *f, uint64_t from, const struct piec
         done += (uint64_t)w;
         f->dirty = true;
     }
-    answered(f->disk);
+    tf_disk_answered(f->disk);
     /* Tables are written in whole lines, so a piece that was written whole ends one. */
     if (done == piece->size) {
         f->line_end = piece->offset + (int64_t)piece->size;
@@ -314,27 +250,6 @@ static void file_is_final(struct tf_disk_file *f)
     tf_manifest_add(d->manifest, f->path, &st, whole ? digest : NULL);
 }
 
-static void look_after(struct tf_disk *d, const char *path, const struct stat *st)
-{
-    struct finished one = {.path = strdup(path), .dev = st->st_dev, .ino = st->st_ino};
-
-    pthread_mutex_lock(&d->lock);
-    if (one.path && d->finished_count == d->finished_capacity) {
-        size_t more = d->finished_capacity ? 2 * d->finished_capacity : 16;
-        struct finished *grown = realloc(d->finished, more * sizeof(*grown));
-
-        if (grown) {
-            d->finished = grown;
-            d->finished_capacity = more;
-        }
-    }
-    if (one.path && d->finished_count < d->finished_capacity)
-        d->finished[d->finished_count++] = one;
-    else
-        free(one.path);
-    pthread_mutex_unlock(&d->lock);
-}
-
 /* Ends this file and begins the next one in its place. */
 static void switch_file(struct tf_disk_file *f, uint64_t from, const struct piece *piece)
 {
@@ -352,23 +267,23 @@ static void switch_file(struct tf_disk_file *f, uint64_t from, const struct piec
         return;
     }
     get(f, from, path, piece->size);
-    busy(d);
+    tf_disk_busy(d);
     if (fdatasync(f->fd) < 0 && errno != EINVAL && errno != EROFS)
         write_failed(f, -errno);
     fd = tf_folder_file(d->folder_fd, path, O_RDWR | O_CREAT | O_EXCL, 0644);
-    answered(d);
+    tf_disk_answered(d);
     if (fd < 0) {
         struct tf_error err;
 
         tf_fail(&err, fd, "%s/%s: cannot be made: %s; the recording ends here", d->folder, path,
                 strerror(-fd));
-        fail_disk(d, fd, true, &err);
+        tf_disk_fail(d, fd, true, &err);
         free(path);
         return;
     }
     file_is_final(f);
     if (fstat(f->fd, &st) == 0)
-        look_after(d, f->path, &st);
+        tf_disk_look_after(d, f->path, &st);
     if (close(f->fd) < 0)
         write_failed(f, -errno);
     free(f->path);
@@ -382,9 +297,9 @@ static void switch_file(struct tf_disk_file *f, uint64_t from, const struct piec
     if (f->sha)
         av_sha_init(f->sha, 256);
     /* The entry in the folder, too, has to survive a power cut. */
-    busy(d);
+    tf_disk_busy(d);
     tf_folder_sync(d->folder_fd);
-    answered(d);
+    tf_disk_answered(d);
 }
 
 static bool take_one(struct tf_disk_file *f)
@@ -432,88 +347,11 @@ static void sync_all(struct tf_disk *d)
         if (!f->dirty || !d->sync)
             continue;
         f->dirty = false;
-        busy(d);
+        tf_disk_busy(d);
         if (fdatasync(f->fd) < 0 && errno != EINVAL && errno != EROFS && !atomic_load(&d->broken))
             write_failed(f, -errno);
-        answered(d);
+        tf_disk_answered(d);
     }
-}
-
-/* What is lost already is said; what can still be written is. */
-static void damaged(struct tf_disk *d, int code, const char *path)
-{
-    if (atomic_load(&d->damage_result))
-        return;
-    pthread_mutex_lock(&d->lock);
-    if (path)
-        tf_fail(&d->damage, code, "%s/%s %s while it was recorded; the other files go on", d->folder, path,
-                code == -ENOENT || code == -ESTALE ? tf_folder_problem(code) : "cannot be looked at");
-    else
-        tf_fail(&d->damage, code, "%s: the folder %s while it was recorded into", d->folder,
-                tf_folder_problem(code));
-    atomic_store(&d->damage_result, code);
-    pthread_mutex_unlock(&d->lock);
-}
-
-/* A file of ours that went away is lost from the moment on that nobody noticed: each is looked at every
- * second. */
-static void look_at_files(struct tf_disk *d)
-{
-    int count = atomic_load(&d->count), r;
-    size_t n;
-
-    if (!d->sync || atomic_load(&d->damage_result))
-        return;
-    busy(d);
-    for (int i = 0; i < count; i++) {
-        r = tf_folder_check(d->folder_fd, d->files[i].path, d->files[i].fd);
-        if (r < 0)
-            damaged(d, r, d->files[i].path);
-    }
-    r = tf_path_check(d->folder, d->folder_fd);
-    if (r < 0)
-        damaged(d, r, NULL);
-    pthread_mutex_lock(&d->lock);
-    n = d->finished_count;
-    pthread_mutex_unlock(&d->lock);
-    for (size_t i = 0; i < n && i < LOOKS_MAX; i++) {
-        struct finished f;
-        struct stat st;
-
-        /* The list only grows, but may move. */
-        pthread_mutex_lock(&d->lock);
-        f = d->finished[d->finished_at++ % n];
-        pthread_mutex_unlock(&d->lock);
-        r = fstatat(d->folder_fd, f.path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
-            : st.st_dev != f.dev || st.st_ino != f.ino                  ? -ESTALE
-                                                                        : 0;
-        if (r < 0)
-            damaged(d, r, f.path);
-    }
-    answered(d);
-}
-
-static void check_space(struct tf_disk *d)
-{
-    struct tf_error err;
-    struct statvfs fs;
-
-    busy(d);
-    if (fstatvfs(d->folder_fd, &fs) < 0) {
-        int r = -errno;
-
-        answered(d);
-        atomic_store(&d->free_bytes, UINT64_MAX);
-        damaged(d, r, NULL);
-        return;
-    }
-    answered(d);
-    atomic_store(&d->free_bytes, (uint64_t)fs.f_bavail * fs.f_frsize);
-    if (!d->free_min || atomic_load(&d->result) || (uint64_t)fs.f_bavail * fs.f_frsize >= d->free_min)
-        return;
-    tf_fail(&err, -ENOSPC, "%s: less than %.0f MiB are free (free-space-min); the recording ends here",
-            d->folder, (double)d->free_min / (1 << 20));
-    fail_disk(d, -ENOSPC, false, &err);
 }
 
 static void *disk_main(void *arg)
@@ -540,18 +378,18 @@ static void *disk_main(void *arg)
                 break;
         if (tf_now_ns() - synced >= SYNC_NS) {
             sync_all(d);
-            check_space(d);
+            tf_disk_check_space(d);
             synced = tf_now_ns();
         }
         if (tf_now_ns() - looked >= LOOK_NS) {
-            look_at_files(d);
+            tf_disk_look(d);
             looked = tf_now_ns();
         }
     } while (!stopping);
     while (take_all(d))
         ;
     sync_all(d);
-    look_at_files(d);
+    tf_disk_look(d);
     return NULL;
 }
 
@@ -583,7 +421,7 @@ int tf_disk_create(const struct tf_disk_options *o, struct tf_disk **ret, struct
         r = tf_fail(err, -ENOMEM, "%s: out of memory", folder);
         goto fail;
     }
-    check_space(d);
+    tf_disk_check_space(d);
     r = tf_disk_error(d, NULL);
     if (r < 0) {
         tf_fail(err, r, "%s: less than %.0f MiB are free (free-space-min): make room before recording",
@@ -724,7 +562,7 @@ int tf_disk_put(struct tf_disk *d, const char *path, const void *data, size_t si
     if (r < 0 || fstatat(d->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return r;
     if (d->sync && !d->closed)
-        look_after(d, name, &st);
+        tf_disk_look_after(d, name, &st);
     if (d->manifest && final) {
         uint8_t digest[TF_SHA256_BYTES];
         struct AVSHA *sha = av_sha_alloc();
