@@ -53,6 +53,9 @@ struct tf_radiometry {
     float offset;
 };
 
+/* An option's value in place of a turn: told from the faces that are seen. Never a frame's. */
+#define TF_ROTATE_AUTO 0xffff
+
 #define TF_FRAME_DIM_MAX 4096
 #define TF_FRAME_PLANES 3
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/frame.h"
 #include "base/options.h"
 #include "base/output.h"
 
@@ -313,8 +314,10 @@ static const char *take(const struct tf_option *o, void *value, const char *text
         }
         return NULL;
     case TF_OPTION_ROTATE:
-        if (!read_uint(text, &u) || (u != 0 && u != 90 && u != 180 && u != 270))
-            return "must be 0, 90, 180 or 270 (degrees clockwise)";
+        if (strcmp(text, "auto") == 0)
+            u = TF_ROTATE_AUTO;
+        else if (!read_uint(text, &u) || (u != 0 && u != 90 && u != 180 && u != 270))
+            return "must be auto, 0, 90, 180 or 270 (degrees clockwise)";
         *(uint16_t *)value = (uint16_t)u;
         return NULL;
     }

@@ -25,7 +25,7 @@ enum tf_option_kind {
     TF_OPTION_UINT,   /* uint64_t *: min..max, decimal digits only */
     TF_OPTION_NUMBER, /* double *: min..max, finite */
     TF_OPTION_SIZE,   /* uint16_t[2]: "WxH", each side min..max */
-    TF_OPTION_ROTATE, /* uint16_t *: 0, 90, 180 or 270 */
+    TF_OPTION_ROTATE, /* uint16_t *: 0, 90, 180, 270 or TF_ROTATE_AUTO */
 };
 
 /* What completion offers for a value or an argument, besides the row's words. */

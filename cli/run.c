@@ -92,6 +92,34 @@ static int add_file(struct tf_pipeline *pipeline, const char *path, enum tf_file
     return 0;
 }
 
+void tf_run_say_turn(const struct tf_turn_status *turn, const char *name)
+{
+    const char *gap = *name ? ": " : "";
+
+    switch (turn->state) {
+    case TF_TURN_WRONG:
+        fprintf(stderr,
+                "%s%swarning: faces do not stand upright with --rotate %u: --rotate %u fits clearly better, "
+                "and what "
+                "was measured is not what it is called (--rotate auto finds the turn)\n",
+                name, gap, turn->rotate, turn->better);
+        break;
+    case TF_TURN_TIE:
+        fprintf(stderr, "%s%swarning: --rotate auto: %u and %u fit the faces alike; read with --rotate %u\n",
+                name, gap, turn->rotate, turn->better, turn->rotate);
+        break;
+    case TF_TURN_UNDECIDED:
+        fprintf(stderr, "%s%swarning: --rotate auto: no face told the turn; read with --rotate %u\n", name,
+                gap, turn->rotate);
+        break;
+    case TF_TURN_DECIDED:
+        fprintf(stderr, "%s%supright with --rotate %u, told from the faces\n", name, gap, turn->rotate);
+        break;
+    case TF_TURN_CONFIGURED:
+        break;
+    }
+}
+
 static void summary(const struct tf_status *s, const struct tf_source_info *info, double seconds)
 {
     double speed = seconds > 0 ? (double)s->frames / seconds : 0;
@@ -109,6 +137,7 @@ static void summary(const struct tf_status *s, const struct tf_source_info *info
     if (s->state_frames[TF_STATE_CORRUPT])
         fprintf(stderr, "; corrupt: %llu", (unsigned long long)s->state_frames[TF_STATE_CORRUPT]);
     fputc('\n', stderr);
+    tf_run_say_turn(&s->turn, "");
 }
 
 static int run(const struct tf_usage *usage, const struct tf_run *r, const char *input,

@@ -8,6 +8,7 @@
 
 #include "base/options.h"
 #include "inference/face.h"
+#include "publish/status.h"
 
 struct tf_run {
     const char *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu,
@@ -31,6 +32,9 @@ struct tf_recorded {
  * Returns how many, or a negative errno.
  */
 int tf_find_recordings(const char *folder, struct tf_recorded **ret);
+
+/* What is to be said of the turn, on standard error; `name`: of the recording, or empty. */
+void tf_run_say_turn(const struct tf_turn_status *turn, const char *name);
 
 /* Exit statuses. */
 int tf_run_many(const struct tf_usage *usage, const struct tf_run *r, const char *const *inputs, int count);

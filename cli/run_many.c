@@ -459,6 +459,8 @@ static void end(struct batch *b, struct job *j, bool stopped)
             j->state = WAITING;
         return;
     }
+    if (!b->run->quiet)
+        tf_run_say_turn(&status.turn, j->stem);
     r = publish_results(j);
     if (r < 0)
         say(b, j, "%s: the results cannot be put there: %s", j->out, strerror(-r));

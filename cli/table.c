@@ -49,8 +49,10 @@
     }
 #define ROTATE                                                                                               \
     {                                                                                                        \
-        "rotate", TF_OPTION_ROTATE, "DEGREES", "clockwise turn that makes the picture upright",              \
-            .words = "0 90 180 270"                                                                          \
+        "rotate", TF_OPTION_ROTATE, "DEGREES",                                                               \
+            "clockwise turn that makes the picture upright; auto: told "                                     \
+            "from the faces",                                                                                \
+            .words = "auto 0 90 180 270"                                                                     \
     }
 #define FLIP                                                                                                 \
     {                                                                                                        \
@@ -193,7 +195,8 @@ static const struct tf_option plot[] = {
     }
 #define ROTATE_OF(which)                                                                                     \
     {                                                                                                        \
-        which "-rotate", TF_OPTION_ROTATE, "DEGREES", "of a video: clockwise turn", .words = "0 90 180 270"  \
+        which "-rotate", TF_OPTION_ROTATE, "DEGREES", "of a video: clockwise turn, or auto",                 \
+            .words = "auto 0 90 180 270"                                                                     \
     }
 #define AFFINE                                                                                               \
     {                                                                                                        \

@@ -43,7 +43,7 @@ struct tf_config_camera {
     char *format; /* row of the camera-format table */
     uint16_t width, height;
     float fps;
-    uint16_t rotate; /* 0, 90, 180, 270 */
+    uint16_t rotate; /* 0, 90, 180, 270, TF_ROTATE_AUTO */
     bool flip;       /* then mirrored, left to right */
     float scale, offset;
     bool accept_size;

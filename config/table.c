@@ -4,7 +4,7 @@
 
 static const char *const paces[] = {"recorded", "fast", NULL};
 static const char *const profiles[] = {"thermoface", "openface", NULL};
-static const char *const rotations[] = {"0", "90", "180", "270", NULL};
+static const char *const rotations[] = {"auto", "0", "90", "180", "270", NULL};
 /* base/cpu.h's ladder; tests/config holds the two lists against each other. */
 static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
                                    "neon",    "dotprod", "i8mm",    NULL};
@@ -73,7 +73,9 @@ const struct tf_key tf_keys[] = {
     {CAMERA, "fps", TF_VALUE_NUMBER, AT(camera, fps), "0", 0, 1000, .unit = "frames/s",
      .help = "Frame rate to ask the camera for. 0: its own."},
     {CAMERA, "rotate", TF_VALUE_ROTATE, AT(camera, rotate), "0", .choices = rotations, .unit = "degrees",
-     .help = "Turns the picture clockwise so that faces are upright."},
+     .help = "Turns the picture clockwise so that faces are upright. auto: told from the faces as soon as "
+             "somebody is "
+             "there, and kept while the camera stays open."},
     {CAMERA, "flip", TF_VALUE_BOOL, AT(camera, flip), "no",
      .help = "Mirrors the upright picture, left to right: for a camera that looks into a mirror, so that "
              "right and left "

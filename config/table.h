@@ -39,7 +39,7 @@ enum tf_value {
     TF_VALUE_BYTES,       /* uint32_t; limits in bytes */
     TF_VALUE_RATE,        /* uint32_t, kbit/s; limits in kbit/s */
     TF_VALUE_CHOICE,      /* int: index into `choices` */
-    TF_VALUE_ROTATE,      /* uint16_t: the number that the choice reads as */
+    TF_VALUE_ROTATE,      /* uint16_t: the number that the choice reads as, or TF_ROTATE_AUTO */
     TF_VALUE_RANGE,       /* struct tf_config_range */
     TF_VALUE_RECT,        /* uint16_t[4]: X,Y,W,H; W 0 = not set */
     TF_VALUE_WORD,        /* char *: one of `choices` if there are any, else letters, digits, "._-" */

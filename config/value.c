@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/frame.h"
 #include "config/table.h"
 
 bool tf_config_is_loopback(const char *address)
@@ -264,7 +265,9 @@ int tf_value_parse(const struct tf_key *key, const char *text, void *field, stru
         break;
     case TF_VALUE_ROTATE:
         if ((ok = is_choice(key->choices, text, &choice)))
-            *(uint16_t *)field = (uint16_t)atoi(key->choices[choice]);
+            *(uint16_t *)field = strcmp(key->choices[choice], "auto") == 0
+                                     ? TF_ROTATE_AUTO
+                                     : (uint16_t)atoi(key->choices[choice]);
         break;
     case TF_VALUE_RANGE:
         if ((ok = range(key, text, &r)))
@@ -317,7 +320,10 @@ void tf_value_format(const struct tf_key *key, const void *field, char *text, si
         break;
     case TF_VALUE_UINT16:
     case TF_VALUE_ROTATE:
-        snprintf(text, size, "%u", *(const uint16_t *)field);
+        if (*(const uint16_t *)field == TF_ROTATE_AUTO)
+            snprintf(text, size, "auto");
+        else
+            snprintf(text, size, "%u", *(const uint16_t *)field);
         break;
     case TF_VALUE_NUMBER:
         snprintf(text, size, "%g", (double)*(const float *)field);

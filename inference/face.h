@@ -201,6 +201,15 @@ void tf_analyser_set_next_id(struct tf_analyser *analyser, uint32_t id);
 uint32_t tf_analyser_take_id(struct tf_analyser *analyser);
 
 /*
+ * One reading of the frame as a turn of `rotate` degrees clockwise would show it, whatever its own turn: how
+ * well an upright face fits there (inference/turns.h sums readings up). Leaves tracks and results alone.
+ * Errors: as tf_analyser_process.
+ */
+struct tf_turn_reading;
+int tf_analyser_read_turn(struct tf_analyser *analyser, const struct tf_frame *frame, uint16_t rotate,
+                          struct tf_turn_reading *ret);
+
+/*
  * The landmarks of one face whose box is known, without finder or tracker, as the evaluation of a landmark
  * network needs: box is x, y, w, h of the tight box in upright pixels. Fills 68 points.
  */

@@ -38,6 +38,7 @@ enum tf_banner {
     TF_BANNER_NO_SIGNAL, /* the camera is lost since `since_utc_ns` */
     TF_BANNER_STALE,     /* no new frame since then */
     TF_BANNER_SKIPPED,   /* inference is behind */
+    TF_BANNER_TURN,      /* the picture stands wrong: `rotate` fits better */
 };
 
 struct tf_overlay_note {
@@ -47,6 +48,7 @@ struct tf_overlay_note {
     enum tf_banner banner;
     int64_t since_utc_ns;
     float fps; /* 0: not shown */
+    uint16_t rotate;
 };
 
 struct tf_overlay;

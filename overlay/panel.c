@@ -217,6 +217,10 @@ static bool banner_text(const struct tf_frame *f, const struct tf_overlay_note *
     } else if (f->flags & TF_FLAG_DUPLICATE) {
         *title = "Repeated frame";
         *rgb = BLUE;
+    } else if (note->banner == TF_BANNER_TURN) {
+        *title = "Wrong way up";
+        *rgb = AMBER;
+        snprintf(detail, size, "rotate=%u fits better", note->rotate);
     } else {
         return false;
     }

@@ -218,6 +218,8 @@ static void begin_anew(struct tf_pipeline *p, const struct tf_head *head)
 
     if (p->analyser && (recording || p->reset_wanted || head->flags & TF_FLAG_REOPENED))
         tf_analyser_reset(p->analyser);
+    if (p->reset_wanted || head->flags & TF_FLAG_REOPENED)
+        tf_turn_begin_anew(p);
     p->reset_wanted = false;
     if (recording) {
         p->recording_seen = head->recording;
@@ -236,6 +238,8 @@ static void analyse(struct tf_pipeline *p, const struct tf_head *head, struct tf
     begin_anew(p, head);
     fill(p, record, head);
     record->state = look(p, frame, &record->faces);
+    if (record->state == TF_STATE_OK || record->state == TF_STATE_NO_FACE)
+        tf_turn_look(p, frame);
     measure_black_body(p, frame, record);
     if (p->options.exchange)
         tf_exchange_put(p->options.exchange, record, frame);

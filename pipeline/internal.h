@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "inference/turns.h"
 #include "pipeline/pipeline.h"
 
 /*
@@ -112,6 +113,7 @@ enum tf_stage {
     TF_STAGE_FINDER,
     TF_STAGE_LANDMARKS,
     TF_STAGE_REGIONS,
+    TF_STAGE_TURNS,
     TF_STAGE_RECORD,
     TF_STAGE_OVERLAY,
     TF_STAGE_ENCODE,
@@ -155,6 +157,8 @@ struct tf_pipeline {
     struct tf_source_info info;    /* of the first opening */
     struct tf_source_info present; /* of this one */
     bool has_info;
+    bool turn_held;           /* a recording keeps its turn */
+    uint64_t turn_changed_ns; /* when capture last took over another one; 0 = never */
     struct tf_rate rate;
     uint32_t rate_opening;
     /* A movement of the shutter that capture is asked for; `asked` is read without the lock. */
@@ -177,6 +181,12 @@ struct tf_pipeline {
     bool final; /* the error that ends the run: its caller says it */
     struct tf_log_limit message_limit;
 
+    /* The turn. Inference says in turn_wanted what capture is to take over, -1: nothing; and in turn_better
+     * what pictures warn of, -1: nothing. */
+    bool turn_auto;
+    atomic_int turn_wanted, turn_better;
+    atomic_bool turn_open; /* auto, and not decided: the video file waits */
+
     /* Capture to inference. */
     struct tf_ring *ring;
     sem_t ring_slots; /* offline: free places */
@@ -192,6 +202,7 @@ struct tf_pipeline {
     struct tf_pairing pairing;
     struct tf_exchanged partner; /* the result last taken over */
     bool pair_size_said;
+    uint64_t pair_size_since_ns;
     struct tf_sink sinks[TF_PIPELINE_SINKS_MAX];
     bool sink_failed[TF_PIPELINE_SINKS_MAX];
     _Atomic uint64_t sink_lost[TF_PIPELINE_SINKS_MAX]; /* records that it could not take */
@@ -199,7 +210,10 @@ struct tf_pipeline {
     bool sinks_closed;
     bool analysis_failed;
     bool reset_wanted;
-    uint32_t recording_seen; /* the recording whose frames were analysed last */
+    struct tf_turns turns;
+    bool turn_watched, turn_said; /* a given turn was looked after; a tie was said */
+    uint64_t turn_cost_ns;        /* of a reading, as a running mean */
+    uint32_t recording_seen;      /* the recording whose frames were analysed last */
     uint64_t skipped_count;
     uint64_t picture_due_ns;
 
@@ -288,6 +302,23 @@ void *tf_inference_main(void *arg);
 void tf_shared_record_ref(struct tf_shared_record *record);
 void tf_shared_record_unref(struct tf_shared_record *record);
 void tf_sinks_close(struct tf_pipeline *p);
+
+/* turn.c */
+/* Takes TF_ROTATE_AUTO out of the options; before the source is opened. */
+int tf_turn_init(struct tf_pipeline *p, struct tf_error *err);
+/* A recording's turn is told before its first frame, which then has it. */
+void tf_turn_probe(struct tf_pipeline *p);
+/* Inference: a frame that was looked at. */
+void tf_turn_look(struct tf_pipeline *p, const struct tf_frame *frame);
+/* Inference: the camera has come back. */
+void tf_turn_begin_anew(struct tf_pipeline *p);
+/* Capture: takes over what inference has decided, unless it is held. */
+void tf_turn_take(struct tf_pipeline *p, struct tf_source *source);
+/* A recording begins: no change from here on, and none that pictures still lag behind. Ends with release. */
+void tf_turn_hold(struct tf_pipeline *p);
+void tf_turn_release(struct tf_pipeline *p);
+/* The banner of a picture that has none. */
+void tf_turn_note(const struct tf_pipeline *p, struct tf_overlay_note *note);
 
 /* paired.c */
 /* Makes the pair's options the pipeline's own. */

@@ -117,6 +117,7 @@ static int draw(const struct tf_pair_picture *x, struct tf_pair_overlay *overlay
         .skew_ms = t && v ? (double)(int64_t)(v->t_mono_ns - t->t_mono_ns) / 1e6 : 0,
     };
 
+    tf_turn_note(x->options.thermal, &note);
     return tf_pair_overlay_draw(overlay, &view, ret);
 }
 

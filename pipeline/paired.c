@@ -11,6 +11,8 @@
 #define LOOK_NS 500000ull
 /* A partner whose newest result is older than this is away: nobody waits for it. */
 #define AWAY_NS 1000000000ull
+/* A partner's picture that lies on its side is waited for so long before it is called a mistake. */
+#define TURN_NS 30000000000ull
 
 int tf_pipeline_pair_init(struct tf_pipeline *p)
 {
@@ -46,12 +48,25 @@ static void wait_for_partner(const struct tf_pipeline *p, uint64_t t_mono_ns)
     }
 }
 
+/* Of a camera whose turn is still to be told from faces the sizes may be the wrong way round for a while. */
+static bool may_turn(struct tf_pipeline *p, const struct tf_frame *frame)
+{
+    const struct tf_registration *g = p->pair.registration;
+    bool swapped =
+        p->partner.partner.width == g->visible_height && p->partner.partner.height == g->visible_width;
+
+    if (!p->pair_size_since_ns)
+        p->pair_size_since_ns = frame->t_mono_ns;
+    return atomic_load_explicit(&p->turn_open, memory_order_relaxed) ||
+           (swapped && frame->t_mono_ns - p->pair_size_since_ns < TURN_NS);
+}
+
 static void say_size(struct tf_pipeline *p, const struct tf_frame *frame)
 {
     const struct tf_registration *g = p->pair.registration;
     struct tf_error err = {0};
 
-    if (p->pair_size_said)
+    if (p->pair_size_said || may_turn(p, frame))
         return;
     p->pair_size_said = true;
     tf_fail(

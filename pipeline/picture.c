@@ -154,8 +154,8 @@ int tf_picture_prepare(struct tf_pipeline *p, uint32_t width, uint32_t height, b
         if (r < 0)
             return r;
     }
-    /* The file begins with the first real picture, when the camera's size is known. */
-    if (!card && p->encoder && !p->muxer && atomic_load(&p->video_open)) {
+    /* The file begins with the first real picture, when the camera's size is known, and its turn. */
+    if (!card && p->encoder && !p->muxer && atomic_load(&p->video_open) && !atomic_load(&p->turn_open)) {
         r = tf_muxer_create(p->options.video, p->encoder, p->options.overwrite, &p->muxer, err);
         if (r < 0)
             return r;
@@ -253,6 +253,7 @@ static void draw_record(struct tf_pipeline *p, const struct tf_shared_record *sh
     }
     if (record->state == TF_STATE_SKIPPED)
         note.banner = TF_BANNER_SKIPPED;
+    tf_turn_note(p, &note);
     r = tf_picture_prepare(p, tf_frame_upright_width(shared->frame), tf_frame_upright_height(shared->frame),
                            false, &err);
     if (r < 0 && p->encoder && !p->muxer)
@@ -388,6 +389,7 @@ int tf_pipeline_snapshot(struct tf_pipeline *p, struct tf_snapshot *snapshot, st
         note.t_utc_ns = latest->record.t_utc_ns;
         if (state == TF_CAMERA_NO_SIGNAL)
             note.banner = TF_BANNER_STALE;
+        tf_turn_note(p, &note);
     } else if (frames && state != TF_CAMERA_RUNNING) {
         note.t_utc_ns = tf_utc_now_ns();
         note.banner = TF_BANNER_NO_SIGNAL;

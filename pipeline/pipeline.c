@@ -183,6 +183,9 @@ int tf_pipeline_create(const struct tf_pipeline_options *options, struct tf_pipe
     p->overlay_options = options->overlay;
     p->overlay_number = 1;
     tf_status_init(p);
+    r = tf_turn_init(p, err);
+    if (r < 0)
+        goto fail;
 
     if (options->analyse) {
         r = tf_models_check(&p->options.analyser, err);
@@ -201,6 +204,8 @@ int tf_pipeline_create(const struct tf_pipeline_options *options, struct tf_pipe
         if (r < 0)
             goto fail;
         p->live = tf_source_info(p->first_source)->live;
+        if (!p->live)
+            tf_turn_probe(p);
         tf_status_source(p, tf_source_info(p->first_source));
     }
     r = create_rings(p);

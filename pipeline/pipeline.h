@@ -45,10 +45,11 @@ struct tf_pipeline_pair {
 };
 
 struct tf_pipeline_options {
-    const char *camera; /* the name in records; [a-z0-9_-], at most 63 */
-    struct tf_source_options source;
+    const char *camera;              /* the name in records; [a-z0-9_-], at most 63 */
+    struct tf_source_options source; /* rotate may be TF_ROTATE_AUTO */
     struct tf_analyser_options analyser;
     bool analyse;                        /* false: no inference, records say no_face */
+    bool no_turn_check;                  /* a turn that was given is not looked after */
     struct tf_exchange *exchange;        /* what this camera sees is put there, or NULL; not owned */
     const struct tf_pipeline_pair *pair; /* NULL: none */
 
@@ -138,8 +139,8 @@ struct tf_pipeline_times {
     double
         cpu_us_per_frame; /* the pipeline's threads; helpers of an engine with several threads come on top */
     struct {
-        const char *name; /* "capture", "normalise", "finder", "landmarks", "regions", "record", "overlay",
-                             "encode" */
+        const char *name; /* "capture", "normalise", "finder", "landmarks", "regions", "turns", "record",
+                             "overlay", "encode" */
         double us;        /* per record made, also where a stage did not run on each of them */
     } stages[12];
     int stage_count;

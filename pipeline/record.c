@@ -140,25 +140,39 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     struct tf_recording_options o = *options;
     struct tf_source_info info;
     struct tf_radiometry radiometry = {0};
+    enum tf_turn_state turn;
     bool ready, has_frame;
     int r;
 
     if (!p->options.recordable)
         return tf_fail(err, -ENOTSUP, "camera %s: not set up for recording", p->camera);
+    pthread_mutex_lock(&p->recording_control);
+    if (p->recording) {
+        r = tf_fail(err, -EBUSY, "camera %s is being recorded already", p->camera);
+        pthread_mutex_unlock(&p->recording_control);
+        return r;
+    }
+    tf_turn_hold(p);
     pthread_mutex_lock(&p->lock);
     ready = p->has_info && p->status.state == TF_CAMERA_RUNNING;
     info = p->present; /* a camera may have come back with another size */
+    turn = p->status.turn.state;
     has_frame = p->latest && p->latest->frame;
     if (has_frame)
         radiometry = p->latest->frame->radiometry;
     pthread_mutex_unlock(&p->lock);
-    if (!ready)
-        return tf_fail(err, -EAGAIN, "camera %s delivers no frames: it cannot be recorded now", p->camera);
+    if (!ready) {
+        r = tf_fail(err, -EAGAIN, "camera %s delivers no frames: it cannot be recorded now", p->camera);
+        goto out;
+    }
     o.camera = p->camera;
     o.width = info.width;
     o.height = info.height;
     o.rotate = info.rotate;
     o.flip = info.flip;
+    o.rotate_from = turn == TF_TURN_DECIDED                            ? "faces"
+                    : turn == TF_TURN_UNDECIDED || turn == TF_TURN_TIE ? "undecided"
+                                                                       : "configured";
     o.pixel = info.pixel;
     o.fps = info.fps;
     /* A camera's telemetry may know better than the row of the table. */
@@ -177,11 +191,6 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     o.annotated = options->annotated && p->options.pictures;
     /* Pictures are encoded for the recording even when nobody watches: the encoder is there before them. */
 
-    pthread_mutex_lock(&p->recording_control);
-    if (p->recording) {
-        r = tf_fail(err, -EBUSY, "camera %s is being recorded already", p->camera);
-        goto out;
-    }
     r = tf_recording_create(&o, &p->recording, err);
     if (r < 0)
         goto out;
@@ -204,6 +213,8 @@ int tf_pipeline_record_start(struct tf_pipeline *p, const struct tf_recording_op
     p->recording_rows_end = 0;
     pthread_mutex_unlock(&p->recording_locks[TF_THREAD_CAPTURE]);
 out:
+    if (r < 0)
+        tf_turn_release(p);
     pthread_mutex_unlock(&p->recording_control);
     return r;
 }
@@ -258,6 +269,7 @@ int tf_pipeline_record_stop(struct tf_pipeline *p, struct tf_recording_status *r
     add_totals(&p->recording_totals, &final, r < 0);
     if (ret)
         *ret = final;
+    tf_turn_release(p);
 out:
     pthread_mutex_unlock(&p->recording_control);
     return r;

@@ -119,6 +119,8 @@ void tf_status_source(struct tf_pipeline *p, const struct tf_source_info *info)
     s->width = info->rotate % 180 ? info->height : info->width;
     s->height = info->rotate % 180 ? info->width : info->height;
     s->celsius = info->radiometry.valid;
+    s->turn.rotate = info->rotate;
+    s->turn.flip = info->flip;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -312,8 +314,8 @@ static uint64_t cpu_ns(const struct tf_worker *worker)
 
 void tf_pipeline_times(const struct tf_pipeline *pipeline, struct tf_pipeline_times *ret)
 {
-    static const char *const names[TF_STAGES] = {"normalise", "finder",  "landmarks", "regions",
-                                                 "record",    "overlay", "encode"};
+    static const char *const names[TF_STAGES] = {"normalise", "finder", "landmarks", "regions",
+                                                 "turns",     "record", "overlay",   "encode"};
     struct tf_pipeline *p = (struct tf_pipeline *)pipeline;
     struct tf_pipeline_times t = {0};
     uint64_t total = 0, capture, n, below = 0, all = 0;

@@ -111,7 +111,11 @@ static enum outcome run_source(struct tf_pipeline *p, struct tf_source *source, 
 
     while (!atomic_load(&p->stopping)) {
         struct tf_frame *frame = NULL;
-        enum tf_next next = tf_source_next(source, TF_POLL_MS, &frame, err);
+        enum tf_next next;
+
+        if (atomic_load_explicit(&p->turn_wanted, memory_order_relaxed) >= 0)
+            tf_turn_take(p, source);
+        next = tf_source_next(source, TF_POLL_MS, &frame, err);
 
         tf_pipeline_beat(p, TF_THREAD_CAPTURE);
         if (atomic_load_explicit(&p->ffc_asked, memory_order_acquire))

@@ -67,6 +67,7 @@ struct tf_recording_options {
     /* What is recorded; tf_pipeline_record_start fills these from the camera. */
     uint16_t width, height, rotate; /* as captured */
     bool flip;
+    const char *rotate_from; /* "configured", "faces", "undecided"; NULL: not known */
     enum tf_pixel pixel;
     float fps; /* nominal, 0 = unknown */
     struct tf_radiometry radiometry;

@@ -102,6 +102,7 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
     json_object_set_new(d, "ImageWidth", json_integer(o->width));
     json_object_set_new(d, "ImageHeight", json_integer(o->height));
     json_object_set_new(d, "RotateClockwise", json_integer(o->rotate));
+    set_text(d, "RotateFrom", o->rotate_from);
     json_object_set_new(d, "FlipHorizontally", json_boolean(o->flip));
     if (o->fps > 0)
         set_number(d, "NominalFrameRate", decimal(o->fps));

@@ -10,6 +10,13 @@ const char *tf_camera_state_name(enum tf_camera_state state)
     return (unsigned)state < 5 ? names[state] : "unknown";
 }
 
+const char *tf_turn_state_name(enum tf_turn_state state)
+{
+    static const char *const names[] = {"configured", "wrong", "undecided", "tie", "decided"};
+
+    return (unsigned)state < 5 ? names[state] : "unknown";
+}
+
 void tf_status_add_latency(struct tf_status *status, uint32_t latency_us)
 {
     int bucket = 0;

@@ -38,6 +38,23 @@ struct tf_recording_told {
 
 #define TF_SINKS_TOLD 8
 
+/* What is known of the way the camera is mounted. */
+enum tf_turn_state {
+    TF_TURN_CONFIGURED, /* a turn was given, and nothing speaks against it */
+    TF_TURN_WRONG,      /* one was given, but `better` fits the faces clearly better */
+    TF_TURN_UNDECIDED,  /* it is to be told from faces, and none was seen well enough */
+    TF_TURN_TIE,        /* two turns fit the faces alike */
+    TF_TURN_DECIDED,    /* told from faces */
+};
+const char *tf_turn_state_name(enum tf_turn_state state);
+
+struct tf_turn_status {
+    enum tf_turn_state state;
+    uint16_t rotate; /* in use */
+    bool flip;
+    uint16_t better; /* of TF_TURN_WRONG; of TF_TURN_TIE the other one */
+};
+
 struct tf_status {
     char camera[64];
     enum tf_camera_state state;
@@ -87,6 +104,7 @@ struct tf_status {
         const char *name; /* NULL: none */
         uint64_t lost;
     } sinks[TF_SINKS_TOLD];
+    struct tf_turn_status turn;
 
     bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
     uint32_t flags; /* of the last record */

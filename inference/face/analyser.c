@@ -12,6 +12,7 @@
 #include "inference/face/heatmap.h"
 #include "inference/face/skin.h"
 #include "inference/face/tracker.h"
+#include "inference/face/upright.h"
 #include "inference/segment.h"
 
 #define FACES_DEFAULT 4
@@ -84,6 +85,9 @@ struct tf_analyser {
     uint64_t last_ns;     /* capture time of the last frame looked at; 0 = none */
     uint64_t interval_ns; /* between frames, as a running mean; 0 = not known yet */
     struct tf_faults faults;
+    struct tf_upright_memory upright;
+    uint16_t rotate; /* of the last frame looked at */
+    bool flip;
     struct tf_analyser_times times;
 };
 
@@ -206,8 +210,7 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
                     a->landmarks->points, a->landmarks->order);
         goto fail;
     }
-    if (options->mirror != TF_MIRROR_NO)
-        r = tf_network_keep_mirrored(&a->landmarks->net);
+    r = tf_network_keep_mirrored(&a->landmarks->net); /* also for tf_analyser_read_turn */
     if (r < 0) {
         tf_fail(err, r, "out of memory");
         goto fail;
@@ -673,8 +676,12 @@ int tf_analyser_process(struct tf_analyser *analyser, const struct tf_frame *fra
         ret->count = 0;
         return 0;
     }
-    if (!analyser->options.track || frame->t_mono_ns < analyser->last_ns)
+    /* Tracks are places of the upright picture: of another one they are none. */
+    if (!analyser->options.track || frame->t_mono_ns < analyser->last_ns ||
+        frame->rotate != analyser->rotate || frame->flip != analyser->flip)
         tf_analyser_reset(analyser);
+    analyser->rotate = frame->rotate;
+    analyser->flip = frame->flip;
     choose_mirror(analyser, frame->t_mono_ns);
     analyser->last_ns = frame->t_mono_ns;
     analyser->since_look++;
@@ -699,4 +706,10 @@ int tf_analyser_landmarks(struct tf_analyser *analyser, const struct tf_frame *f
                           struct tf_point points[TF_POINTS])
 {
     return tf_landmarks_run(analyser->landmarks, frame, box, points);
+}
+
+int tf_analyser_read_turn(struct tf_analyser *analyser, const struct tf_frame *frame, uint16_t rotate,
+                          struct tf_turn_reading *ret)
+{
+    return tf_upright_read(analyser->finder, analyser->landmarks, &analyser->upright, frame, rotate, ret);
 }

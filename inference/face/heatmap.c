@@ -289,7 +289,7 @@ int tf_landmarks_set_mirror(struct tf_landmarks *landmarks, bool on)
     return r;
 }
 
-static int read_mirrored(struct tf_landmarks *l, const struct tf_window *window, struct tf_point *points)
+int tf_landmarks_run_mirrored(struct tf_landmarks *l, const struct tf_window *window, struct tf_point *points)
 {
     struct tf_window mirrored = *window;
     int r = tf_network_run_mirrored(&l->net);
@@ -298,8 +298,20 @@ static int read_mirrored(struct tf_landmarks *l, const struct tf_window *window,
         return r;
     mirrored.span_x = -window->span_x;
     tf_landmarks_decode(l, &mirrored, l->second);
+    for (uint32_t k = 0; k < l->points; k++)
+        points[k] = l->second[mirrored68[k]];
+    return 0;
+}
+
+static int read_mirrored(struct tf_landmarks *l, const struct tf_window *window, struct tf_point *points)
+{
+    struct tf_point mirrored[TF_POINTS];
+    int r = tf_landmarks_run_mirrored(l, window, mirrored);
+
+    if (r < 0)
+        return r;
     for (uint32_t k = 0; k < l->points; k++) {
-        const struct tf_point *other = &l->second[mirrored68[k]];
+        const struct tf_point *other = &mirrored[k];
 
         points[k].x = (points[k].x + other->x) * 0.5f;
         points[k].y = (points[k].y + other->y) * 0.5f;

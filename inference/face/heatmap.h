@@ -46,6 +46,10 @@ struct tf_landmarks {
 void tf_landmarks_decode(struct tf_landmarks *landmarks, const struct tf_window *window,
                          struct tf_point *points);
 
+/* Reads the last window's mirror image, of a network in ibug68 that keeps mirrored pictures. */
+int tf_landmarks_run_mirrored(struct tf_landmarks *landmarks, const struct tf_window *window,
+                              struct tf_point *points);
+
 /* Samples, runs and decodes. */
 int tf_landmarks_run_window(struct tf_landmarks *landmarks, const struct tf_view *view,
                             const struct tf_radiometry *radiometry, const struct tf_window *window,

@@ -126,6 +126,12 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     fputs("},", f);
     MEMBER_UINT("width", c->width);
     MEMBER_UINT("height", c->height);
+    fprintf(f, "\"turn\":{\"state\":\"%s\",\"rotate\":%u,\"flip\":%s,\"better\":",
+            tf_turn_state_name(c->turn.state), c->turn.rotate, c->turn.flip ? "true" : "false");
+    if (c->turn.state == TF_TURN_WRONG || c->turn.state == TF_TURN_TIE)
+        fprintf(f, "%u},", c->turn.better);
+    else
+        fputs("null},", f);
     MEMBER_TEXT("unit", c->celsius ? "celsius" : "counts");
     MEMBER_UINT("frames", c->frames);
     fputs("\"states\":{", f);
@@ -249,6 +255,7 @@ VALUE(recording_free, c->recording.recording && c->recording.now.free_bytes != U
                           ? (double)c->recording.now.free_bytes
                           : NAN)
 VALUE(recording_stalled, c->recording.recording ? (double)c->recording.now.stalled_ns * 1e-9 : NAN)
+VALUE(turn_wrong, c->turn.state == TF_TURN_WRONG)
 VALUE(shutter, c->state == TF_CAMERA_RUNNING && c->flags & TF_FLAG_FFC)
 
 static const struct metric metrics[] = {
@@ -278,6 +285,7 @@ static const struct metric metrics[] = {
      value_recording_free},
     {"thermoface_recording_stalled_seconds", "How long that file system has not answered.", GAUGE,
      value_recording_stalled},
+    {"thermoface_turn_wrong", "1 while another turn fits the faces clearly better.", GAUGE, value_turn_wrong},
     {"thermoface_shutter_closed", "1 while the camera calibrates with its shutter closed.", GAUGE,
      value_shutter},
     {"thermoface_pair_visible_faces_total", "Faces measured at the visible camera's points.", COUNTER,
