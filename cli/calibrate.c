@@ -256,6 +256,7 @@ int tf_cmd_calibrate_live(int argc, char **argv)
         {"seconds", &c.live.seconds},
         {"url", &c.live.url},
         {"credentials", &c.live.credentials},
+        {"ca", &c.live.ca},
         {"output", &c.output},
         {"overwrite", &c.overwrite},
         {"model", &c.model},

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/calibrate.h"
+#include "cli/server.h"
 #include "cli/commands.h"
 #include "publish/http/http.h"
 
@@ -69,18 +70,11 @@ static int open_stream(struct stream *s, const struct live *live, const char *pa
     s->curl = curl_easy_init();
     if (!s->text || !s->curl)
         return tf_fail(err, -ENOMEM, "out of memory");
-    curl_easy_setopt(s->curl, CURLOPT_URL, address);
-    curl_easy_setopt(s->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(s->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(s->curl, CURLOPT_CONNECTTIMEOUT, 5L);
+    tf_server_setup(s->curl, address, live->options->ca, live->options->credentials ? live->user : NULL,
+                    live->password);
     curl_easy_setopt(s->curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(s->curl, CURLOPT_WRITEDATA, s);
-    if (live->options->credentials) {
-        curl_easy_setopt(s->curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
-        curl_easy_setopt(s->curl, CURLOPT_USERNAME, live->user);
-        curl_easy_setopt(s->curl, CURLOPT_PASSWORD, live->password);
-    }
     return 0;
 }
 
@@ -92,6 +86,8 @@ static void close_stream(struct stream *s)
 
 static int say(const struct tf_sightings_live *options, CURLcode code, struct tf_error *err)
 {
+    if (*tf_server_hint(code))
+        return tf_fail(err, -EIO, "%s: %s%s", options->url, curl_easy_strerror(code), tf_server_hint(code));
     return tf_fail(err, -EIO, "%s: %s; is thermofaced running, and does it have the cameras %s and %s?",
                    options->url, curl_easy_strerror(code), options->cameras[0], options->cameras[1]);
 }

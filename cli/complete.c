@@ -1,7 +1,7 @@
 /*
- * thermoface complete WHAT [--url URL] [--credentials FILE]: what bash completion offers for a value, a name
- * a line: cameras, regions, formats, palettes, cpu, encoders. Says nothing about failures: nobody would see
- * it.
+ * thermoface complete WHAT [--url URL] [--credentials FILE] [--ca FILE]: what bash completion offers for a
+ * value, a name a line: cameras, regions, formats, palettes, cpu, encoders. Says nothing about failures:
+ * nobody would see it.
  */
 #include <curl/curl.h>
 #include <jansson.h>
@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "capture/format.h"
 #include "cli/commands.h"
+#include "cli/server.h"
 #include "inference/face.h"
 #include "overlay/overlay.h"
 #include "publish/http/http.h"
@@ -39,7 +40,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *context)
 }
 
 /* The cameras of a service's /state; false where none answers. */
-static bool ask_service(const char *url, const char *credentials)
+static bool ask_service(const char *url, const char *credentials, const char *ca)
 {
     struct answer answer = {.text = malloc(ANSWER_MAX)};
     CURL *curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
@@ -53,18 +54,13 @@ static bool ask_service(const char *url, const char *credentials)
     if (!answer.text || !curl ||
         (size_t)snprintf(address, sizeof(address), "%.*s/state", (int)base, url) >= sizeof(address))
         goto out;
-    curl_easy_setopt(curl, CURLOPT_URL, address);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (credentials && tf_credentials_read(credentials, user, password, NULL))
+        goto out;
+    tf_server_setup(curl, address, ca, credentials ? user : NULL, password);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, WAIT_MS);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-    if (credentials && tf_credentials_read(credentials, user, password, NULL) == 0) {
-        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
-        curl_easy_setopt(curl, CURLOPT_USERNAME, user);
-        curl_easy_setopt(curl, CURLOPT_PASSWORD, password);
-    }
     if (curl_easy_perform(curl) == CURLE_OK)
         state = json_loadb(answer.text, answer.length, 0, NULL);
     json_array_foreach(json_object_get(state, "cameras"), i, camera)
@@ -137,15 +133,17 @@ static void print_encoders(void)
 
 int tf_cmd_complete(int argc, char **argv)
 {
-    const char *what = argc > 1 ? argv[1] : "", *url = NULL, *credentials = NULL;
+    const char *what = argc > 1 ? argv[1] : "", *url = NULL, *credentials = NULL, *ca = NULL;
 
     for (int i = 2; i + 1 < argc; i += 2)
         if (!strcmp(argv[i], "--url"))
             url = argv[i + 1];
         else if (!strcmp(argv[i], "--credentials"))
             credentials = argv[i + 1];
+        else if (!strcmp(argv[i], "--ca"))
+            ca = argv[i + 1];
     if (!strcmp(what, "cameras")) {
-        if (!ask_service(url ? url : "http://127.0.0.1:8080", credentials) && !url)
+        if (!ask_service(url ? url : "http://127.0.0.1:8080", credentials, ca) && !url)
             read_configuration("/etc/thermoface/thermofaced.conf");
     } else if (!strcmp(what, "regions")) {
         for (int i = 0; i < TF_REGIONS; i++)

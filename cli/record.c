@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/server.h"
 #include "publish/http/http.h"
 
 #define ANSWER_MAX (256u << 10)
@@ -33,7 +34,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *context)
 }
 
 struct server {
-    const char *url, *credentials;
+    const char *url, *credentials, *ca;
 };
 
 /* Asks; `body` NULL: GET. Returns an exit status; on success *ret is the answer, an object. */
@@ -67,10 +68,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
         tf_command_error(usage, "out of memory");
         goto out;
     }
-    curl_easy_setopt(curl, CURLOPT_URL, address);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+    tf_server_setup(curl, address, server->ca, server->credentials ? user : NULL, password);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
@@ -78,15 +76,13 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
     }
-    if (server->credentials) {
-        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
-        curl_easy_setopt(curl, CURLOPT_USERNAME, user);
-        curl_easy_setopt(curl, CURLOPT_PASSWORD, password);
-    }
     code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);
     if (code != CURLE_OK) {
-        tf_command_error(usage, "%s: %s; is thermofaced running?", address, curl_easy_strerror(code));
+        const char *hint = tf_server_hint(code);
+
+        tf_command_error(usage, "%s: %s%s", address, curl_easy_strerror(code),
+                         *hint ? hint : "; is thermofaced running?");
         goto out;
     }
     if (http == 401) {
@@ -271,6 +267,7 @@ int tf_cmd_record(int argc, char **argv)
         {"humidity", &s.humidity},
         {"url", &server.url},
         {"credentials", &server.credentials},
+        {"ca", &server.ca},
         {"json", &json},
         {0},
     };
@@ -327,7 +324,8 @@ int tf_cmd_mark(int argc, char **argv)
     const char *value = NULL;
     bool json = false;
     const struct tf_bind bind[] = {
-        {"value", &value}, {"url", &server.url}, {"credentials", &server.credentials}, {"json", &json}, {0},
+        {"value", &value},  {"url", &server.url}, {"credentials", &server.credentials},
+        {"ca", &server.ca}, {"json", &json},      {0},
     };
     const struct tf_usage *usage = tf_command("mark");
     const char *arguments[TF_ARGUMENTS_MAX];

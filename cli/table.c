@@ -66,6 +66,11 @@
     {                                                                                                        \
         "credentials", TF_OPTION_TEXT, "FILE", "user:password on the file's first line", TF_VALUES_FILE      \
     }
+#define CA                                                                                                   \
+    {                                                                                                        \
+        "ca", TF_OPTION_TEXT, "FILE", "https: the certificate to trust (PEM; those of the system)",          \
+            TF_VALUES_FILE                                                                                   \
+    }
 
 static const struct tf_option devices[] = {
     {"formats", TF_OPTION_FLAG, NULL, "list the rows of the camera-format table instead"},
@@ -76,6 +81,7 @@ static const struct tf_option watch[] = {
     {"camera", TF_OPTION_TEXT, "NAME", "which camera (all of them)", TF_VALUES_CAMERA},
     URL,
     CREDENTIALS,
+    CA,
     {"json", TF_OPTION_FLAG, NULL, "pass every record on as it comes, one JSON object a line"},
     {"seconds", TF_OPTION_UINT, "N", "end after N seconds (else on Ctrl-C)", .min = 1, .max = 1e9},
     {0},
@@ -94,6 +100,7 @@ static const struct tf_option record[] = {
     {"humidity", TF_OPTION_NUMBER, "PERCENT", "start: the room's relative humidity", .min = 0, .max = 100},
     URL,
     CREDENTIALS,
+    CA,
     JSON_ANSWER,
     {0},
 };
@@ -102,6 +109,7 @@ static const struct tf_option mark[] = {
     {"value", TF_OPTION_TEXT, "TEXT", "what goes with it: a number, a word"},
     URL,
     CREDENTIALS,
+    CA,
     JSON_ANSWER,
     {0},
 };
@@ -250,6 +258,7 @@ static const struct tf_option calibrate_live[] = {
     {"seconds", TF_OPTION_UINT, "N", "how long to look (30)", .min = 1, .max = 3600},
     URL,
     CREDENTIALS,
+    CA,
     CALIBRATION,
     AFFINE,
     MAX_SKEW,

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/server.h"
 #include "cli/watch.h"
 #include "publish/http/http.h"
 
@@ -43,7 +44,7 @@ struct follow {
     const struct tf_usage *usage;
     struct tf_watch watch;
     const char *base; /* the daemon's address, without a slash at its end */
-    const char *user, *password;
+    const char *user, *password, *ca;
     uint64_t end_ns; /* 0 = until Ctrl-C */
     CURLM *multi;
     struct connection connections[TF_WATCH_CAMERAS_MAX + 1];
@@ -128,21 +129,13 @@ static int open_connection(struct follow *f, bool state, const char *camera)
         close_connection(c);
         return tf_usage_error(f->usage, "--url: longer than %zu bytes", sizeof(c->address));
     }
-    curl_easy_setopt(c->curl, CURLOPT_URL, c->address);
+    tf_server_setup(c->curl, c->address, f->ca, f->user, f->password);
     curl_easy_setopt(c->curl, CURLOPT_PRIVATE, c);
-    curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, 5L);
     if (state)
         curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 5L);
     curl_easy_setopt(c->curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
-    if (f->user) {
-        curl_easy_setopt(c->curl, CURLOPT_HTTPAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST));
-        curl_easy_setopt(c->curl, CURLOPT_USERNAME, f->user);
-        curl_easy_setopt(c->curl, CURLOPT_PASSWORD, f->password);
-    }
     return 0;
 }
 
@@ -176,6 +169,9 @@ static int refused(struct follow *f, struct connection *c, CURLcode code)
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         return tf_usage_error(f->usage, "--url %s: %s; expected http://HOST:PORT", f->watch.url,
                               curl_easy_strerror(code));
+    if (*tf_server_hint(code))
+        return tf_command_error(f->usage, "%s: %s%s", c->address, curl_easy_strerror(code),
+                                tf_server_hint(code));
     if (c->status == 401)
         return tf_command_error(f->usage, "%s: user and password wanted; give --credentials FILE",
                                 c->address);
@@ -277,12 +273,12 @@ static int follow(struct follow *f)
 int tf_cmd_watch(int argc, char **argv)
 {
     struct follow *f = calloc(1, sizeof(*f));
-    const char *url = "http://127.0.0.1:8080", *camera = NULL, *credentials = NULL;
+    const char *url = "http://127.0.0.1:8080", *camera = NULL, *credentials = NULL, *ca = NULL;
     uint64_t seconds = 0;
     bool json = false;
     const struct tf_bind bind[] = {
-        {"camera", &camera}, {"url", &url},         {"credentials", &credentials},
-        {"json", &json},     {"seconds", &seconds}, {0},
+        {"camera", &camera},   {"url", &url}, {"credentials", &credentials}, {"ca", &ca}, {"json", &json},
+        {"seconds", &seconds}, {0},
     };
     const struct tf_usage *usage = tf_command("watch");
     const char *arguments[TF_ARGUMENTS_MAX];
@@ -312,6 +308,7 @@ int tf_cmd_watch(int argc, char **argv)
     f->base = base;
     f->user = credentials ? user : NULL;
     f->password = password;
+    f->ca = ca;
     f->end_ns = seconds ? tf_now_ns() + seconds * 1000000000ull : 0;
     f->multi = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_multi_init();
     if (!f->multi) {

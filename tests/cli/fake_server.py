@@ -5,6 +5,7 @@ Writes its port to the file named; the camera's name picks the behaviour.
 """
 import json
 import os
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         camera = self.path.split("camera=")[-1]
         served[camera] = served.get(camera, 0) + 1
-        if camera == "nobody":
+        if camera == "nobody" or self.path == "/record":
             self.send_error(404, "Not Found")
             return
         if camera == "secret" and "Authorization" not in self.headers:
@@ -102,6 +103,10 @@ class Handler(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
+if len(sys.argv) > 3:  # certificate and key: the same over TLS
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2], sys.argv[3])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 with open(sys.argv[1] + ".new", "w", encoding="ascii") as f:
     f.write(str(server.server_address[1]))
 os.rename(sys.argv[1] + ".new", sys.argv[1])

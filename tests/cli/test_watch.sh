@@ -64,6 +64,29 @@ good "one camera of several" watch --url "$url/old" --camera room --seconds 2
 [ "$(cameras)" = "room " ]
 result $? "is alone"
 
+# Over TLS, with a certificate of its own.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>/dev/null
+python3 "$(dirname "$0")/fake_server.py" "$folder/tls" "$folder/cert.pem" "$folder/key.pem" >/dev/null 2>&1 </dev/null &
+tls_server=$!
+trap 'kill $server $tls_server 2>/dev/null; rm -rf "$folder"' EXIT
+for _ in $(seq 100); do
+    [ -s "$folder/tls" ] && break
+    sleep 0.1
+done
+tls=https://127.0.0.1:$(cat "$folder/tls")
+bad 1 '--ca FILE names the certificate' "a certificate that nobody vouches for" watch --url "$tls" --camera plain --seconds 9
+good "--ca" watch --url "$tls/old" --ca "$folder/cert.pem" --seconds 2
+[ "$(cameras)" = "room thermal " ]
+result $? "trusts it ($(cameras))"
+bad 1 '--ca wants a file' "--ca with no file" watch --url "$tls" --ca "$folder/none.pem" --seconds 9
+bad 1 '--ca FILE names' "record over TLS" record status --url "$tls"
+bad 1 'not a thermofaced' "record over TLS with --ca" record status --url "$tls" --ca "$folder/cert.pem"
+bad 1 '--ca FILE names' "calibrate live over TLS" calibrate live --thermal a --visible b --output "$folder/c" \
+    --seconds 1 --url "$tls"
+[ "$("$thermoface" complete cameras --url "$tls" --ca "$folder/cert.pem" | sort | tr '\n' ' ')" = "face_1 room thermal " ]
+result $? "completion over TLS"
+
 "$thermoface" watch --url "$url" --camera plain >"$folder/stdout" 2>"$folder/stderr" &
 pid=$!
 sleep 1
