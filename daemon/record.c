@@ -22,6 +22,10 @@ struct request {
     const char *subject, *session, *task, *note, *text, *value;
     double emissivity, distance, reflected, room, humidity;
     char value_text[TF_REQUEST_NUMBER_TEXT];
+    /* A mark's own time. */
+    int64_t t_mono_ns;
+    double age_ms;
+    bool has_t_mono, has_age;
 };
 
 /* --- what is told --- */
@@ -400,15 +404,40 @@ static int stop(struct tf_service *service, char **answer)
     return tf_request_answer(told, 200, answer);
 }
 
+/*
+ * When the mark was: when its request came, or what the request says, which is neither to come nor before the
+ * session.
+ */
+static int mark_time(const struct tf_service *service, const struct request *q, uint64_t *t_mono_ns,
+                     struct tf_error *err)
+{
+    uint64_t came = *t_mono_ns, t = came;
+
+    if (q->has_t_mono && q->has_age)
+        return tf_fail(err, -EINVAL, "\"t_mono_ns\" and \"age_ms\" exclude each other");
+    if (q->has_t_mono)
+        t = (uint64_t)q->t_mono_ns;
+    if (q->has_age)
+        t = (uint64_t)(q->age_ms * 1e6) < came ? came - (uint64_t)(q->age_ms * 1e6) : 0;
+    if (t > came)
+        return tf_fail(err, -EINVAL,
+                       "the mark's time is %.3f s in the future: compare clocks with GET /clock",
+                       (double)(t - came) / 1e9);
+    if ((q->has_t_mono || q->has_age) && t < service->session_start_ns)
+        return tf_fail(err, -EINVAL, "the mark's time is %.3f s before the session",
+                       (double)(service->session_start_ns - t) / 1e9);
+    *t_mono_ns = t;
+    return 0;
+}
+
 static int mark(struct tf_service *service, const struct request *q, uint64_t t_mono_ns, char **answer)
 {
-    struct tf_mark m = {.text = q->text, .value = q->value, .t_mono_ns = t_mono_ns};
+    struct tf_mark m = {.text = q->text, .value = q->value};
     struct tf_error err = {0};
     char utc[TF_UTC_TEXT];
     int64_t onset;
     int r;
 
-    m.t_utc_ns = (int64_t)t_mono_ns + tf_utc_offset_ns();
     if (!service->session) {
         r = tf_fail(&err, -ENOTCONN, "nothing is being recorded: the mark has nowhere to go");
         return tf_request_error(r, &err, answer);
@@ -417,6 +446,11 @@ static int mark(struct tf_service *service, const struct request *q, uint64_t t_
         r = tf_fail(&err, -EINVAL, "the mark has no text");
         return tf_request_error(r, &err, answer);
     }
+    r = mark_time(service, q, &t_mono_ns, &err);
+    if (r < 0)
+        return tf_request_error(r, &err, answer);
+    m.t_mono_ns = t_mono_ns;
+    m.t_utc_ns = (int64_t)t_mono_ns + tf_utc_offset_ns();
     r = tf_session_mark(service->session, &m, &onset, &err);
     if (r < 0) /* a file that is gone is not the client's mistake */
         return tf_request_error(r == -ENOENT ? -EIO : r, &err, answer);
@@ -445,7 +479,11 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
         {0},
     };
     const struct tf_request_field of_mark[] = {
-        {"text", .text = &q.text}, {"value", .text = &q.value, .number_text = q.value_text}, {0}};
+        {"text", .text = &q.text},
+        {"value", .text = &q.value, .number_text = q.value_text},
+        {"t_mono_ns", .integer = &q.t_mono_ns, .min = 0, .max = 9e18, .given = &q.has_t_mono},
+        {"age_ms", .number = &q.age_ms, .min = 0, .max = 86400000, .given = &q.has_age},
+        {0}};
     const struct tf_request_field none[] = {{0}};
     struct tf_error err = {0};
     json_t *body = NULL;

@@ -325,6 +325,20 @@ def marks_do_not_wait():
             print(f"# a mark's stamp after its request: median {late[20]:.2f} ms, longest {late[-1]:.2f} ms")
             check(late[0] >= 0, f"stamped before it was sent: {late[0]} ms")
             check(late[20] < 20 * SLOW, f"median {late[20]} ms")
+            # A mark may carry its own time.
+            start = json.loads(daemon.get("/record"))["t_start_mono_ns"]
+            now = time.monotonic_ns()
+            status, answer = post(daemon, "/mark", {"text": "own", "t_mono_ns": now - 123456789})
+            check(status == 200 and answer["t_mono_ns"] == now - 123456789, f"{status} {answer}")
+            sent = time.monotonic_ns()
+            status, answer = post(daemon, "/mark", {"text": "old", "age_ms": 250.5})
+            check(status == 200 and 0 <= answer["t_mono_ns"] + 250500000 - sent < 50e6 * SLOW, f"{status} {answer} {sent}")
+            for body, part in (({"t_mono_ns": now + 3600 * 10**9}, "future"), ({"t_mono_ns": start - 1}, "before the session"),
+                               ({"age_ms": 3600000}, "before the session"), ({"age_ms": -1}, "from 0"),
+                               ({"age_ms": 1, "t_mono_ns": now}, "exclude"), ({"t_mono_ns": 1.5}, "whole number"),
+                               ({"t_mono_ns": "1"}, "whole number"), ({"t_mono_ns": -5}, "from 0"), ({"age_ms": True}, "number")):
+                status, answer = post(daemon, "/mark", {"text": "x", **body})
+                check(status == 400 and part in answer["error"], f"{body}: {status} {answer}")
             check(post(daemon, "/record/stop", {})[1]["state"] == "complete", "not complete")
 
 
