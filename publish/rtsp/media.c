@@ -438,7 +438,7 @@ struct tf_mount *tf_mount_create(struct tf_server *s, const char *name, float fp
     gst_rtsp_media_factory_set_media_gtype(m->factory, tf_media_get_type());
     /* Packets are whole pictures with their parameter sets already: no parser is needed between. */
     gst_rtsp_media_factory_set_launch(
-        m->factory, "( appsrc name=source ! rtph264pay name=pay0 pt=96 config-interval=-1 )");
+        m->factory, "( appsrc name=source ! rtph264pay name=pay0 pt=96 config-interval=0 )");
     gst_rtsp_media_factory_set_shared(m->factory, TRUE);
     gst_rtsp_media_factory_set_latency(m->factory, 0);
     gst_rtsp_media_factory_set_suspend_mode(m->factory, GST_RTSP_SUSPEND_MODE_NONE);
