@@ -295,6 +295,22 @@ static void on_session(GstRTSPClient *client, GstRTSPSession *session, struct tf
     c->deadline_us = 0;
 }
 
+static GstRTSPFilterResult end_media(GstRTSPSession *session, GstRTSPSessionMedia *item, gpointer context)
+{
+    gst_rtsp_session_media_set_state(item, GST_STATE_NULL);
+    return GST_RTSP_FILTER_REMOVE;
+}
+
+/*
+ * Nothing is sent for it from now on. The object stays a moment: the thread that sends to interleaved viewers
+ * touches the session after each packet, and GStreamer holds no reference for that.
+ */
+static void on_session_removed(GstRTSPSessionPool *pool, GstRTSPSession *session, gpointer context)
+{
+    gst_rtsp_session_filter(session, end_media, NULL);
+    g_timeout_add_seconds(2, let_go, g_object_ref(session));
+}
+
 static void on_change(GstRTSPClient *client, GstRTSPContext *context, struct tf_conn *c)
 {
     tf_conn_count(c->server);
@@ -394,6 +410,7 @@ void tf_conn_create(struct tf_server *s, int fd, const char *ip, uint16_t port)
     c->requests = g_queue_new();
     make_nonce(c->nonce);
     c->sessions = gst_rtsp_session_pool_new();
+    g_signal_connect(c->sessions, "session-removed", G_CALLBACK(on_session_removed), NULL);
     c->client = g_object_new(tf_client_get_type(), NULL);
     gst_rtsp_client_set_session_pool(c->client, c->sessions);
     gst_rtsp_client_set_mount_points(c->client, s->points);
