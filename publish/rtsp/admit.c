@@ -27,6 +27,7 @@ struct tf_pending {
     int64_t deadline_us;
     char ip[INET6_ADDRSTRLEN];
     uint16_t port;
+    size_t seen;
     char head[HEAD_MAX];
 };
 
@@ -78,7 +79,8 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer context)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
-    verdict = n > 0 ? judge(p, (size_t)n) : -1;
+    /* Woken without anything new: there is nothing more to come. */
+    verdict = n > (ssize_t)p->seen ? judge(p, (size_t)n) : -1;
     if (verdict > 0) {
         pass_on(p);
         return G_SOURCE_REMOVE;
@@ -92,6 +94,7 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer context)
         return G_SOURCE_REMOVE;
     }
     /* Peeked at, not read: wake again when there is more. */
+    p->seen = (size_t)n;
     next = (int)n + 1;
     setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &next, sizeof(next));
     if (condition & (G_IO_HUP | G_IO_ERR)) {

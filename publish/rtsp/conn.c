@@ -282,10 +282,16 @@ void tf_conn_close(struct tf_conn *c)
     g_object_unref(client);
 }
 
-static gboolean let_go(gpointer client)
+static gboolean let_go(gpointer object)
 {
-    g_object_unref(client);
+    g_object_unref(object);
     return G_SOURCE_REMOVE;
+}
+
+/* After everything that other threads have asked of the main loop, which is idle work: behind that. */
+static void let_go_later(gpointer object)
+{
+    g_timeout_add_seconds_full(G_PRIORITY_LOW, 2, let_go, object, NULL);
 }
 
 static void on_session(GstRTSPClient *client, GstRTSPSession *session, struct tf_conn *c)
@@ -308,7 +314,7 @@ static GstRTSPFilterResult end_media(GstRTSPSession *session, GstRTSPSessionMedi
 static void on_session_removed(GstRTSPSessionPool *pool, GstRTSPSession *session, gpointer context)
 {
     gst_rtsp_session_filter(session, end_media, NULL);
-    g_timeout_add_seconds(2, let_go, g_object_ref(session));
+    let_go_later(g_object_ref(session));
 }
 
 static void on_change(GstRTSPClient *client, GstRTSPContext *context, struct tf_conn *c)
@@ -340,7 +346,7 @@ static void on_closed(GstRTSPClient *client, struct tf_conn *c)
      * could not send may have asked the main loop to close it, and GStreamer holds no reference for that. */
     if (gst_rtsp_client_get_connection(client))
         gst_rtsp_connection_close(gst_rtsp_client_get_connection(client));
-    g_timeout_add_seconds(2, let_go, c->client);
+    let_go_later(c->client);
     g_free(c);
     tf_conn_count(s);
 }

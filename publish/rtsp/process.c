@@ -391,7 +391,10 @@ static int check_options(const struct tf_rtsp_options *o, const char *address, s
     return 0;
 }
 
-/* Waits until the first process serves, or says why it does not. */
+/*
+ * Waits until the first process serves, or says why it does not. One that ends without a word (memory ran
+ * out) is no reason not to record: it is started again.
+ */
 static int await_ready(struct tf_rtsp *r, struct tf_error *err)
 {
     struct timespec end;
@@ -407,8 +410,6 @@ static int await_ready(struct tf_rtsp *r, struct tf_error *err)
         *err = r->failure;
     } else if (code < 0) {
         tf_fail(err, code, "RTSP: its process is not ready within %d s", READY_MS / 1000);
-    } else if (!r->ready) {
-        code = tf_fail(err, -EIO, "RTSP: its process ended at once");
     }
     pthread_mutex_unlock(&r->lock);
     return code;

@@ -1,7 +1,7 @@
 /* The process that serves RTSP: what it inherits, what the service tells it, and its end. */
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +68,11 @@ static int fail(struct tf_server *s, int code, const char *text)
     return EXIT_FAILURE;
 }
 
+/* What a stranger's odd header makes GStreamer say: he shall not fill the journal with it. */
+static void ignore(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer context)
+{
+}
+
 static int init_gstreamer(struct tf_server *s)
 {
     static const char *const needed[][2] = {{"appsrc", "gstreamer1.0-plugins-base"},
@@ -77,6 +82,7 @@ static int init_gstreamer(struct tf_server *s)
     GError *error = NULL;
     char text[256];
 
+    g_log_set_handler("GStreamer-RTSP", G_LOG_LEVEL_WARNING, ignore, NULL);
     if (!gst_init_check(NULL, NULL, &error)) {
         g_snprintf(text, sizeof(text), "RTSP: GStreamer does not start: %s",
                    error ? error->message : "no reason given");
@@ -230,6 +236,8 @@ static void inherit(void)
 {
     FILE *file;
 
+    /* GStreamer's threads would each reserve 64 MiB of address space, which a limit may not have. */
+    mallopt(M_ARENA_MAX, 2);
     signal(SIGPIPE, SIG_IGN);
     /* The service gets these and tells us. */
     signal(SIGINT, SIG_IGN);
