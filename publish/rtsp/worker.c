@@ -75,10 +75,10 @@ static void ignore(const gchar *domain, GLogLevelFlags level, const gchar *text,
 
 static int init_gstreamer(struct tf_server *s)
 {
-    static const char *const needed[][2] = {{"appsrc", "gstreamer1.0-plugins-base"},
-                                            {"rtph264pay", "gstreamer1.0-plugins-good"},
-                                            {"rtpbin", "gstreamer1.0-plugins-good"},
-                                            {"udpsink", "gstreamer1.0-plugins-good"}};
+    static const char *const needed[][2] = {
+        {"appsrc", "gstreamer1.0-plugins-base"}, {"rtph264pay", "gstreamer1.0-plugins-good"},
+        {"rtpbin", "gstreamer1.0-plugins-good"}, {"multiudpsink", "gstreamer1.0-plugins-good"},
+        {"udpsrc", "gstreamer1.0-plugins-good"}, {"queue", "libgstreamer1.0-0"}};
     GError *error = NULL;
     char text[256];
 
@@ -91,13 +91,21 @@ static int init_gstreamer(struct tf_server *s)
     }
     for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
         GstElementFactory *factory = gst_element_factory_find(needed[i][0]);
+        GstPluginFeature *loaded;
 
         if (!factory) {
             g_snprintf(text, sizeof(text), "RTSP: GStreamer's element %s is missing; install %s",
                        needed[i][0], needed[i][1]);
             return fail(s, -ENOENT, text);
         }
+        /* Now and not with the first viewer, when there may be no memory for it. */
+        loaded = gst_plugin_feature_load(GST_PLUGIN_FEATURE(factory));
         gst_object_unref(factory);
+        if (!loaded) {
+            g_snprintf(text, sizeof(text), "RTSP: GStreamer's element %s cannot be loaded", needed[i][0]);
+            return fail(s, -ENOMEM, text);
+        }
+        gst_object_unref(loaded);
     }
     if (s->setup.setup.tls && !g_tls_backend_supports_tls(g_tls_backend_get_default()))
         return fail(s, -ENOENT, "RTSP: GLib has no TLS; install glib-networking");
