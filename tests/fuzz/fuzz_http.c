@@ -26,33 +26,61 @@ static int snapshot(void *context, const char *camera, struct tf_snapshot *s)
     return s->data ? 0 : -ENOMEM;
 }
 
-static struct tf_http *http;
+static int record(void *context, enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns,
+                  char **answer)
+{
+    if (body[size] != '\0')
+        abort();
+    *answer = strdup("{}");
+    return 200;
+}
+
+static int ffc(void *context, const char *camera, const char *body, size_t size, char **answer)
+{
+    if (!*camera || strchr(camera, '/'))
+        abort();
+    *answer = strdup("{}");
+    return 200;
+}
+
+/* One that answers everybody, and one that asks for a login. */
+static struct tf_http *servers[2];
 
 static void stop(void)
 {
-    tf_http_destroy(http);
+    tf_http_destroy(servers[0]);
+    tf_http_destroy(servers[1]);
 }
 
-static struct tf_http *server(void)
+static struct tf_http *server(int which)
 {
+    static const struct tf_tokens tokens = {.count = 1, .text = {"0123456789abcdef"}};
+    struct tf_http_options options = {.status = status,
+                                      .snapshot = snapshot,
+                                      .record = record,
+                                      .ffc = ffc,
+                                      .clients_max = 1000,
+                                      .user = which ? "lab" : NULL,
+                                      .password = which ? "secret" : NULL,
+                                      .tokens = which ? &tokens : NULL};
     struct tf_error err = {0};
 
-    if (http)
-        return http;
-    if (tf_http_create(&(struct tf_http_options){.status = status, .snapshot = snapshot, .clients_max = 1000},
-                       &http, &err) < 0) {
+    if (servers[which])
+        return servers[which];
+    if (tf_http_create(&options, &servers[which], &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
-    atexit(stop);
-    return http;
+    if (!which)
+        atexit(stop);
+    return servers[which];
 }
 
 /* Sends, waits at most so long for the beginning of an answer; returns its length. */
-static ssize_t ask(const void *data, size_t size, int patience_ms, char *answer, size_t max)
+static ssize_t ask(int which, const void *data, size_t size, int patience_ms, char *answer, size_t max)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(tf_http_port(server())),
+                             .sin_port = htons(tf_http_port(server(which))),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger at_once = {.l_onoff = 1}; /* no port in TIME_WAIT for each input */
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -78,9 +106,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static unsigned runs;
     char answer[64];
 
-    ask(data, size, 1, answer, sizeof(answer));
+    ask(0, data, size, 1, answer, sizeof(answer));
+    ask(1, data, size, 1, answer, sizeof(answer));
     /* Whatever came before, the next client is served. */
-    if (++runs % 32 == 0 && (ask(plain, sizeof(plain) - 1, 5000, answer, sizeof(answer)) < 15 ||
+    if (++runs % 32 == 0 && (ask(0, plain, sizeof(plain) - 1, 5000, answer, sizeof(answer)) < 15 ||
                              memcmp(answer + 8, " 200 OK", 7) != 0))
         abort();
     return 0;
