@@ -174,7 +174,7 @@ static int prepare(struct tf_pair_picture *x, const struct pair_now *now, struct
         const uint8_t *data = tf_encoder_extradata(x->encoder, &size);
 
         if (data)
-            tf_rtsp_headers(x->mount, data, size);
+            tf_rtsp_headers(x->mount, data, size, eo.fps);
     }
     return r;
 }

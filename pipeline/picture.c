@@ -31,7 +31,7 @@ bool tf_picture_wanted(const struct tf_pipeline *p)
 
 /* An open encoder knows its parameter sets: players that ask for a description get one, and nothing is
  * encoded. */
-static void describe(struct tf_pipeline *p)
+static void describe(struct tf_pipeline *p, float fps)
 {
     const uint8_t *data;
     size_t size;
@@ -39,7 +39,7 @@ static void describe(struct tf_pipeline *p)
     atomic_store(&p->described, true);
     data = tf_encoder_extradata(p->encoder, &size);
     if (data)
-        tf_rtsp_headers(p->mount, data, size);
+        tf_rtsp_headers(p->mount, data, size, fps);
 }
 
 /* The video file fails or ends alone: whoever watches goes on watching. */
@@ -116,7 +116,7 @@ static int open_encoder(struct tf_pipeline *p, struct tf_error *err)
     if (r == 0)
         p->key_wanted = true;
     if (r == 0 && p->mount)
-        describe(p);
+        describe(p, eo.fps);
     return r;
 }
 

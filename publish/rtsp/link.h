@@ -66,7 +66,7 @@ int tf_link_receive(int control, struct tf_link_message *message, int *fd);
 #define TF_LINK_BYTES (4u << 20)
 
 #define TF_LINK_KEY 1u
-#define TF_LINK_HEADERS 2u /* no picture: the parameter sets, Annex B */
+#define TF_LINK_HEADERS 2u /* no picture: the parameter sets, Annex B; `frame` is the rate, 1/1000 s */
 
 struct tf_link_ring_head {
     uint32_t size, flags;

@@ -375,6 +375,8 @@ static void feed_one(struct tf_mount *m, const struct tf_link_ring_head *head)
     if (key || head->flags & TF_LINK_HEADERS)
         take_headers(m, map.data, map.size);
     gst_buffer_unmap(buffer, &map);
+    if (head->flags & TF_LINK_HEADERS && head->frame && head->frame < 10000000)
+        m->fps = (float)head->frame / 1000;
     if (head->flags & TF_LINK_HEADERS || !m->media) {
         gst_buffer_unref(buffer);
         return;

@@ -45,7 +45,7 @@ int tf_rtsp_worker_main(void)
     return 1;
 }
 
-void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size)
+void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size, float fps)
 {
 }
 

@@ -230,6 +230,7 @@ static void deliver_headers(struct tf_rtsp_mount *m)
 
     pthread_mutex_lock(&m->lock);
     head.size = (uint32_t)m->headers_size;
+    head.frame = m->fps > 0 ? (uint64_t)(m->fps * 1000) : 0;
     if (head.size)
         tf_link_ring_write(&m->ring, &head, m->headers);
     pthread_mutex_unlock(&m->lock);
@@ -624,13 +625,14 @@ int tf_rtsp_mount(struct tf_rtsp *r, const char *name, float fps, struct tf_rtsp
     return 0;
 }
 
-void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size)
+void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size, float fps)
 {
     if (!size || size > HEADERS_MAX)
         return;
     pthread_mutex_lock(&mount->lock);
     memcpy(mount->headers, data, size);
     mount->headers_size = size;
+    mount->fps = fps;
     pthread_mutex_unlock(&mount->lock);
     deliver_headers(mount);
 }

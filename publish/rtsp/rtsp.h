@@ -56,7 +56,7 @@ int tf_rtsp_mount(struct tf_rtsp *rtsp, const char *name, float fps, struct tf_r
                   struct tf_error *err);
 /* Parameter sets (Annex B) of what will be pushed: with them a DESCRIBE is answered without any picture.
  * Without, the first one waits for a picture. Safe as tf_rtsp_push. */
-void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size);
+void tf_rtsp_headers(struct tf_rtsp_mount *mount, const uint8_t *data, size_t size, float fps);
 /* Never blocks and never fails for the caller's sake: bounded queue, counted drops. Safe from one thread a
  * mount. */
 void tf_rtsp_push(struct tf_rtsp_mount *mount, const struct tf_packet *packet);

@@ -53,7 +53,7 @@ static void start(void)
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
-    tf_rtsp_headers(mount, headers, sizeof(headers));
+    tf_rtsp_headers(mount, headers, sizeof(headers), 30);
     usleep(300000);
     process = tf_rtsp_process(rtsp);
     atexit(end);
