@@ -189,13 +189,14 @@ static void cameras_do_not_mix(void **state)
 static void all_cameras_over_one_connection(void **state)
 {
     struct tf_http *http = start((struct tf_http_options){0});
+    static const char all[] = "GET /landmarks HTTP/1.0\r\nHost: localhost\r\n\r\n";
     uint64_t next_thermal = 0, next_visible = 0;
     struct lines l;
     int fd;
 
     world.cameras = 2;
     fd = open_socket(http, 4096); /* a small buffer: reads end within records */
-    say(fd, "GET /landmarks HTTP/1.0\r\nHost: localhost\r\n\r\n", 46);
+    say(fd, all, sizeof(all) - 1);
     l = read_head(fd);
     await_clients(http, "thermal", 1);
     await_clients(http, "visible", 1);
