@@ -32,6 +32,9 @@
 /* A followed face that the finder did not see in so many looks, although the face is weak, or in so many at
  * all, is dropped. */
 #define LOOKS_WEAK 3
+/* While the finder sees all followed faces, every so many looks see another part of the values, for who may
+ * come. */
+#define LOOKS_OTHER 5
 #define LOOKS_ANY 10
 #define WEAK 0.75f
 /* Below this overlap with the finder's box a followed face is tried again from that box. */
@@ -77,6 +80,7 @@ struct tf_analyser {
     struct tf_found found[TF_FINDER_MAX];
     uint32_t next_id;
     uint32_t since_look;  /* frames */
+    uint32_t looks;       /* thorough ones, while somebody is followed */
     uint32_t next_start;  /* which of the starts has its turn */
     uint64_t look_ns;     /* capture time of the last look; 0 = none */
     uint64_t thorough_ns; /* and of the last that tried more than one start */
@@ -251,7 +255,7 @@ void tf_analyser_reset(struct tf_analyser *analyser)
     analyser->look_ns = analyser->thorough_ns = analyser->last_ns = 0;
     analyser->interval_ns = 0;
     analyser->landmarks->mirror = mirror_at_first(&analyser->options);
-    analyser->since_look = analyser->next_start = 0;
+    analyser->since_look = analyser->next_start = analyser->looks = 0;
     tf_finder_reset(analyser->finder);
     tf_faults_reset(&analyser->faults);
 }
@@ -523,6 +527,14 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
     return 0;
 }
 
+static bool unconfirmed(const struct tf_analyser *a)
+{
+    for (int i = 0; i < TF_TRACKS; i++)
+        if (a->tracks[i].live && a->tracks[i].unconfirmed > 0)
+            return true;
+    return false;
+}
+
 static int look(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame)
 {
     uint64_t start = tf_now_ns();
@@ -534,7 +546,9 @@ static int look(struct tf_analyser *a, const struct tf_view *view, const struct 
     if (a->thorough)
         a->thorough_ns = frame->t_mono_ns;
     if (a->thorough)
-        care = live_count(a) == 0 ? TF_FINDER_ALL : TF_FINDER_ONE_MORE;
+        care = live_count(a) == 0                                ? TF_FINDER_ALL
+               : unconfirmed(a) || a->looks++ % LOOKS_OTHER == 0 ? TF_FINDER_ONE_MORE
+                                                                 : TF_FINDER_ONE;
     count = tf_finder_run(a->finder, view, &frame->radiometry, care, a->found);
     if (count < 0)
         return count;

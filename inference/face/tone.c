@@ -106,29 +106,56 @@ void tf_tone_fill(const float *values, size_t count, struct tf_tone_survey *s)
     }
 }
 
-/* Both ranks are read from the one count; only the values of their bins are looked at again. */
+/* The bin of a rank; `below` becomes the number of values before that bin. */
+static int bin_of_rank(const struct tf_tone_survey *s, size_t rank, size_t *below)
+{
+    int bin = 0;
+
+    *below = 0;
+    while (bin < BINS - 1 && rank >= *below + s->bins[bin])
+        *below += s->bins[bin++];
+    return bin;
+}
+
+/* Both ranks are read from the one count; only the values of their bins are looked at again: those of the
+ * first gather at the beginning of `scratch`, those of the second from its end. */
 static void ranks(const struct tf_tone_survey *s, const float *values, size_t count, size_t rank_a,
                   size_t rank_b, float *scratch, float *a, float *b)
 {
-    size_t below = 0, n = 0;
-    int bin = 0;
+    size_t below_a, below_b, first = 0, last = count;
+    int bin_a = bin_of_rank(s, rank_a, &below_a), bin_b = bin_of_rank(s, rank_b, &below_b);
+    float min = s->min, factor = s->factor;
 
     if (s->flat) {
         *a = *b = s->min;
         return;
     }
-    for (int which = 0; which < 2; which++) {
-        size_t rank = which == 0 ? rank_a : rank_b;
+    /* Written in any case, kept when it belongs there: a branch would be guessed wrong half of the time.
+     * There is always room, and where both ends meet, both write the same. */
+    for (size_t i = 0; i < count; i++) {
+        float v = values[i];
+        int bin = v < 0 ? -1 : bin_of(v, min, factor);
 
-        while (bin < BINS - 1 && rank >= below + s->bins[bin])
-            below += s->bins[bin++];
-        n = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (values[i] >= 0 && bin_of(values[i], s->min, s->factor) == bin)
-                scratch[n++] = values[i];
-        }
-        *(which == 0 ? a : b) = select_rank(scratch, n, rank - below);
+        scratch[first] = v;
+        scratch[last - 1] = v;
+        first += bin == bin_a;
+        last -= bin == bin_b && bin_a != bin_b;
+        if (first == last)
+            break;
     }
+    /* Selecting drops values: of one bin the higher rank is looked for in a second gathering. */
+    if (bin_a == bin_b) {
+        *a = select_rank(scratch, first, rank_a - below_a);
+        first = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (values[i] >= 0 && bin_of(values[i], min, factor) == bin_b)
+                scratch[first++] = values[i];
+        }
+        *b = select_rank(scratch, first, rank_b - below_b);
+        return;
+    }
+    *a = select_rank(scratch, first, rank_a - below_a);
+    *b = select_rank(scratch + last, count - last, rank_b - below_b);
 }
 
 void tf_tone_ranks(const float *values, size_t count, size_t inside, size_t rank_a, size_t rank_b,
@@ -167,18 +194,18 @@ struct tf_tone_span tf_tone_span(const struct tf_tone *tone, const struct tf_rad
     return span;
 }
 
-void tf_tone_write(const struct tf_tone_span *span, const float *values, size_t count, float scale,
-                   int zero_point, uint8_t *out)
+static inline __attribute__((always_inline)) void write_tone(const struct tf_tone_span *span,
+                                                             const float *values, size_t count, float steps,
+                                                             int zero_point, uint8_t *out, bool limited)
 {
-    /* The usual scale is 1/255, whose reciprocal in float must be 255 itself. */
-    float steps = fabsf(scale * 255.0f - 1.0f) < 1e-4f ? 255.0f : 1.0f / scale;
     int outside = zero_point < 0 ? 0 : zero_point > 255 ? 255 : zero_point;
 
     for (size_t i = 0; i < count; i++) {
         float x = (values[i] - span->lo) / span->span;
 
         x = x < 0 ? 0 : x > 1 ? 1 : x;
-        x = values[i] < span->first || values[i] > span->last ? 0 : x;
+        if (limited)
+            x = values[i] < span->first || values[i] > span->last ? 0 : x;
         /* x * steps is 0 or more, and adding 2^23 leaves the float at whole numbers, ties to even: rint
          * without a call. */
         float q = (x * steps + 8388608.0f) - 8388608.0f;
@@ -187,6 +214,18 @@ void tf_tone_write(const struct tf_tone_span *span, const float *values, size_t 
         v = v < 0 ? 0 : v > 255 ? 255 : v;
         out[i] = (uint8_t)(values[i] < 0 ? outside : v);
     }
+}
+
+void tf_tone_write(const struct tf_tone_span *span, const float *values, size_t count, float scale,
+                   int zero_point, uint8_t *out)
+{
+    /* The usual scale is 1/255, whose reciprocal in float must be 255 itself. */
+    float steps = fabsf(scale * 255.0f - 1.0f) < 1e-4f ? 255.0f : 1.0f / scale;
+
+    if (isfinite(span->first) || isfinite(span->last))
+        write_tone(span, values, count, steps, zero_point, out, true);
+    else
+        write_tone(span, values, count, steps, zero_point, out, false);
 }
 
 void tf_tone_apply(const struct tf_tone *tone, const struct tf_radiometry *radiometry, const float *values,
