@@ -84,10 +84,16 @@ static uint64_t peak_neon(void)
 }
 
 #define SDOT(i) "sdot v" #i ".4s, v30.16b, v31.16b\n\t"
-static uint64_t peak_dotprod(void)
+/* For the assembler: the function is called only where the processor has the instruction. */
+#ifdef __clang__
+#define DOTPROD __attribute__((target("dotprod")))
+#else
+#define DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+DOTPROD static uint64_t peak_dotprod(void)
 {
     for (int n = 0; n < ROUNDS; n++)
-        __asm__ volatile(".arch_extension dotprod\n\t" REPEAT16(SDOT) : : : CLOBBER);
+        __asm__ volatile(REPEAT16(SDOT) : : : CLOBBER);
     return 16ull * 16 * ROUNDS;
 }
 #endif

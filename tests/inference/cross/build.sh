@@ -11,7 +11,7 @@ work=$out/test_${tests% *}_aarch64.d
 mkdir -p "$work"
 flags="-O2 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -ffp-contract=off -D_GNU_SOURCE
   -I$root/tests/inference/cross -I$root -DTF_SOURCE_ROOT=\"$root\""
-files="base/cpu.c base/error.c inference/mem.c inference/kernels/generic.c inference/kernels/dispatch.c
+files="base/clock.c base/cpu.c base/error.c inference/kernels/peak.c inference/mem.c inference/kernels/generic.c inference/kernels/dispatch.c
   inference/kernels/pack.c inference/kernels/arm/conv_neon.c inference/kernels/arm/dw_neon.c
   inference/kernels/arm/elementwise_neon.c tests/inference/support.c"
 objects=
