@@ -29,6 +29,12 @@ int tf_cmd_bench_model(int argc, char **argv);
 int tf_cmd_bench_kernels(int argc, char **argv);
 int tf_cmd_bench_pipeline(int argc, char **argv);
 
+/*
+ * The credentials file for a server when none was named: the one that members of thermoface-lab can read
+ * (TF_LAB_CREDENTIALS, else /etc/thermoface/lab.credentials), for a service on this machine only. NULL: none.
+ */
+const char *tf_lab_credentials(const char *url);
+
 /* From the first SIGINT or SIGTERM on, or when the reader of standard output has gone, tf_interrupted() is
  * true; a second signal ends the program as usual. */
 void tf_catch_interrupt(void);

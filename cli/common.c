@@ -3,12 +3,14 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/output.h"
 #include "cli/commands.h"
+#include "config.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -41,6 +43,24 @@ void tf_catch_interrupt(void)
 bool tf_interrupted(void)
 {
     return interrupted != 0;
+}
+
+const char *tf_lab_credentials(const char *url)
+{
+    static const char *const here[] = {"http://127.0.0.1",  "http://localhost",  "http://[::1]",
+                                       "https://127.0.0.1", "https://localhost", "https://[::1]"};
+    const char *file = getenv("TF_LAB_CREDENTIALS");
+
+    if (!file || !*file)
+        file = TF_SYSCONFDIR "/lab.credentials";
+    /* A password must not go to whoever else is asked: after the host only a port or a path. */
+    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+        size_t n = strlen(here[i]);
+
+        if (!strncmp(url, here[i], n) && (!url[n] || url[n] == '/' || url[n] == ':') && !strchr(url, '@'))
+            return access(file, R_OK) == 0 ? file : NULL;
+    }
+    return NULL;
 }
 
 void tf_count_text(double value, char text[16])

@@ -41,6 +41,7 @@ struct server {
 static int ask(const struct tf_usage *usage, const struct server *server, const char *path, json_t *body,
                json_t **ret)
 {
+    const char *credentials = server->credentials ? server->credentials : tf_lab_credentials(server->url);
     char address[1024], user[64], password[128], *text = NULL;
     struct curl_slist *headers = NULL;
     struct answer answer = {0};
@@ -57,7 +58,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
         base--;
     if ((size_t)snprintf(address, sizeof(address), "%.*s%s", (int)base, server->url, path) >= sizeof(address))
         return tf_usage_error(usage, "--url: longer than %zu bytes", sizeof(address));
-    if (server->credentials && tf_credentials_read(server->credentials, user, password, &err))
+    if (credentials && tf_credentials_read(credentials, user, password, &err))
         return tf_command_error(usage, "%s", err.text);
     curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
     if (body) {
@@ -68,7 +69,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
         tf_command_error(usage, "out of memory");
         goto out;
     }
-    tf_server_setup(curl, address, server->ca, server->credentials ? user : NULL, password);
+    tf_server_setup(curl, address, server->ca, credentials ? user : NULL, password);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);

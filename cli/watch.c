@@ -291,6 +291,8 @@ int tf_cmd_watch(int argc, char **argv)
         return tf_command_error(usage, "out of memory");
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         goto out;
+    if (!credentials)
+        credentials = tf_lab_credentials(url);
     if (credentials && tf_credentials_read(credentials, user, password, &err)) {
         status = tf_command_error(usage, "%s", err.text);
         goto out;

@@ -34,6 +34,10 @@ bad 1 '404' "unknown camera ends it" watch --url "$url" --camera nobody --second
 bad 1 '--credentials' "a password is asked for" watch --url "$url" --camera secret --seconds 5
 echo "user:word" >"$folder/credentials"
 good "credentials from a file" watch --url "$url" --camera secret --seconds 1 --credentials "$folder/credentials"
+TF_LAB_CREDENTIALS=$folder/credentials good "credentials that the lab's members can read" watch --url "$url" --camera secret --seconds 1
+TF_LAB_CREDENTIALS=$folder/none bad 1 '--credentials' "which are not there" watch --url "$url" --camera secret --seconds 1
+TF_LAB_CREDENTIALS=$folder/credentials bad 1 '--credentials' "and go to this machine alone" \
+    watch --url "http://127.1:${url##*:}" --camera secret --seconds 1
 bad 1 'bytes: not a thermofaced' "a line without end" watch --url "$url" --camera endless --seconds 5
 
 # cameras: how many lines the cameras of the output have, "NAME NAME".
