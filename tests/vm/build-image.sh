@@ -1,17 +1,19 @@
 #!/bin/sh
 # Builds the guest: Debian 12 with systemd, the stock kernel (vivid.ko is in it) and what thermofaced needs at run time.
-# usage: build-image.sh OUT_DIR      (root; about 2 minutes; leaves rootfs.ext4, vmlinuz, initrd.img, kver)
+# usage: build-image.sh OUT_DIR PACKAGE...     (root; about 2 minutes; leaves rootfs.ext4, vmlinuz, initrd.img, kver)
 set -eu
 out=$1
+shift
 mkdir -p "$out"
 root=$(mktemp -d "$out/root.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 
 packages=systemd-sysv,udev,dbus,kmod,procps,iproute2,v4l-utils,linux-image-amd64,initramfs-tools,zstd
-packages=$packages,ffmpeg,curl,jq,libgstrtspserver-1.0-0,gstreamer1.0-tools,gstreamer1.0-plugins-base
-packages=$packages,gstreamer1.0-plugins-good,gstreamer1.0-plugins-bad,gstreamer1.0-libav
-packages=$packages,libmicrohttpd12,libjansson4,libinih1,libv4l-0,libprotobuf-c1,libcurl3-gnutls,libcairo2,fonts-dejavu-core
+packages=$packages,ffmpeg,curl,jq,gstreamer1.0-tools,gstreamer1.0-libav
+for package in "$@"; do
+  packages=$packages,$package
+done
 
 # The initramfs carries only what finds the root disk and the shared folder.
 mmdebstrap --mode=root --variant=minbase --include="$packages" \
@@ -39,7 +41,7 @@ After=multi-user.target systemd-udev-settle.service
 Type=oneshot
 Environment=HOME=/root
 ExecStart=/bin/sh -c 'cd /share; /bin/bash ./guest-test.sh; echo $? >/share/rc; sync'
-ExecStopPost=/bin/systemctl --no-block poweroff
+ExecStopPost=/bin/sh -c 'if [ -e /share/reboot ]; then rm /share/reboot; exec systemctl --no-block reboot; fi; exec systemctl --no-block poweroff'
 StandardOutput=journal+console
 StandardError=journal+console
 U
@@ -53,6 +55,8 @@ done
 # GStreamer's registry: scanning the plugins under emulation costs seconds.
 chroot "$root" gst-inspect-1.0 rtspsrc >/dev/null 2>&1 || true
 
+# What is installed in the guest keeps its documents.
+rm -f "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
 cp "$root"/boot/vmlinuz-* "$out/vmlinuz"
 cp "$root"/boot/initrd.img-* "$out/initrd.img"
 ls "$root/lib/modules" >"$out/kver"
