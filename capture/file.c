@@ -1,20 +1,16 @@
 /*
- * The file source: anything libavformat and libavcodec read, as a camera (at its recorded speed) or offline.
+ * The file source: a file's pictures as a camera (at their recorded speed) or offline.
  *
  * Frames lend the decoder's pictures: a reference travels with the frame and is given up when the frame comes
- * back. Only pictures that no tf_pixel describes (RGB, 4:4:4, big-endian …) are converted into frames with
- * their own memory.
+ * back. Only pictures that no tf_pixel describes (RGB, 4:4:4, big-endian, planes that hold halves of values
+ * …) are turned into frames with their own memory.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-#include <libavutil/crc.h>
-#include <libavutil/parseutils.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <linux/videodev2.h>
@@ -22,9 +18,12 @@
 #include "base/clock.h"
 #include "capture/av.h"
 #include "capture/internal.h"
+#include "capture/reader.h"
 
 /* How far behind its time a frame may be delivered when a file plays a camera's part, in frames. */
 #define QUEUE 4
+/* The median of a picture of floats above this is kelvin: no scene is as hot in °C. */
+#define KELVIN_ABOVE 150.0f
 
 /* What frames hold on to; outlives the source until they are back. */
 struct loan {
@@ -32,34 +31,38 @@ struct loan {
     AVFrame **pictures; /* by frame index */
 };
 
+/* How a picture becomes a frame. */
+enum how {
+    LEND,
+    COPY,    /* the same, other byte order, or lines that must lie close */
+    CONVERT, /* to YUV420, by libswscale */
+    WEAVE,   /* 16-bit values whose bytes lie in planes of 4:2:2 */
+    FLOATS,  /* °C or kelvin to hundredths of a kelvin */
+};
+
 struct file {
     struct tf_source source; /* first */
     char *path;
-    AVFormatContext *format;
-    AVCodecContext *codec;
-    AVPacket *packet;
-    AVFrame *current; /* decoded, not delivered yet */
-    bool has_current, draining;
-    int stream;
+    struct tf_reader *reader;
+    AVFrame *current; /* read, not delivered yet */
+    bool has_current;
+    enum how how;
     struct SwsContext *convert;
-    bool copy; /* frames have their own memory */
     struct loan *loan;
     struct tf_lender *lender;
     enum AVPixelFormat av_format; /* of the first picture; a change is an error */
     int av_width, av_height;
-    bool check_crc; /* FFV1 with a checksum in every slice */
-    bool damaged;   /* since the last key frame */
     struct tf_rect raw;
+    struct tf_radiometry radiometry; /* of a frame, unless its telemetry or its look says otherwise */
     bool fixed_scale;
+    float float_scale, float_offset; /* FLOATS: value = picture * scale + offset */
     bool loop, touched;
-    uint64_t index; /* of the file's next frame */
     uint64_t current_index, current_ns;
-    uint64_t pass_ns; /* where this pass through the file begins */
-    uint64_t last_ns, period_ns;
-    uint64_t expected_ns;  /* where the last frame should be, by the container; 0 = it does not say */
+    bool current_jump, current_damaged;
+    uint64_t pass_ns;      /* where this pass through the file begins */
+    uint64_t last_ns;      /* of the last picture, in this pass */
     uint64_t start_ns;     /* live: monotonic time of the first frame */
     int64_t utc_offset_ns; /* offline: to add to t_mono_ns */
-    int64_t file_utc_ns;   /* when the recording began */
 };
 
 static void loan_released(void *context, struct tf_frame *frame)
@@ -99,225 +102,40 @@ static int loan_create(size_t count, struct loan **ret)
     return 0;
 }
 
-static int check_path(const char *path, struct tf_error *err)
+/* Reads the next picture into `current`. */
+static enum tf_next read_picture(struct file *s, struct tf_error *err)
 {
-    struct stat st;
-    FILE *probe;
+    const struct tf_reader *r = s->reader;
+    enum tf_next next = r->ops->next(s->reader, s->current, err);
 
-    if (stat(path, &st) < 0)
-        return tf_fail(err, -errno, "%s: %s", path,
-                       errno == ENOENT ? "there is no such file" : strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return tf_fail(err, -EINVAL, "%s: is a folder; name one video file in it", path);
-    if (S_ISREG(st.st_mode) && st.st_size == 0)
-        return tf_fail(err, -EIO, "%s: is empty", path);
-    probe = fopen(path, "rbe");
-    if (!probe)
-        return tf_fail(err, -errno, "%s: %s", path, strerror(errno));
-    fclose(probe);
-    return 0;
-}
-
-static int open_container(struct file *s, struct tf_error *err)
-{
-    char url[4096], text[128];
-    AVDictionary *options = NULL;
-    int r;
-
-    if (snprintf(url, sizeof(url), "file:%s", s->path) >= (int)sizeof(url))
-        return tf_fail(err, -ENAMETOOLONG, "%.100s…: the path is too long", s->path);
-    /* A playlist must not make us open something elsewhere. */
-    av_dict_set(&options, "protocol_whitelist", "file", 0);
-    r = avformat_open_input(&s->format, url, NULL, &options);
-    av_dict_free(&options);
-    if (r < 0)
-        return tf_fail(err, -EIO, "%s: not a video that FFmpeg can read: %s", s->path, tf_av_text(r, text));
-    r = avformat_find_stream_info(s->format, NULL);
-    if (r < 0)
-        return tf_fail(err, -EIO, "%s: the file's streams cannot be read: %s", s->path, tf_av_text(r, text));
-    return 0;
-}
-
-static int open_decoder(struct file *s, struct tf_error *err)
-{
-    const AVCodec *decoder = NULL;
-    const AVStream *stream;
-    char text[128];
-    int r = av_find_best_stream(s->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-
-    if (r < 0)
-        return tf_fail(err, -EIO, "%s: there is no video in this file (%u other stream%s)", s->path,
-                       s->format->nb_streams, s->format->nb_streams == 1 ? "" : "s");
-    s->stream = r;
-    stream = s->format->streams[r];
-    for (unsigned i = 0; i < s->format->nb_streams; i++)
-        if ((int)i != s->stream)
-            s->format->streams[i]->discard = AVDISCARD_ALL;
-    decoder = avcodec_find_decoder(stream->codecpar->codec_id);
-    if (!decoder)
-        return tf_fail(err, -ENOTSUP, "%s: this FFmpeg has no decoder for %s", s->path,
-                       avcodec_get_name(stream->codecpar->codec_id));
-    if (stream->codecpar->width > TF_FRAME_DIM_MAX || stream->codecpar->height > TF_FRAME_DIM_MAX)
-        return tf_fail(err, -EINVAL, "%s: %dx%d is larger than %dx%d", s->path, stream->codecpar->width,
-                       stream->codecpar->height, TF_FRAME_DIM_MAX, TF_FRAME_DIM_MAX);
-    s->codec = avcodec_alloc_context3(decoder);
-    if (!s->codec)
-        return tf_fail(err, -ENOMEM, "%s: out of memory", s->path);
-    r = avcodec_parameters_to_context(s->codec, stream->codecpar);
-    s->codec->pkt_timebase = stream->time_base;
-    s->codec->thread_count = 2;
-    s->codec->thread_type = FF_THREAD_SLICE; /* frame threads would add delay */
-    s->codec->err_recognition = AV_EF_CRCCHECK;
-    s->codec->max_pixels = (int64_t)TF_FRAME_DIM_MAX * TF_FRAME_DIM_MAX;
-    if (r >= 0)
-        r = avcodec_open2(s->codec, decoder, NULL);
-    if (r < 0)
-        return tf_fail(err, -EIO, "%s: the %s decoder cannot be opened: %s", s->path, decoder->name,
-                       tf_av_text(r, text));
-    return 0;
-}
-
-static uint64_t picture_ns(struct file *s)
-{
-    const AVStream *stream = s->format->streams[s->stream];
-    int64_t pts = s->current->best_effort_timestamp, first = stream->start_time;
-
-    if (pts == AV_NOPTS_VALUE)
-        return s->index ? s->last_ns + s->period_ns : 0;
-    if (first != AV_NOPTS_VALUE)
-        pts -= first;
-    return pts <= 0 ? 0 : (uint64_t)av_rescale_q(pts, stream->time_base, (AVRational){1, 1000000000});
-}
-
-/* Says whether the file stops before its own end. */
-static enum tf_next at_end(struct file *s, int demux_error, struct tf_error *err)
-{
-    char text[128];
-
-    if (demux_error && demux_error != AVERROR_EOF) {
-        tf_fail(err, -EIO, "%s: cannot be read beyond frame %llu: %s", s->path, (unsigned long long)s->index,
-                tf_av_text(demux_error, text));
+    s->touched = true;
+    if (next != TF_NEXT_FRAME)
+        return next;
+    if (s->av_format != AV_PIX_FMT_NONE &&
+        (s->current->format != (int)s->av_format || s->current->width != s->av_width ||
+         s->current->height != s->av_height)) {
+        tf_fail(err, -EINVAL, "%s: the picture changes from %dx%d %s to %dx%d %s at frame %llu", s->path,
+                s->av_width, s->av_height, av_get_pix_fmt_name(s->av_format), s->current->width,
+                s->current->height, av_get_pix_fmt_name(s->current->format),
+                (unsigned long long)r->picture.index);
+        av_frame_unref(s->current);
         return TF_NEXT_ERROR;
     }
-    if (s->expected_ns && s->last_ns + 2 * s->period_ns < s->expected_ns) {
-        tf_fail(err, -EIO, "%s: ends after frame %llu, %.2f s, but should last %.2f s: the file is truncated",
-                s->path, (unsigned long long)s->index, (double)s->last_ns / 1e9,
-                (double)s->expected_ns / 1e9);
-        return TF_NEXT_ERROR;
-    }
-    return TF_NEXT_END;
-}
-
-/*
- * Whether every slice of an FFV1 packet ends in a checksum that holds (RFC 9043, section 4.9: 24 bits of
- * size, 8 bits of status, 32 bits of CRC after each slice). The decoder conceals damage without a word, so we
- * look ourselves.
- */
-static bool ffv1_checks(const uint8_t *data, int size)
-{
-    const AVCRC *table = av_crc_get_table(AV_CRC_32_IEEE);
-    int slices = 0;
-
-    for (int end = size; end > 0; slices++) {
-        int length;
-
-        if (end < 8)
-            return false;
-        length = (data[end - 8] << 16 | data[end - 7] << 8 | data[end - 6]) + 8;
-        if (length > end || av_crc(table, 0, data + end - length, (size_t)length) != 0)
-            return false;
-        end -= length;
-    }
-    return slices > 0;
-}
-
-static void check_packet(struct file *s)
-{
-    const AVPacket *p = s->packet;
-
-    if (p->flags & AV_PKT_FLAG_KEY)
-        s->damaged = false;
-    if (s->codec->codec_id == AV_CODEC_ID_FFV1) {
-        bool good = ffv1_checks(p->data, p->size);
-
-        /* Checksums are a property of the file: the first good packet shows that it has them. */
-        s->check_crc |= good;
-        if (s->check_crc && !good)
-            s->damaged = true;
-    }
-    if (p->flags & AV_PKT_FLAG_CORRUPT)
-        s->damaged = true;
-}
-
-/* Decodes the next picture into `current`. A packet that cannot be decoded is a lost frame, and told as a
- * gap. */
-static enum tf_next decode(struct file *s, struct tf_error *err)
-{
-    int demux_error = 0;
-
-    for (;;) {
-        int r = avcodec_receive_frame(s->codec, s->current);
-
-        s->touched = true;
-        if (r >= 0) {
-            if (s->av_format != AV_PIX_FMT_NONE &&
-                (s->current->format != (int)s->av_format || s->current->width != s->av_width ||
-                 s->current->height != s->av_height)) {
-                tf_fail(err, -EINVAL, "%s: the picture changes from %dx%d %s to %dx%d %s at frame %llu",
-                        s->path, s->av_width, s->av_height, av_get_pix_fmt_name(s->av_format),
-                        s->current->width, s->current->height, av_get_pix_fmt_name(s->current->format),
-                        (unsigned long long)s->index);
-                av_frame_unref(s->current);
-                return TF_NEXT_ERROR;
-            }
-            s->current_ns = picture_ns(s);
-            s->last_ns = s->current_ns;
-            s->current_index = s->index++;
-            s->has_current = true;
-            return TF_NEXT_FRAME;
-        }
-        if (r == AVERROR_EOF)
-            return at_end(s, demux_error, err);
-        if (r != AVERROR(EAGAIN)) {
-            s->source.gap++;
-            s->index++;
-            s->damaged = true;
-            continue;
-        }
-        if (s->draining)
-            return at_end(s, demux_error, err);
-        r = av_read_frame(s->format, s->packet);
-        if (r < 0) {
-            demux_error = r;
-            s->draining = true;
-            avcodec_send_packet(s->codec, NULL);
-            continue;
-        }
-        if (s->packet->stream_index == s->stream) {
-            check_packet(s);
-            r = avcodec_send_packet(s->codec, s->packet);
-            if (r < 0 && r != AVERROR(EAGAIN)) {
-                s->source.gap++;
-                s->index++;
-                s->damaged = true;
-            }
-        }
-        av_packet_unref(s->packet);
-    }
+    s->current_ns = s->last_ns = r->picture.t_ns;
+    s->current_index = r->picture.index;
+    s->current_damaged = r->picture.damaged;
+    s->current_jump = r->picture.jump;
+    s->source.gap += r->picture.lost;
+    s->has_current = true;
+    return TF_NEXT_FRAME;
 }
 
 static int rewind_file(struct file *s)
 {
-    const AVStream *stream = s->format->streams[s->stream];
-    int64_t first = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
-    int r = av_seek_frame(s->format, s->stream, first, AVSEEK_FLAG_BACKWARD);
+    int r = s->reader->ops->rewind(s->reader);
 
-    if (r < 0)
-        r = avformat_seek_file(s->format, -1, INT64_MIN, 0, 0, AVSEEK_FLAG_BYTE);
-    avcodec_flush_buffers(s->codec);
     av_frame_unref(s->current);
-    s->has_current = s->draining = s->touched = s->damaged = false;
-    s->index = 0;
+    s->has_current = s->touched = false;
     s->last_ns = 0;
     return r;
 }
@@ -326,36 +144,90 @@ static int file_start(struct tf_source *source, struct tf_error *err)
 {
     struct file *s = (struct file *)source;
 
-    /* Opening left the first picture decoded; any other start begins at the beginning again. */
-    if ((s->touched && !(s->has_current && s->current_index == 0)) && rewind_file(s) < 0)
+    /* Opening left the first picture read; any other start begins at the beginning again. */
+    if ((s->touched && !(s->has_current && s->current_ns == 0)) && rewind_file(s) < 0)
         return tf_fail(err, -EIO, "%s: cannot be started again: the file cannot be sought in", s->path);
     s->pass_ns = 0;
     if (source->info.live) {
         s->start_ns = tf_now_ns();
     } else {
         s->start_ns = 0;
-        s->utc_offset_ns = s->file_utc_ns;
+        s->utc_offset_ns = s->reader->utc_ns;
     }
     return 0;
 }
 
 static void file_stop(struct tf_source *source)
 {
+    (void)source;
 }
 
-static void deliver(struct file *s, struct tf_frame *f)
+/* 16-bit values that were taken for a picture of 4:2:2: luma is the one byte, chroma the other. */
+static void weave(const AVFrame *picture, bool luma_first, struct tf_frame *f)
 {
-    const struct tf_source_info *info = &s->source.info;
-    const AVFrame *picture = s->current;
-    bool damaged = s->damaged || picture->flags & AV_FRAME_FLAG_CORRUPT || picture->decode_error_flags;
+    int low = luma_first ? 0 : 1;
 
-    f->radiometry = info->radiometry;
-    if (!s->copy) {
+    for (int y = 0; y < picture->height; y++) {
+        const uint8_t *luma = picture->data[0] + (ptrdiff_t)y * picture->linesize[0];
+        const uint8_t *u = picture->data[1] + (ptrdiff_t)y * picture->linesize[1];
+        const uint8_t *v = picture->data[2] + (ptrdiff_t)y * picture->linesize[2];
+        uint8_t *to = f->plane[0] + (size_t)y * f->stride[0];
+
+        for (int x = 0; x < picture->width; x++) {
+            to[2 * x + low] = luma[x];
+            to[2 * x + 1 - low] = x % 2 ? v[x / 2] : u[x / 2];
+        }
+    }
+    f->width = (uint16_t)picture->width;
+    f->height = (uint16_t)picture->height;
+    f->pixel = TF_PIXEL_U16;
+}
+
+static float float_at(const AVFrame *picture, int x, int y)
+{
+    uint32_t bits;
+    float v;
+
+    memcpy(&bits, picture->data[0] + (ptrdiff_t)y * picture->linesize[0] + (ptrdiff_t)x * 4, 4);
+    if ((picture->format == AV_PIX_FMT_GRAYF32BE) != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
+        bits = __builtin_bswap32(bits);
+    memcpy(&v, &bits, 4);
+    return v;
+}
+
+/* No number becomes 0, what lies beyond 16 bits their end: neither is a temperature in any row. */
+static void from_floats(const struct file *s, const AVFrame *picture, struct tf_frame *f)
+{
+    for (int y = 0; y < picture->height; y++) {
+        uint16_t *to = (uint16_t *)(void *)(f->plane[0] + (size_t)y * f->stride[0]);
+
+        for (int x = 0; x < picture->width; x++) {
+            float v = float_at(picture, x, y) * s->float_scale + s->float_offset;
+
+            to[x] = !(v > 0) ? 0 : v >= 65535 ? 65535 : (uint16_t)lrintf(v);
+        }
+    }
+    f->width = (uint16_t)picture->width;
+    f->height = (uint16_t)picture->height;
+    f->pixel = TF_PIXEL_U16;
+}
+
+static void fill(struct file *s, struct tf_frame *f)
+{
+    const AVFrame *picture = s->current;
+
+    switch (s->how) {
+    case LEND: {
         AVFrame *own = s->loan->pictures[f->index];
 
         av_frame_move_ref(own, s->current);
         tf_av_lend(own, f);
-    } else if (s->convert) {
+        return;
+    }
+    case COPY:
+        tf_av_copy(picture, f);
+        break;
+    case CONVERT: {
         int strides[4] = {(int)f->stride[0], (int)f->stride[1], (int)f->stride[2], 0};
         uint8_t *planes[4] = {f->plane[0], f->plane[1], f->plane[2], NULL};
 
@@ -364,27 +236,39 @@ static void deliver(struct file *s, struct tf_frame *f)
         f->pixel = TF_PIXEL_YUV420;
         sws_scale(s->convert, (const uint8_t *const *)picture->data, picture->linesize, 0, picture->height,
                   planes, strides);
-        av_frame_unref(s->current);
-    } else {
-        tf_av_copy(picture, f);
-        av_frame_unref(s->current);
+        break;
     }
+    case WEAVE:
+        weave(picture, s->source.info.format->fourcc == V4L2_PIX_FMT_YUYV, f);
+        break;
+    case FLOATS:
+        from_floats(s, picture, f);
+    }
+    av_frame_unref(s->current);
+}
+
+static void deliver(struct file *s, struct tf_frame *f)
+{
+    const struct tf_source_info *info = &s->source.info;
+
+    f->radiometry = s->radiometry;
+    fill(s, f);
     s->has_current = false;
     if (info->format->telemetry && f->height == info->format->height)
         tf_format_telemetry(info->format, f->plane[0], (size_t)f->stride[0] * f->height, f->stride[0],
                             s->fixed_scale, f);
+    if (info->pixel == TF_PIXEL_U8 && s->source.number == 0 && tf_looks_like_palette(f))
+        tf_source_note(&s->source, TF_NOTICE_PALETTE);
     if (info->pixel != f->pixel) { /* luma of a picture for people, or values inside one */
         f->pixel = info->pixel;
         f->plane[1] = f->plane[2] = NULL;
         f->stride[1] = f->stride[2] = 0;
     }
-    if (s->raw.w != f->width || s->raw.h != f->height) {
-        f->plane[0] += (size_t)s->raw.y * f->stride[0] + (size_t)s->raw.x * 2;
-        f->width = s->raw.w;
-        f->height = s->raw.h;
-    }
-    if (damaged)
+    tf_format_cut(info->format, &s->raw, f);
+    if (s->current_damaged)
         f->flags |= TF_FLAG_CORRUPT;
+    if (s->current_jump)
+        f->flags |= TF_FLAG_GAP;
     f->sequence = s->current_index;
     f->t_mono_ns = s->start_ns + s->pass_ns + s->current_ns;
     f->t_utc_ns = (int64_t)f->t_mono_ns + s->utc_offset_ns;
@@ -403,7 +287,7 @@ static enum tf_next file_next(struct tf_source *source, int timeout_ms, struct t
                               struct tf_error *err)
 {
     struct file *s = (struct file *)source;
-    uint64_t called = tf_now_ns(), spare = UINT64_MAX;
+    uint64_t called = tf_now_ns(), spare = UINT64_MAX, period = s->reader->period_ns;
     bool live = source->info.live;
     struct tf_frame *f;
 
@@ -411,10 +295,10 @@ static enum tf_next file_next(struct tf_source *source, int timeout_ms, struct t
         uint64_t due;
 
         if (!s->has_current) {
-            enum tf_next next = decode(s, err);
+            enum tf_next next = read_picture(s, err);
 
-            if (next == TF_NEXT_END && s->loop && s->index) {
-                s->pass_ns += s->last_ns + s->period_ns;
+            if (next == TF_NEXT_END && s->loop && s->touched) {
+                s->pass_ns += s->last_ns + period;
                 if (rewind_file(s) < 0) {
                     tf_fail(err, -EIO, "%s: cannot be looped: the file cannot be sought in", s->path);
                     return TF_NEXT_ERROR;
@@ -433,7 +317,7 @@ static enum tf_next file_next(struct tf_source *source, int timeout_ms, struct t
             now = tf_now_ns();
             /* Catch up once a call, so that a slow decoder still shows something. */
             if (spare == UINT64_MAX)
-                spare = now - due > QUEUE * s->period_ns ? (now - due) / s->period_ns - QUEUE : 0;
+                spare = now - due > QUEUE * period ? (now - due) / period - QUEUE : 0;
             if (spare) {
                 spare--;
                 lose_current(s);
@@ -465,66 +349,129 @@ static void file_close(struct tf_source *source)
         loan_destroy(s->loan);
     sws_freeContext(s->convert);
     av_frame_free(&s->current);
-    av_packet_free(&s->packet);
-    avcodec_free_context(&s->codec);
-    avformat_close_input(&s->format);
+    tf_reader_close(s->reader);
     free(s->path);
     free(s);
 }
 
-/* What the first picture is, for people. */
-static void describe(const struct file *s, char *text, size_t size)
+static int cannot_row(const struct file *s, const struct tf_format *row, const char *what,
+                      struct tf_error *err)
 {
-    snprintf(text, size, "%dx%d %s", s->av_width, s->av_height, av_get_pix_fmt_name(s->av_format));
+    char size[64] = "of any size";
+
+    if (row->width && row->raw.w)
+        snprintf(size, sizeof(size), "of %ux%u or, the values alone, %ux%u", row->width, row->height,
+                 row->raw.w, row->raw.h);
+    else if (row->width)
+        snprintf(size, sizeof(size), "of %ux%u", row->width, row->height);
+    return tf_fail(err, -EINVAL, "%s: holds %s pictures; format %s needs %s pictures %s", s->path, what,
+                   row->name, row->pixel == TF_PIXEL_U16 ? "16-bit" : "8-bit", size);
 }
 
-static bool row_fits(const struct tf_format *row, bool known, enum tf_pixel pixel, uint16_t w, uint16_t h)
+/* The row that the file's pictures are: named, or guessed where nothing else can be meant. */
+static int choose_row(struct file *s, const struct tf_source_options *o, const char *what,
+                      const struct tf_format **ret, struct tf_error *err)
 {
-    bool whole = !row->width || (row->width == w && row->height == h);
-    bool part = row->raw.w && row->raw.w == w && row->raw.h == h;
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(s->av_format);
+    uint16_t w = (uint16_t)s->av_width, h = (uint16_t)s->av_height;
+    bool packed = tf_reader_packed(s->av_format);
+    enum tf_pixel pixel;
 
-    if (row->pixel == TF_PIXEL_U16 && row->fourcc == V4L2_PIX_FMT_YUYV)
-        return (known && pixel == TF_PIXEL_YUYV && whole) || (known && pixel == TF_PIXEL_U16 && part);
-    if (row->pixel == TF_PIXEL_U16)
-        return known && pixel == TF_PIXEL_U16 && (whole || part);
-    /* Rows for people: gray takes the luma of any. */
-    return whole && !(known && pixel == TF_PIXEL_U16);
+    if (!tf_av_pixel(s->av_format, &pixel))
+        pixel = TF_PIXEL_YUV420;
+    if (o->format) {
+        *ret = tf_format_find(o->format);
+        if (!tf_reader_row_fits(*ret, s->av_format, w, h))
+            return cannot_row(s, *ret, what, err);
+        if ((*ret)->pixel == TF_PIXEL_U16 && s->reader->lossy == TF_LOSS_ALWAYS)
+            return tf_fail(
+                err, -EINVAL,
+                "%s: is packed by %s, which changes values: the temperatures in it are lost. Record "
+                "with a codec that loses nothing, such as ffv1",
+                s->path, s->reader->codec);
+    } else if (s->how == FLOATS) {
+        *ret = tf_format_find("centikelvin");
+    } else if (pixel == TF_PIXEL_U16) {
+        /* 10 to 14 bits are no hundredths of a kelvin: those need more. */
+        *ret = s->reader->row               ? tf_format_find(s->reader->row)
+               : d && d->comp[0].depth < 16 ? tf_format_find("y16")
+                                            : tf_format_match(V4L2_PIX_FMT_Y16, w, h);
+    } else if (pixel == TF_PIXEL_U8) {
+        *ret = tf_format_find("grey");
+    } else {
+        bool values = packed && s->reader->lossy == TF_LOSS_NONE;
+
+        *ret = tf_format_match(s->av_format == AV_PIX_FMT_UYVY422 ? V4L2_PIX_FMT_UYVY : V4L2_PIX_FMT_YUYV,
+                               values ? w : 0, h);
+    }
+    return 0;
 }
 
-static int choose_row(struct file *s, const struct tf_source_options *o, struct tf_error *err)
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* What the floats of the first picture are. */
+static void look_at_floats(struct file *s)
+{
+    float seen[256];
+    size_t n = 0;
+
+    for (int i = 0; i < 256; i++) {
+        float v = float_at(s->current, (i % 16 * s->av_width + s->av_width / 2) / 16,
+                           (i / 16 * s->av_height + s->av_height / 2) / 16);
+
+        if (isfinite(v))
+            seen[n++] = v;
+    }
+    qsort(seen, n, sizeof(seen[0]), by_value);
+    s->float_scale = 100;
+    s->float_offset = n && seen[n / 2] > KELVIN_ABOVE ? 0 : 27315;
+    if (n && seen[0] >= 0 && seen[n - 1] <= 1) {
+        s->float_scale = 65535;
+        s->float_offset = 0;
+        s->radiometry = (struct tf_radiometry){0};
+        tf_source_note(&s->source, "floats from 0 to 1 are no temperatures: counts");
+    }
+}
+
+static int set_row(struct file *s, const struct tf_source_options *o, struct tf_error *err)
 {
     struct tf_source_info *info = &s->source.info;
     uint16_t w = (uint16_t)s->av_width, h = (uint16_t)s->av_height;
     enum tf_pixel pixel = TF_PIXEL_YUV420;
     bool known = tf_av_pixel(s->av_format, &pixel) && s->current->linesize[0] > 0;
-    const struct tf_format *row;
+    const struct tf_format *row = NULL;
     char what[64];
+    int r;
 
-    describe(s, what, sizeof(what));
-    if (o->format) {
-        row = tf_format_find(o->format);
-        if (!row_fits(row, known, pixel, w, h)) {
-            char size[64] = "of any size";
-
-            if (row->width && row->raw.w)
-                snprintf(size, sizeof(size), "of %ux%u or, the values alone, %ux%u", row->width, row->height,
-                         row->raw.w, row->raw.h);
-            else if (row->width)
-                snprintf(size, sizeof(size), "of %ux%u", row->width, row->height);
-            return tf_fail(err, -EINVAL, "%s: holds %s pictures; format %s needs %s pictures %s", s->path,
-                           what, row->name, row->pixel == TF_PIXEL_U16 ? "16-bit" : "8-bit", size);
-        }
-    } else if (known && pixel == TF_PIXEL_U16) {
-        row = tf_format_match(V4L2_PIX_FMT_Y16, w, h);
-    } else if (known && pixel == TF_PIXEL_U8) {
-        row = tf_format_find("grey");
-    } else {
-        row = tf_format_match(V4L2_PIX_FMT_YUYV, known && pixel == TF_PIXEL_YUYV ? w : 0, h);
-    }
+    snprintf(what, sizeof(what), "%dx%d %s", s->av_width, s->av_height, av_get_pix_fmt_name(s->av_format));
+    s->how = !known ? CONVERT : tf_av_swapped(s->av_format) ? COPY : LEND;
+    if (s->av_format == AV_PIX_FMT_GRAYF32LE || s->av_format == AV_PIX_FMT_GRAYF32BE)
+        s->how = FLOATS;
     if (o->width && (o->width != w || o->height != h) && !o->accept_size)
         return tf_fail(err, -EINVAL, "%s: holds %s pictures, not the %ux%u asked for", s->path, what,
                        o->width, o->height);
+    r = choose_row(s, o, what, &row, err);
+    if (r)
+        return r;
+    if (s->how == FLOATS && strcmp(row->name, "centikelvin") != 0)
+        return tf_fail(err, -EINVAL, "%s: holds temperatures as floats, which become row centikelvin, not %s",
+                       s->path, row->name);
+    if (row->pixel == TF_PIXEL_U16 && tf_reader_packed(s->av_format)) {
+        bool planar = pixel == TF_PIXEL_YUV420;
+
+        s->how = planar ? WEAVE : row->fold ? COPY : LEND;
+    } else if (row->fold && s->how == LEND && w == row->width && h == row->height) {
+        s->how = COPY; /* its lines must lie close */
+    }
     s->raw = tf_format_raw(row, w, h);
+    s->radiometry = tf_format_radiometry(row, o);
+    if (s->how == FLOATS)
+        look_at_floats(s);
     info->format = row;
     info->width = s->raw.w;
     info->height = s->raw.h;
@@ -532,10 +479,12 @@ static int choose_row(struct file *s, const struct tf_source_options *o, struct 
         info->pixel = row->pixel;
     else
         info->pixel = known ? pixel : TF_PIXEL_YUV420;
-    info->radiometry = tf_format_radiometry(row, o);
+    info->radiometry = s->radiometry;
     s->fixed_scale = o->scale != 0;
-    s->copy = !known || tf_av_swapped(s->av_format);
-    if (!known) {
+    if (info->pixel == TF_PIXEL_U16 && s->reader->lossy == TF_LOSS_ALWAYS)
+        tf_source_note(&s->source, "%s changes values: they are not what the camera measured",
+                       s->reader->codec);
+    if (s->how == CONVERT) {
         s->convert =
             sws_getContext(w, h, s->av_format, w, h, AV_PIX_FMT_YUV420P, SWS_POINT, NULL, NULL, NULL);
         if (!s->convert)
@@ -544,34 +493,42 @@ static int choose_row(struct file *s, const struct tf_source_options *o, struct 
     return 0;
 }
 
-static void read_times(struct file *s)
+/* Own memory for frames that are not lent. */
+static void set_pool(const struct file *s, struct tf_pool_options *pool)
 {
-    const AVStream *stream = s->format->streams[s->stream];
-    const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
-    AVRational rate = stream->avg_frame_rate.num ? stream->avg_frame_rate : stream->r_frame_rate;
-    uint64_t length_ns = 0;
-    struct stat st;
-    int64_t us;
+    if (s->how == LEND)
+        return;
+    pool->width = (uint16_t)s->av_width;
+    pool->height = (uint16_t)s->av_height;
+    if (s->how == WEAVE || s->how == FLOATS)
+        pool->pixel = TF_PIXEL_U16;
+    else if (s->how == CONVERT || !tf_av_pixel(s->av_format, &pool->pixel))
+        pool->pixel = TF_PIXEL_YUV420;
+}
 
-    if (!rate.num || !rate.den || av_q2d(rate) > 100000)
-        rate = (AVRational){25, 1};
-    s->source.info.fps = (float)av_q2d(rate);
-    s->period_ns = (uint64_t)(1e9 / av_q2d(rate));
-    if (stream->duration != AV_NOPTS_VALUE && stream->duration > 0)
-        length_ns = (uint64_t)av_rescale_q(stream->duration, stream->time_base, (AVRational){1, 1000000000});
-    else if (tag && av_parse_time(&us, tag->value, 1) >= 0 && us > 0 && us < INT64_MAX / 1000)
-        length_ns = (uint64_t)us * 1000;
-    else if (s->format->nb_streams == 1 && s->format->duration != AV_NOPTS_VALUE && s->format->duration > 0)
-        length_ns = (uint64_t)s->format->duration * 1000;
-    s->expected_ns = length_ns;
-    s->source.info.frames = stream->nb_frames > 0 ? (uint64_t)stream->nb_frames
-                                                  : (uint64_t)((double)length_ns / 1e9 * av_q2d(rate) + 0.5);
-    /* The recording's own date; without one, the file was last written to when the recording ended. */
-    tag = av_dict_get(s->format->metadata, "creation_time", NULL, 0);
-    if (tag && av_parse_time(&us, tag->value, 0) >= 0 && us > INT64_MIN / 1000 && us < INT64_MAX / 1000)
-        s->file_utc_ns = us * 1000;
-    else if (stat(s->path, &st) == 0)
-        s->file_utc_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec - (int64_t)length_ns;
+static void describe(struct file *s, const struct tf_source_options *options)
+{
+    struct tf_source_info *info = &s->source.info;
+    const char *name = strrchr(s->path, '/');
+
+    info->kind = "file";
+    info->rotate = options->rotate;
+    info->live = options->pace == TF_PACE_RECORDED;
+    info->fps = (float)s->reader->rate;
+    info->frames = options->loop ? 0 : s->reader->frames;
+    if (options->limit && (!info->frames || options->limit < info->frames))
+        info->frames = options->limit;
+    snprintf(info->name, sizeof(info->name), "%s", name ? name + 1 : s->path);
+    snprintf(info->identity, sizeof(info->identity), "%s", options->url);
+    if (s->reader->notice[0])
+        tf_source_note(&s->source, "%s", s->reader->notice);
+    if (s->reader->rate_guessed && s->reader->frames != 1)
+        tf_source_note(&s->source, "nothing in it says how fast it is: taken as %g frames/s",
+                       s->reader->rate);
+    /* Noise makes no two pictures alike, unless a codec has taken it away. */
+    s->source.watch_frozen =
+        options->frozen &&
+        (info->pixel == TF_PIXEL_U16 || (info->pixel == TF_PIXEL_U8 && s->reader->lossy == TF_LOSS_NONE));
 }
 
 int tf_file_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
@@ -581,39 +538,30 @@ int tf_file_open(const struct tf_source_options *options, const char *path, stru
         .start = file_start, .stop = file_stop, .next = file_next, .close = file_close};
     static const struct tf_lender_ops lender_ops = {loan_released, loan_destroy};
     struct tf_pool_options pool = {.frames = options->frames};
-    const char *name;
-    struct file *s;
+    struct tf_error inner = {0};
+    enum tf_next next;
+    struct file *s = calloc(1, sizeof(*s));
     int r;
 
-    r = check_path(path, err);
-    if (r)
-        return r;
-    /* FFmpeg's remarks go to standard error by itself; what matters is in our own messages. */
-    if (av_log_get_level() == AV_LOG_INFO)
-        av_log_set_level(AV_LOG_PANIC);
-    s = calloc(1, sizeof(*s));
     if (!s)
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     s->source.ops = &ops;
     s->av_format = AV_PIX_FMT_NONE;
     s->loop = options->loop;
     s->path = strdup(path);
-    s->packet = av_packet_alloc();
     s->current = av_frame_alloc();
-    if (!s->path || !s->packet || !s->current) {
+    if (!s->path || !s->current) {
         r = tf_fail(err, -ENOMEM, "%s: out of memory", path);
         goto fail;
     }
-    r = open_container(s, err);
-    if (!r)
-        r = open_decoder(s, err);
+    r = tf_reader_open(options, path, &s->reader, err);
     if (r)
         goto fail;
-    read_times(s);
-    if (decode(s, err) != TF_NEXT_FRAME) {
+    next = read_picture(s, &inner);
+    if (next != TF_NEXT_FRAME) {
         r = tf_fail(err, -EIO,
-                    "%s: not one frame of it can be decoded (%s): the file is truncated or damaged", path,
-                    s->codec->codec->name);
+                    "%s: not one frame of it can be decoded (%s): the file is truncated or damaged%s%s", path,
+                    s->reader->codec, inner.text[0] ? ": " : "", inner.text);
         goto fail;
     }
     s->av_format = s->current->format;
@@ -625,25 +573,11 @@ int tf_file_open(const struct tf_source_options *options, const char *path, stru
                     TF_FRAME_DIM_MAX, TF_FRAME_DIM_MAX);
         goto fail;
     }
-    r = choose_row(s, options, err);
+    r = set_row(s, options, err);
     if (r)
         goto fail;
-    s->source.info.kind = "file";
-    s->source.info.rotate = options->rotate;
-    s->source.info.live = options->pace == TF_PACE_RECORDED;
-    if (options->loop)
-        s->source.info.frames = 0;
-    if (options->limit && (!s->source.info.frames || options->limit < s->source.info.frames))
-        s->source.info.frames = options->limit;
-    name = strrchr(path, '/');
-    snprintf(s->source.info.name, sizeof(s->source.info.name), "%s", name ? name + 1 : path);
-    snprintf(s->source.info.identity, sizeof(s->source.info.identity), "%s", options->url);
-    if (s->copy) {
-        pool.width = (uint16_t)s->av_width;
-        pool.height = (uint16_t)s->av_height;
-        if (!tf_av_pixel(s->av_format, &pool.pixel) || s->convert)
-            pool.pixel = TF_PIXEL_YUV420;
-    }
+    describe(s, options);
+    set_pool(s, &pool);
     r = loan_create(options->frames, &s->loan);
     if (!r)
         r = tf_lender_create(&pool, &lender_ops, s->loan, &s->lender);

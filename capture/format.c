@@ -107,11 +107,68 @@ static const struct tf_format formats[] = {
      .valid_min = -40,
      .valid_max = 600,
      .source = "leswright1977/PyThermalCamera src/tc001v4.2.py"},
+    {.name = "tc002c",
+     .title = "TOPDON TC002C Duo: values above, two sensor lines to one of the buffer",
+     .fourcc = V4L2_PIX_FMT_YUYV,
+     .width = 512,
+     .height = 484,
+     .raw = {0, 0, 256, 192},
+     .fold = 2,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = {.valid = true, .scale = 0.0625f, .offset = -273.15f},
+     .valid_min = -40,
+     .valid_max = 600,
+     .source = "leswright1977/PyThermalCamera#29, docs/TC002C-DUO.md"},
+    {.name = "ht301",
+     .title = "Hti HT-301, Xtherm T3: counts, four lines of the camera's own below the picture",
+     .fourcc = V4L2_PIX_FMT_YUYV,
+     .width = 384,
+     .height = 292,
+     .raw = {0, 0, 384, 288},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = "stawel/ht301_hacklib"},
     {.name = "boson-y16",
      .title = "FLIR Boson, counts",
      .fourcc = V4L2_PIX_FMT_Y16,
      .width = 640,
      .height = 512,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = BOSON_SOURCE},
+    {.name = "boson-y16-telemetry",
+     .title = "FLIR Boson, counts, two telemetry lines below the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 640,
+     .height = 514,
+     .raw = {0, 0, 640, 512},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = BOSON_SOURCE},
+    {.name = "boson-y16-telemetry-header",
+     .title = "FLIR Boson, counts, two telemetry lines above the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 640,
+     .height = 514,
+     .raw = {0, 2, 640, 512},
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = BOSON_SOURCE},
+    {.name = "boson-320-y16-telemetry",
+     .title = "FLIR Boson 320, counts, two telemetry lines below the picture",
+     .fourcc = V4L2_PIX_FMT_Y16,
+     .width = 320,
+     .height = 258,
+     .raw = {0, 0, 320, 256},
      .pixel = TF_PIXEL_U16,
      .bits = 16,
      .valid_min = 0,
@@ -198,6 +255,31 @@ static const struct tf_format formats[] = {
      .valid_min = 0,
      .valid_max = 255,
      .source = "kernel: packed and planar YUV formats"},
+    {.name = "yuyv-y16",
+     .title = "16-bit values that a camera calls YUYV, any size; scale and offset from the user",
+     .fourcc = V4L2_PIX_FMT_YUYV,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = "kernel: pixfmt-packed-yuv; little-endian values, luma their low byte"},
+    {.name = "uyvy-y16",
+     .title = "16-bit values that a camera calls UYVY, any size; scale and offset from the user",
+     .fourcc = V4L2_PIX_FMT_UYVY,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .valid_min = 0,
+     .valid_max = 65535,
+     .source = "kernel: pixfmt-packed-yuv; little-endian values, luma their high byte"},
+    {.name = "optris-yuyv",
+     .title = "Optris recordings (RAVI) and cameras that call their values YUYV",
+     .fourcc = V4L2_PIX_FMT_YUYV,
+     .pixel = TF_PIXEL_U16,
+     .bits = 16,
+     .radiometry = {.valid = true, .scale = 0.1f, .offset = -100.0f},
+     .valid_min = -100,
+     .valid_max = 1500,
+     .source = "evocortex/optris_drivers#21: C = (value - 1000) / 10"},
 };
 
 #define COUNT (sizeof(formats) / sizeof(formats[0]))
@@ -297,6 +379,44 @@ struct tf_rect tf_format_raw(const struct tf_format *row, uint16_t width, uint16
     if (row->raw.w && row->width == width && row->height == height)
         return row->raw;
     return (struct tf_rect){0, 0, width, height};
+}
+
+/* How many of some high bytes are 0x80, as the chroma of a gray picture is: of 64. */
+static int gray_chroma(const struct tf_frame *f, const struct tf_rect *half)
+{
+    int n = 0;
+
+    for (unsigned i = 0; i < 64; i++) {
+        size_t x = half->x + (i % 8 * half->w + half->w / 2u) / 8;
+        size_t y = half->y + (i / 8 * half->h + half->h / 2u) / 8;
+
+        n += f->plane[0][y * f->stride[0] + x * 2 + 1] == 0x80;
+    }
+    return n;
+}
+
+void tf_format_cut(const struct tf_format *row, const struct tf_rect *raw, struct tf_frame *f)
+{
+    struct tf_rect at = *raw;
+
+    if (row->fold > 1 && f->width == row->width && f->height == row->height) {
+        f->stride[0] /= row->fold;
+        f->width = raw->w;
+        f->height = raw->h;
+        return;
+    }
+    if (raw->w == f->width && raw->h == f->height)
+        return;
+    /* Values with a high byte of 0x80 in row infiray-256 are those of 239 °C: no whole picture of them. */
+    if (row->picture.w && gray_chroma(f, raw) > 58) {
+        if (gray_chroma(f, &row->picture) <= 58)
+            at = row->picture;
+        else
+            f->flags |= TF_FLAG_CORRUPT;
+    }
+    f->plane[0] += (size_t)at.y * f->stride[0] + (size_t)at.x * 2;
+    f->width = raw->w;
+    f->height = raw->h;
 }
 
 void tf_format_telemetry(const struct tf_format *row, const uint8_t *data, size_t size, uint32_t stride,

@@ -33,6 +33,7 @@ struct tf_format {
         picture; /* where the picture for people is (InfiRay's upper half), when it is not the raw one */
     struct tf_rect raw;  /* where the measured values are */
     enum tf_pixel pixel; /* of the frame delivered */
+    uint8_t fold;        /* lines of the raw picture in one of the buffer's, side by side; 0: one */
     bool big_endian;
     uint8_t bits; /* significant bits of a value */
     struct tf_radiometry radiometry;

@@ -45,6 +45,7 @@ struct tf_source {
     uint64_t capture_gap; /* frames lost before this one by us */
 
     bool watch_frozen; /* set by `open` */
+    char notice[256];
     struct tf_frozen frozen;
     int wake_fd; /* eventfd, non-blocking */
     bool running;
@@ -65,6 +66,15 @@ int tf_replay_open(const struct tf_source_options *options, const char *stem, st
                    struct tf_error *err);
 int tf_v4l2_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
                  struct tf_error *err);
+
+/* Adds to what tf_source_notice says, once. */
+void tf_source_note(struct tf_source *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* False: not one of some hundred values of the picture lies within the row's limits. */
+bool tf_values_plausible(const struct tf_format *row, const struct tf_frame *f);
+#define TF_NOTICE_PALETTE                                                                                    \
+    "coloured by a palette: its colours are no temperatures; record the camera's 16-bit values"
+/* Whether a picture's colours are those of a palette. */
+bool tf_looks_like_palette(const struct tf_frame *f);
 
 /*
  * Waits until t_mono_ns (UINT64_MAX: without end), at most timeout_ms (negative: without limit), or until the
@@ -98,6 +108,12 @@ struct tf_radiometry tf_format_radiometry(const struct tf_format *row,
                                           const struct tf_source_options *options);
 /* The part of a width x height buffer that a row's frames show. */
 struct tf_rect tf_format_raw(const struct tf_format *row, uint16_t width, uint16_t height);
+/*
+ * Points a frame that shows a whole buffer at that part. Where values and picture are halves of a buffer and
+ * have changed places (a camera out of step), at the other half; where neither half holds values, the frame
+ * is flagged corrupt. Lines of a row that folds must lie close.
+ */
+void tf_format_cut(const struct tf_format *row, const struct tf_rect *raw, struct tf_frame *f);
 /*
  * Reads the row's telemetry from the whole buffer into the frame: counter, sensor temperature, shutter, and,
  * unless `fixed` (the user gave a scale), radiometry.

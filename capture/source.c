@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,7 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
     }
     s->options = o;
     s->options.url = s->options.format = s->options.controls = NULL;
+    s->options.raw = NULL;
     s->options.ffc = s->options.ffc_hold = s->options.ffc_release = NULL;
     s->info.flip = o.flip;
     s->wake_fd = wake_fd;
@@ -151,6 +153,45 @@ int tf_source_stop(struct tf_source *source)
     source->running = false;
     source->ops->stop(source);
     return 0;
+}
+
+void tf_source_note(struct tf_source *source, const char *format, ...)
+{
+    char text[200];
+    size_t n = strlen(source->notice);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (!strstr(source->notice, text))
+        snprintf(source->notice + n, sizeof(source->notice) - n, "%s%s", n ? "; " : "", text);
+}
+
+const char *tf_source_notice(const struct tf_source *source)
+{
+    return source->notice;
+}
+
+/*
+ * A row's scale is believed as long as its values can be temperatures. A Lepton without TLinear (14-bit
+ * counts), or one in low gain, whose unit is a tenth of a kelvin, shows every value at -200 °C: then they are
+ * counts.
+ */
+static void follow_values(struct tf_source *s, struct tf_frame *f)
+{
+    const struct tf_format *row = s->info.format;
+
+    if (f->flags & TF_FLAG_CORRUPT)
+        return;
+    if (s->options.scale == 0 && !tf_values_plausible(row, f)) {
+        tf_source_note(s, "values do not look like %s: not one within %g to %g °C, so they are counts%s",
+                       row->name, (double)row->valid_min, (double)row->valid_max,
+                       row->radiometry.scale == 0.01f ? " (TLinear off, or low gain: decikelvin?)" : "");
+        f->radiometry = (struct tf_radiometry){0};
+    }
+    if ((s->number == 1 || s->number == 30) && s->info.pixel != TF_PIXEL_U16 && tf_looks_like_palette(f))
+        tf_source_note(s, TF_NOTICE_PALETTE);
 }
 
 /* Settling begins with the shutter's opening, which is after the last frame that shows it closed. */
@@ -243,6 +284,7 @@ enum tf_next tf_source_next(struct tf_source *source, int timeout_ms, struct tf_
         return TF_NEXT_FRAME;
     }
     follow_clock(source, f);
+    follow_values(source, f);
     lost = follow_counter(source, f);
     /* What we lost ourselves is missing in the camera's counter too. */
     lost = lost > source->capture_gap ? lost - source->capture_gap : 0;

@@ -39,13 +39,13 @@ struct tf_source_options {
     const char
         *format; /* a row of the camera-format table, or NULL: chosen from what the device or file offers */
     uint16_t width, height; /* asked for; 0 = the row's or the device's own */
-    float fps;              /* asked for; 0 = the device's own */
-    uint16_t rotate;        /* 0, 90, 180, 270 clockwise */
-    bool flip;              /* then mirrored, left to right */
-    bool accept_size;       /* take the size the driver gives instead of the one asked for */
-    uint32_t line_bytes;    /* V4L2: bytes of a line to ask the driver for, padding included; 0 = its own */
-    float scale, offset;    /* of row "y16": °C = value * scale + offset; scale 0 = not radiometric */
-    uint16_t limits[2];     /* smallest and largest value that is a measurement, counts; 0, 0 = the row's */
+    float fps;           /* asked for; 0 = the device's own. Of files: the rate of pictures without times */
+    uint16_t rotate;     /* 0, 90, 180, 270 clockwise */
+    bool flip;           /* then mirrored, left to right */
+    bool accept_size;    /* take the size the driver gives instead of the one asked for */
+    uint32_t line_bytes; /* V4L2: bytes of a line to ask the driver for, padding included; 0 = its own */
+    float scale, offset; /* of row "y16": °C = value * scale + offset; scale 0 = not radiometric */
+    uint16_t limits[2];  /* smallest and largest value that is a measurement, counts; 0, 0 = the row's */
     enum tf_source_pace pace;
     bool loop;          /* a file starts again at its end */
     uint64_t limit;     /* frames, 0 = no limit */
@@ -57,6 +57,9 @@ struct tf_source_options {
      */
     const char *ffc, *ffc_hold, *ffc_release;
     bool frozen; /* a thermal camera without telemetry: repeated pictures tell of a closed shutter */
+    /* Of files; "WIDTHxHEIGHT:PIXELFORMAT@RATE" of headerless ones, NULL = they say themselves. */
+    const char *raw;
+    unsigned stream; /* number of the file's stream, as FFmpeg counts, plus 1; 0 = the one that fits */
 };
 
 /* What can be done to the shutter. */
@@ -100,6 +103,11 @@ const struct tf_source_info *tf_source_info(const struct tf_source *source);
 
 /* From the next frame on another turn (0, 90, 180, 270) makes the picture upright. */
 void tf_source_turn(struct tf_source *source, uint16_t rotate);
+/*
+ * What a reader of the results should know of this source ("values do not look like …"), or "". Set by open
+ * or by the first frames; asked for in the thread that calls tf_source_next.
+ */
+const char *tf_source_notice(const struct tf_source *source);
 
 int tf_source_start(struct tf_source *source, struct tf_error *err);
 int tf_source_stop(struct tf_source *source);

@@ -140,6 +140,9 @@ static int check_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool acc
     if (c->fourcc == V4L2_PIX_FMT_YUV420 && s->layout.stride % 2)
         return tf_fail(err, -EPROTO, "%s: the driver says an odd %u bytes a line for YU12", s->path,
                        s->layout.stride);
+    if (c->row->fold > 1 && s->layout.stride != least)
+        return tf_fail(err, -ENOTSUP, "%s: the driver pads lines to %u bytes; format %s needs them close, %u",
+                       s->path, s->layout.stride, c->row->name, least);
     needed = needed_bytes(c->fourcc, s->layout.stride, pix->height);
     if (needed > TF_V4L2_PICTURE_MAX)
         return tf_fail(err, -EPROTO, "%s: the driver says %u bytes a line for %ux%u: pictures of %llu MiB",
@@ -323,15 +326,6 @@ static void view(const struct v4l2 *s, const uint8_t *data, struct tf_frame *f)
     }
 }
 
-static void take_raw(const struct v4l2 *s, struct tf_frame *f)
-{
-    if (s->raw.w == s->layout.width && s->raw.h == s->layout.height)
-        return;
-    f->plane[0] += (size_t)s->raw.y * f->stride[0] + (size_t)s->raw.x * 2;
-    f->width = s->raw.w;
-    f->height = s->raw.h;
-}
-
 static void copy_rows(const uint8_t *from, uint32_t from_stride, uint8_t *to, uint32_t to_stride,
                       size_t bytes, uint32_t rows)
 {
@@ -348,7 +342,8 @@ static void copy(const struct v4l2 *s, const uint8_t *data, struct tf_frame *f)
     view(s, data, &from);
     if (s->source.info.pixel == TF_PIXEL_U16)
         from.pixel = TF_PIXEL_U16;
-    take_raw(s, &from);
+    tf_format_cut(s->source.info.format, &s->raw, &from);
+    f->flags |= from.flags;
     f->width = from.width;
     f->height = from.height;
     f->pixel = from.pixel;
@@ -405,7 +400,7 @@ static void fill(struct v4l2 *s, const struct v4l2_buffer *b, int index, struct 
     case LEND:
         view(s, data, f);
         f->pixel = info->pixel;
-        take_raw(s, f);
+        tf_format_cut(info->format, &s->raw, f);
         tf_v4l2_run_lend(s->run, index, f);
         return;
     case MJPEG:
