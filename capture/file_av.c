@@ -15,6 +15,9 @@
 #include "capture/reader.h"
 
 #define RATE_DEFAULT 25
+#define HEADERLESS                                                                                           \
+    ". If it holds headerless values, say their size, pixel format and rate with raw (--raw "                \
+    "160x120:gray16le@9)"
 /* A step forward of so many frames and so much time is a pause, not a slow frame. */
 #define PAUSE_FRAMES 10
 #define PAUSE_NS 1000000000u
@@ -52,10 +55,14 @@ static int open_container(struct av *s, struct tf_error *err)
     r = avformat_open_input(&s->format, url, NULL, &options);
     av_dict_free(&options);
     if (r < 0)
-        return tf_fail(err, -EIO, "%s: not a video that FFmpeg can read: %s", s->reader.path,
+        return tf_fail(err, -EIO, "%s: not a video that FFmpeg can read: %s" HEADERLESS, s->reader.path,
                        tf_av_text(r, text));
     if (strcmp(s->format->iformat->name, "tty") == 0)
         return tf_fail(err, -EIO, "%s: is text, not a video", s->reader.path);
+    if (strcmp(s->format->iformat->name, "rawvideo") == 0)
+        return tf_fail(err, -EINVAL,
+                       "%s: its name says headerless values, which say nothing of themselves" HEADERLESS,
+                       s->reader.path);
     r = avformat_find_stream_info(s->format, NULL);
     if (r < 0)
         return tf_fail(err, -EIO, "%s: the file's streams cannot be read: %s", s->reader.path,
@@ -92,10 +99,13 @@ static int choose_stream(struct av *s, const struct tf_source_options *o, struct
                        s->format->nb_streams, s->format->nb_streams == 1 ? "" : "s");
     list_streams(s, list, sizeof(list));
     if (o->stream) {
-        unsigned n = o->stream - 1u;
+        char *end;
+        unsigned long n = strtoul(o->stream, &end, 10);
 
-        if (n >= s->format->nb_streams || s->format->streams[n]->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
-            return tf_fail(err, -EINVAL, "%s: stream %u is no video; there are %s", s->reader.path, n, list);
+        if (*o->stream < '0' || *o->stream > '9' || *end || n >= s->format->nb_streams ||
+            s->format->streams[n]->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
+            return tf_fail(err, -EINVAL, "%s: stream %s is no video of it; there are %s", s->reader.path,
+                           o->stream, list);
         s->stream = (int)n;
         return 0;
     }
@@ -132,6 +142,8 @@ static int open_decoder(struct av *s, const struct tf_source_options *o, struct 
     for (unsigned i = 0; i < s->format->nb_streams; i++)
         if ((int)i != s->stream)
             s->format->streams[i]->discard = AVDISCARD_ALL;
+    if (stream->codecpar->codec_id == AV_CODEC_ID_RAWVIDEO && stream->codecpar->width <= 0)
+        return tf_fail(err, -EINVAL, "%s: not a video that FFmpeg can read" HEADERLESS, s->reader.path);
     decoder = avcodec_find_decoder(stream->codecpar->codec_id);
     if (!decoder)
         return tf_fail(err, -ENOTSUP, "%s: this FFmpeg has no decoder for %s", s->reader.path,

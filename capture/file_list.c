@@ -166,8 +166,7 @@ int tf_reader_open_list(const struct tf_source_options *options, const char *pat
         return tf_fail(err, -ENOMEM, "%s: out of memory", pattern);
     l->reader.ops = &ops;
     l->options = *options;
-    l->options.url = l->options.format = l->options.raw = NULL;
-    l->options.stream = 0;
+    l->options.url = l->options.format = l->options.raw = l->options.stream = NULL;
     l->reader.path = strdup(pattern);
     l->folder = slash ? strndup(pattern, slash == pattern ? 1 : (size_t)(slash - pattern)) : strdup(".");
     l->before = strndup(name, (size_t)(percent - name));

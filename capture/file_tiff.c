@@ -114,6 +114,12 @@ static enum tf_next tiff_next(struct tf_reader *reader, AVFrame *ret, struct tf_
 
     if (!t->has_more)
         return TF_NEXT_END;
+    if (t->page && !TIFFReadDirectory(t->file)) {
+        t->has_more = false;
+        tf_fail(err, -EIO, "%s: the file is truncated: page %llu cannot be read%s%s", reader->path,
+                (unsigned long long)t->page, *said ? ": " : "", said);
+        return TF_NEXT_ERROR;
+    }
     if (look(t, &w, &h, &format, err))
         return TF_NEXT_ERROR;
     if (t->format == AV_PIX_FMT_NONE || w != t->w || h != t->h || format != t->format) {
@@ -148,7 +154,7 @@ static enum tf_next tiff_next(struct tf_reader *reader, AVFrame *ret, struct tf_
     reader->picture.lost = 0;
     reader->picture.jump = reader->picture.damaged = false;
     t->page++;
-    t->has_more = t->page < PAGES_MAX && TIFFReadDirectory(t->file);
+    t->has_more = t->page < PAGES_MAX && !TIFFLastDirectory(t->file);
     return TF_NEXT_FRAME;
 }
 

@@ -341,7 +341,7 @@ int tf_replay_open(const struct tf_source_options *options, const char *stem, st
         return tf_fail(err, -ENOMEM, "%s: out of memory", stem);
     s->source.ops = &ops;
     s->options = *options;
-    s->options.url = s->options.format = NULL;
+    s->options.url = s->options.format = s->options.raw = s->options.stream = NULL;
     s->options.pace = TF_PACE_FAST;
     s->options.limit = 0;
     s->options.loop = false;

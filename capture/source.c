@@ -99,7 +99,7 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
     }
     s->options = o;
     s->options.url = s->options.format = s->options.controls = NULL;
-    s->options.raw = NULL;
+    s->options.raw = s->options.stream = NULL;
     s->options.ffc = s->options.ffc_hold = s->options.ffc_release = NULL;
     s->info.flip = o.flip;
     s->wake_fd = wake_fd;

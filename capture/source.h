@@ -59,7 +59,7 @@ struct tf_source_options {
     bool frozen; /* a thermal camera without telemetry: repeated pictures tell of a closed shutter */
     /* Of files; "WIDTHxHEIGHT:PIXELFORMAT@RATE" of headerless ones, NULL = they say themselves. */
     const char *raw;
-    unsigned stream; /* number of the file's stream, as FFmpeg counts, plus 1; 0 = the one that fits */
+    const char *stream; /* number of the file's stream, as FFmpeg counts; NULL = the one that fits */
 };
 
 /* What can be done to the shutter. */

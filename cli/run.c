@@ -129,6 +129,8 @@ static void summary(const struct tf_status *s, const struct tf_source_info *info
     if (info && info->fps > 0)
         fprintf(stderr, ", %.1f times the recorded speed", speed / info->fps);
     fputc('\n', stderr);
+    if (*s->notice)
+        fprintf(stderr, "note: %s\n", s->notice);
     if (!s->frames)
         return;
     fprintf(stderr, "with a face: %.1f %%", 100.0 * (double)s->state_frames[TF_STATE_OK] / (double)s->frames);
@@ -151,6 +153,10 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
                    .flip = r->flip,
                    .scale = (float)r->scale,
                    .offset = (float)r->offset,
+                   .fps = (float)r->fps,
+                   .raw = r->raw,
+                   .stream = r->stream,
+                   .frozen = !r->no_frozen,
                    .pace = TF_PACE_FAST,
                    .limit = r->limit},
         .analyser = {.models = tf_models_folder(r->models),
@@ -255,6 +261,10 @@ int tf_cmd_run(int argc, char **argv)
         {"format", &r.format},
         {"rotate", &r.rotate},
         {"flip", &r.flip},
+        {"raw", &r.raw},
+        {"stream", &r.stream},
+        {"fps", &r.fps},
+        {"no-frozen", &r.no_frozen},
         {"scale", &r.scale},
         {"offset", &r.offset},
         {"ndjson", &r.ndjson},

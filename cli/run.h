@@ -11,13 +11,13 @@
 #include "publish/status.h"
 
 struct tf_run {
-    const char *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette, *models, *cpu,
-        *output, *segmentation;
+    const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette,
+        *models, *cpu, *output, *segmentation;
     const char *black_body, *mirror;
     uint16_t rotate;
     uint64_t limit, threads, faces, jobs;
-    double scale, offset, black_body_c, physio_rate;
-    bool flip, overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
+    double scale, offset, black_body_c, physio_rate, fps;
+    bool no_frozen, flip, overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
     uint16_t rectangle[4];      /* of black_body */
     enum tf_mirror mirror_mode; /* of mirror */
 };

@@ -229,6 +229,10 @@ static void common_options(const struct tf_run *r, struct job *j)
                    .flip = r->flip,
                    .scale = (float)r->scale,
                    .offset = (float)r->offset,
+                   .fps = (float)r->fps,
+                   .raw = r->raw,
+                   .stream = r->stream,
+                   .frozen = !r->no_frozen,
                    .pace = TF_PACE_FAST,
                    .limit = r->limit},
         .analyser = {.models = tf_models_folder(r->models),
@@ -449,6 +453,8 @@ static void end(struct batch *b, struct job *j, bool stopped)
 
     tf_pipeline_status(j->pipeline, &status);
     j->done = status.frames;
+    if (*status.notice && !b->run->quiet)
+        fprintf(stderr, "%s: note: %s\n", j->stem, status.notice);
     tf_pipeline_destroy(j->pipeline);
     j->pipeline = NULL;
     if (stopped || r < 0) {

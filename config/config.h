@@ -52,6 +52,7 @@ struct tf_config_camera {
     int pace; /* enum tf_config_pace */
     uint64_t settle_ns;
     bool frozen;
+    char *raw, *stream;                            /* see tf_source_options */
     char *controls, *ffc, *ffc_hold, *ffc_release; /* see tf_source_options */
     uint32_t buffers;                              /* frames that may be out at once */
     bool analyse;

@@ -98,6 +98,13 @@ const struct tf_key tf_keys[] = {
     {CAMERA, "loop", TF_VALUE_BOOL, AT(camera, loop), "no", .help = "A video file starts again at its end."},
     {CAMERA, "settle", TF_VALUE_DURATION, AT(camera, settle_ns), "10s", 0, 600,
      .help = "How long after a shutter calibration records carry the flag ffc_settling."},
+    {CAMERA, "raw", TF_VALUE_TEXT, AT(camera, raw),
+     .help = "The source is a file of headerless pictures: WIDTHxHEIGHT:PIXELFORMAT@RATE, such as "
+             "160x120:gray16le@9, with FFmpeg's name of the pixel format."},
+    {CAMERA, "stream", TF_VALUE_TEXT, AT(camera, stream),
+     .help =
+         "Of a file with several videos: the number of the one to take, as ffprobe counts. Not set: the one "
+         "that fits the row."},
     {CAMERA, "frozen", TF_VALUE_BOOL, AT(camera, frozen), "yes",
      .help =
          "A thermal camera without telemetry that repeats a picture for a quarter of a second calibrates: "

@@ -237,6 +237,8 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .frames = camera->buffers,
                 .settle_ns = camera->settle_ns,
                 .frozen = camera->frozen,
+                .raw = camera->raw,
+                .stream = camera->stream,
                 .controls = camera->controls,
                 .ffc = camera->ffc,
                 .ffc_hold = camera->ffc_hold,

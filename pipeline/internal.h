@@ -241,6 +241,7 @@ struct tf_pipeline {
     pthread_mutex_t recording_control;
     struct tf_recording *recording; /* under recording_control */
     pthread_mutex_t recording_locks[TF_THREADS];
+    char notice_seen[256];                       /* capture's: the source's notice as it was last passed on */
     unsigned record_waiting;                     /* frames that may wait for a recording's encoder */
     struct tf_recording *recordings[TF_THREADS]; /* as each thread sees it */
     uint32_t recording_number;                   /* capture's lock */
@@ -265,6 +266,9 @@ struct tf_pipeline {
     _Atomic uint64_t latency_fine[TF_FINE_BUCKETS];
     _Atomic uint32_t latency_max;
 };
+
+/* status.c: what the source says of itself; logs what is new. */
+void tf_status_notice(struct tf_pipeline *p, const char *notice);
 
 /* pipeline.c */
 void tf_pipeline_fail(struct tf_pipeline *p, int code, const struct tf_error *err); /* keeps the first */

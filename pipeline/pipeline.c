@@ -80,7 +80,7 @@ static int keep_options(struct tf_pipeline *p, const struct tf_pipeline_options 
         &p->options.analyser.landmarks, &p->options.analyser.finder, &p->options.analyser.cpu,
         &p->options.encoder.codec,      &p->options.video,           &p->options.analyser.segmentation,
         &p->options.source.controls,    &p->options.source.ffc,      &p->options.source.ffc_hold,
-        &p->options.source.ffc_release,
+        &p->options.source.ffc_release, &p->options.source.raw,      &p->options.source.stream,
     };
 
     _Static_assert(sizeof(strings) / sizeof(strings[0]) <= sizeof(p->strings) / sizeof(p->strings[0]),

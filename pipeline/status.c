@@ -124,6 +124,19 @@ void tf_status_source(struct tf_pipeline *p, const struct tf_source_info *info)
     pthread_mutex_unlock(&p->lock);
 }
 
+void tf_status_notice(struct tf_pipeline *p, const char *notice)
+{
+    bool fresh;
+
+    pthread_mutex_lock(&p->lock);
+    fresh = strcmp(p->status.notice, notice) != 0;
+    if (fresh)
+        snprintf(p->status.notice, sizeof(p->status.notice), "%s", notice);
+    pthread_mutex_unlock(&p->lock);
+    if (fresh && *notice && p->options.log)
+        tf_log(TF_LOG_WARNING, p->camera, "%s", notice);
+}
+
 static unsigned fine_bucket(uint32_t us)
 {
     unsigned octave, bucket;
@@ -191,6 +204,7 @@ void tf_status_record(struct tf_pipeline *p, const struct tf_record *record, uin
     s->sensor_c = record->sensor_c;
     s->t_from = tf_stamp_name(record->t_from);
     s->flags = record->flags;
+    s->celsius = record->celsius;
     if (opening != p->rate_opening)
         tf_rate_reset(&p->rate);
     p->rate_opening = opening;

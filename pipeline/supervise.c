@@ -128,6 +128,10 @@ static enum outcome run_source(struct tf_pipeline *p, struct tf_source *source, 
                 *delivered = true;
                 tf_status_state(p, TF_CAMERA_RUNNING, NULL);
             }
+            if (strcmp(p->notice_seen, tf_source_notice(source)) != 0) {
+                snprintf(p->notice_seen, sizeof(p->notice_seen), "%s", tf_source_notice(source));
+                tf_status_notice(p, p->notice_seen);
+            }
             deliver(p, source, frame);
             break;
         case TF_NEXT_TIMEOUT:

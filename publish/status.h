@@ -59,6 +59,7 @@ struct tf_status {
     char camera[64];
     enum tf_camera_state state;
     char message[256]; /* why it is not running, or empty */
+    char notice[256];  /* what a reader of its numbers should know, or empty */
     char source_kind[16], source_name[128], format[32];
     uint32_t width, height; /* upright */
     bool celsius;

@@ -118,6 +118,7 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     MEMBER_TEXT("state", tf_camera_state_name(c->state));
     MEMBER_REAL("state_s", seconds(c->state_since_mono_ns, now_ns), 1);
     MEMBER_TEXT("message", c->message);
+    MEMBER_TEXT("notice", c->notice);
     fputs("\"source\":{", f);
     MEMBER_TEXT("kind", c->source_kind);
     MEMBER_TEXT("name", c->source_name);

@@ -21,7 +21,7 @@ fi
 
 # 25 frames of 16-bit gray, 160x120, about 27 to 36 degrees in centikelvin, lossless.
 clip=$folder/clip.mkv
-ffmpeg -v error -y -f lavfi -i "color=black:size=160x120:rate=9,format=gray16le,geq=lum='30000+X*4+Y*2'" \
+ffmpeg -v error -y -f lavfi -i "color=black:size=160x120:rate=9,format=gray16le,geq=lum='30000+X*4+Y*2+N'" \
     -frames:v 25 -c:v ffv1 "$clip" 2>"$folder/stderr" </dev/null
 result $? "a clip is made"
 
