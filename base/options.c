@@ -16,9 +16,9 @@
 #define COLUMNS 80
 #define HELP_COLUMN 27
 #define SUGGESTIONS_MAX 8
-#define WHY_MAX 512
+#define WHY_MAX 768
 /* So many names are listed in a message; of more, the nearest is. */
-#define NAMES_MAX 24
+#define NAMES_MAX 32
 
 static tf_values_fn *names;
 

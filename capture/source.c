@@ -43,7 +43,7 @@ static int check_options(const struct tf_source_options *o, struct tf_error *err
     if (!isfinite(o->scale) || !isfinite(o->offset))
         return tf_fail(err, -EINVAL, "%s: scale and offset must be numbers", o->url);
     if (o->format && !tf_format_find(o->format)) {
-        char names[400] = "";
+        char names[800] = "";
 
         for (size_t i = 0; i < tf_format_count(); i++) {
             size_t n = strlen(names);

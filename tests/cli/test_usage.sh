@@ -93,7 +93,7 @@ bad 2 'standard output' "both record streams to standard output" run a.mkv --csv
 bad 2 'needs a file' "video to standard output" run a.mkv --video -
 bad 2 '--cpu sse9: must be generic, avx2' "unknown level of the processor" run a.mkv --cpu sse9
 bad 2 '--cpu avx3: .*did you mean avx2' "mistyped level" bench model a.onnx --cpu avx3
-bad 2 '--format lepton3-y61: must be lepton3-y16, .* or visible; did you mean lepton3-y16' "mistyped row" run a.mkv --format lepton3-y61
+bad 2 '--format lepton3-y61: must be lepton3-y16, .* or optris-yuyv; did you mean lepton3-y16' "mistyped row" run a.mkv --format lepton3-y61
 bad 2 'did you mean iron' "mistyped palette" run a.mkv --palette irn
 bad 2 'an argument is empty: expected INPUT' "empty input" run ''
 bad 2 'an argument is empty' "empty mark" mark ''
