@@ -127,6 +127,7 @@ struct tf_config_rtsp {
     uint32_t gop;                 /* frames; 0 = 2 s */
     float fps_max;                /* 0 = every frame */
     uint32_t threads;             /* of the encoder */
+    bool mdns;                    /* announced */
 };
 
 struct tf_config_http {
@@ -139,6 +140,7 @@ struct tf_config_http {
     uint32_t clients, clients_per_address;
     char *proxies;
     uint32_t queue_bytes;
+    bool mdns;
 };
 
 /* Path templates, NULL = not written; see tf_config_expand. */

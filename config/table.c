@@ -255,6 +255,9 @@ const struct tf_key tf_keys[] = {
     {RTSP, "fps-max", TF_VALUE_NUMBER, AT(rtsp, fps_max), "0", 0, 1000, .unit = "frames/s",
      .help = "Upper bound of the pictures' rate. 0: a picture for every frame. Records are not affected."},
     {RTSP, "threads", TF_VALUE_UINT, AT(rtsp, threads), "1", 1, 16, .help = "Threads of the encoder."},
+    {RTSP, "mdns", TF_VALUE_BOOL, AT(rtsp, mdns), "no",
+     .help = "Announce each camera's and pair's video by mDNS (_rtsp._tcp, with TLS _rtsps._tcp; TXT "
+             "path=/NAME). Needs avahi-daemon and an address other than loopback."},
 
     {HTTP, "enabled", TF_VALUE_BOOL, AT(http, enabled), "yes", .help = "Off: no HTTP server."},
     {HTTP, "address", TF_VALUE_ADDRESS, AT(http, address), "127.0.0.1",
@@ -286,6 +289,9 @@ const struct tf_key tf_keys[] = {
      .help = "How far a reader of /landmarks may fall behind before it loses whole records, in bytes with "
              "suffix K or "
              "M."},
+    {HTTP, "mdns", TF_VALUE_BOOL, AT(http, mdns), "no",
+     .help = "Announce the server by mDNS (_http._tcp, with TLS _https._tcp; TXT path=/). Needs avahi-daemon "
+             "and an address other than loopback."},
 
     {RECORDING, "ndjson", TF_VALUE_TEMPLATE, AT(recording, ndjson),
      .help = "Records, one JSON object a line."},

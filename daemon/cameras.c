@@ -14,6 +14,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "daemon/service.h"
+#include "publish/announce.h"
 #include "publish/manifest.h"
 
 /* Long videos' digests may take longer; verify says which were not taken. */
@@ -161,6 +162,9 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     if (is_enough(r, config, faults, err, &result))
         return result;
     r = tf_service_check_http(config, err);
+    if (is_enough(r, config, faults, err, &result))
+        return result;
+    r = tf_service_check_announce(config, err);
     if (is_enough(r, config, faults, err, &result))
         return result;
     return result;
@@ -449,6 +453,7 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
         tf_log(TF_LOG_INFO, NULL, "records, state and metrics at %s://%s:%u/",
                c->http.tls_certificate ? "https" : "http", tf_service_host(c->http.address, host),
                tf_http_port(service->http));
+    tf_service_announce(service);
     return 0;
 }
 
@@ -466,6 +471,8 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
         if (result == 0)
             result = r;
     }
+    tf_announce_destroy(service->announce);
+    service->announce = NULL;
     /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
      */
     tf_http_destroy(service->http);

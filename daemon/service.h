@@ -23,6 +23,7 @@ struct tf_service {
     struct tf_config *config;
     struct tf_rtsp *rtsp; /* NULL: not enabled */
     struct tf_http *http;
+    struct tf_announce *announce; /* NULL: nothing is announced */
     struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
     const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */
     atomic_int count; /* grows once, when all pipelines exist: HTTP's threads look from the beginning */
@@ -77,6 +78,12 @@ void tf_service_http_watch(struct tf_service *service);
 int tf_service_start(struct tf_service *service, struct tf_error *err);
 /* Within 2 s. 0, or the first error that lost data. Frees all but the configuration. */
 int tf_service_stop(struct tf_service *service, struct tf_error *err);
+
+/* announce.c */
+/* Whether mdns=yes can be had. */
+int tf_service_check_announce(const struct tf_config *config, struct tf_error *err);
+/* Announces the servers that want it; says what of that cannot be. */
+void tf_service_announce(struct tf_service *service);
 
 /* pairs.c */
 /* Calibrations that can be read. */
