@@ -130,10 +130,11 @@ void tf_http_leave_picture(struct tf_http_request *q)
 {
     struct tf_http_picture *p = q->picture;
 
-    q->picture = NULL;
-    q->job = NULL;
+    /* Without a picture the job is an errand's. */
     if (!p)
         return;
+    q->picture = NULL;
+    q->job = NULL;
     p->waiters--;
     q->http->picture_waiters--;
     forget_if_useless(q->http, p);

@@ -36,7 +36,7 @@ static void v4l2_buffers(void **state)
         fake_reset();
         assert_int_equal(tf_pipeline_create(&options, &p, &err), 0);
         assert_int_equal(tf_pipeline_start(p, &err), 0);
-        for (int k = 0; k < 500 && !fake.dequeues; k++)
+        for (int k = 0; k < 500 && !__atomic_load_n(&fake.dequeues, __ATOMIC_RELAXED); k++)
             usleep(10000);
         tf_pipeline_stop(p, &err);
         assert_int_equal(fake.maps, rows[i].buffers);
