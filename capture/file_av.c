@@ -124,7 +124,7 @@ static int choose_stream(struct av *s, const struct tf_source_options *o, struct
     s->stream = found >= 0 ? found : best;
     if (count > 1)
         snprintf(s->reader.notice, sizeof(s->reader.notice),
-                 "stream %d of %s is taken; --stream N takes another", s->stream, list);
+                 "stream %d of %.100s is taken; --stream N takes another", s->stream, list);
     return 0;
 }
 
