@@ -32,11 +32,12 @@ LIVE = re.compile(r"^(\S*thermofaced (?!.*--(check-config|help|version))|\S*ther
 SYSTEM = re.compile(r"(^|[;&|]\s*)(sudo\w*|apt(-get)?|dpkg|systemctl|systemd-\S+|udevadm|useradd|usermod|adduser|meson install|ninja\s.*install"
                     r"|scripts/(install-packages|test|test-vm|bare|package|build-sanitize)|\./)\b|[ =]/etc/|\.ci/run")
 
-# Small and slow: nothing may be lost here, however busy the machine is.
+# Small and slow: nothing may be lost here, however busy the machine is. The visible camera is the faster one, so that a
+# thermal frame always has one of its near, as calibrating wants.
 SERVICE = """[camera thermal]
 source=synthetic:seed=3,clock=1,size=160x120,fps=9
 [camera webcam]
-source=synthetic:kind=visible,seed=3,clock=1,size=320x240,fps=9,zoom=0.9,turn=5,shift_x=20
+source=synthetic:kind=visible,seed=3,clock=1,size=320x240,fps=30,zoom=0.9,turn=5,shift_x=20
 [pair rig]
 thermal=thermal
 visible=webcam
