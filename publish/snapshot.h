@@ -1,4 +1,4 @@
-/* A single picture as a file: PNG without loss, or JPEG, which takes a fiftieth of the time. */
+/* A single picture as a file: PNG without loss, or JPEG, which is much the quicker one. */
 #ifndef TF_PUBLISH_SNAPSHOT_H
 #define TF_PUBLISH_SNAPSHOT_H
 
