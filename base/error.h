@@ -10,7 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* With inference/engine.h the public face of libtf_engine; everything else stays inside it. */
+/* With inference/engine/engine.h the public face of libtf_engine; everything else stays inside it. */
 #pragma GCC visibility push(default)
 
 #define TF_ERROR_TEXT 512

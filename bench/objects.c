@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "capture/source.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "inference/face/view.h"
 
 #define LIST_MAX 32

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "inference/kernels/bench.h"
+#include "inference/engine/kernels/bench.h"
 
 static void print_text(const struct tf_kernel_bench *b, bool missing)
 {

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "cli/commands.h"
-#include "inference/engine.h"
-#include "inference/kernels/bench.h"
+#include "inference/engine/engine.h"
+#include "inference/engine/kernels/bench.h"
 
 #define PEAK_NS 200000000ull
 

@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "pipeline/models.h"
 #include "pipeline/pipeline.h"
-#include "publish/encoder.h"
+#include "publish/video/encoder.h"
 
 struct bench {
     const char *source, *format, *video, *models, *cpu, *mirror;

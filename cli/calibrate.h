@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "inference/face.h"
-#include "inference/registration.h"
+#include "inference/face/face.h"
+#include "inference/face/registration.h"
 
 /* The only face of a frame, upright pixels. */
 struct tf_sighting {

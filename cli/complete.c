@@ -14,7 +14,7 @@
 #include "capture/format.h"
 #include "cli/commands.h"
 #include "cli/server.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "overlay/overlay.h"
 #include "publish/http/http.h"
 

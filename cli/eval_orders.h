@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "inference/landmarks.h"
+#include "inference/face/landmarks.h"
 
 #define TF_ORDER_TERMS_MAX 12
 

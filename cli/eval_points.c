@@ -13,7 +13,7 @@
 #include "cli/eval_orders.h"
 #include "cli/progress.h"
 #include "inference/face/tracker.h"
-#include "inference/landmarks.h"
+#include "inference/face/landmarks.h"
 
 #define SOURCES_MAX 32
 #define COORDINATE_MAX 65536.0

@@ -11,7 +11,7 @@
 #include "cli/eval_image.h"
 #include "cli/eval_orders.h"
 #include "cli/progress.h"
-#include "inference/segment.h"
+#include "inference/face/segment.h"
 
 #define COORDINATE_MAX 65536.0
 /* Half the thickness of a brow, in distances of the outer eye corners (docs/landmarks.md). */

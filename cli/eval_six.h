@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "cli/eval_csv.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 /* In the order of the columns eye_r_x, eye_r_y, … chin_y; an eye is its middle. */
 enum { TF_EYE_R, TF_EYE_L, TF_NOSE, TF_MOUTH_R, TF_MOUTH_L, TF_CHIN, TF_SIX };

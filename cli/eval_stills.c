@@ -11,7 +11,7 @@
 #include "cli/eval_image.h"
 #include "cli/eval_six.h"
 #include "cli/progress.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "pipeline/models.h"
 
 #define VALUES_MAX 32 /* different values of one grouping column */

@@ -12,7 +12,7 @@
 #include "cli/eval_csv.h"
 #include "cli/eval_six.h"
 #include "cli/progress.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 #define LABELS_MAX 100000
 #define STRETCHES_MAX 10000

@@ -9,7 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/eval.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 
 /* Floats of one vector file: 1 GiB. */
 #define FLOATS_MAX ((size_t)1 << 28)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 
 /* Characters of a metadata value on the terminal; tf.mean has more than a thousand. */
 #define VALUE_SHOWN 160

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 /* A sample's values: the regions' means, and after them: */
 enum {

@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "pipeline/pipeline.h"
-#include "publish/encoder.h"
+#include "publish/video/encoder.h"
 
 static bool is_stdout(const char *path)
 {

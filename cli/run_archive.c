@@ -11,8 +11,8 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/run.h"
-#include "publish/archive.h"
-#include "publish/manifest.h"
+#include "publish/recording/archive.h"
+#include "publish/recording/manifest.h"
 
 #define PATH_BYTES (4096 + 640)
 

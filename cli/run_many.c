@@ -23,7 +23,7 @@
 #include "cli/run_sidecar.h"
 #include "config.h"
 #include "pipeline/pipeline.h"
-#include "publish/tables.h"
+#include "publish/recording/tables.h"
 
 #define PATH_BYTES 4096
 #define JSON_MAX (4u << 20)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 struct tf_sidecar {
     char camera[64];

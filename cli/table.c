@@ -6,7 +6,7 @@
 
 #include "base/frame.h"
 #include "cli/table.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 /* Options that several commands have in common. */
 #define MODELS                                                                                               \

@@ -11,7 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/verify.h"
-#include "publish/tables.h"
+#include "publish/recording/tables.h"
 
 #define VIDEO "_video.mkv"
 #define SPLIT "_split-"

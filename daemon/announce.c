@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "daemon/service.h"
-#include "publish/announce.h"
+#include "publish/net/announce.h"
 
 struct list {
     struct tf_announce_service at[TF_ANNOUNCE_MAX];

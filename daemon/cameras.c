@@ -14,13 +14,13 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "daemon/service.h"
-#include "publish/announce.h"
-#include "publish/manifest.h"
+#include "publish/net/announce.h"
+#include "publish/recording/manifest.h"
 
 /* Long videos' digests may take longer; verify says which were not taken. */
 #define SEAL_WAIT_NS 500000000ull
 #include "pipeline/models.h"
-#include "publish/tls.h"
+#include "publish/net/tls.h"
 
 /* Put before a message: which line of the configuration is to be mended. */
 static void at_key(const struct tf_config *config, const char *section, const char *camera, const char *key,

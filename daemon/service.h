@@ -13,7 +13,7 @@
 #include "pipeline/pipeline.h"
 #include "publish/http/http.h"
 #include "publish/rtsp/rtsp.h"
-#include "publish/session.h"
+#include "publish/recording/session.h"
 
 /* A camera that has not delivered a frame so long after the start is reported absent; the service is ready
  * all the same. */

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "daemon/service.h"
-#include "publish/tls.h"
+#include "publish/net/tls.h"
 
 /* What the configuration's files hold. */
 struct secrets {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/frame.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 /* A palette's entry is this many steps, so that enlargement between two entries stays smooth. */
 #define TF_LEVEL_STEPS 32

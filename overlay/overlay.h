@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/frame.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "overlay/picture.h"
 
 /* "iron", "white-hot", "black-hot", "viridis", …; -EINVAL lists the names. */

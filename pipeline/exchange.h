@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "inference/pairing.h"
-#include "publish/record.h"
+#include "inference/face/pairing.h"
+#include "publish/record/record.h"
 
 /* Half a second of a 30 Hz camera, a quarter of one of 60 Hz: a result is used within a frame or two. */
 #define TF_EXCHANGE_FRAMES 16

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ring.h"
-#include "inference/turns.h"
+#include "inference/face/turns.h"
 #include "pipeline/pipeline.h"
 
 /*

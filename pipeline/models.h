@@ -3,7 +3,7 @@
 #define TF_PIPELINE_MODELS_H
 
 #include "base/error.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 /*
  * The folder with the networks: `given` (--models, or models= of a configuration) if not NULL, else

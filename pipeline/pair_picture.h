@@ -7,7 +7,7 @@
 
 #include "overlay/pair.h"
 #include "pipeline/pipeline.h"
-#include "publish/snapshot.h"
+#include "publish/video/snapshot.h"
 
 struct tf_pair_picture;
 

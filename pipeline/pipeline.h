@@ -17,16 +17,16 @@
 
 #include "base/error.h"
 #include "capture/source.h"
-#include "inference/face.h"
-#include "inference/pairing.h"
+#include "inference/face/face.h"
+#include "inference/face/pairing.h"
 #include "overlay/overlay.h"
 #include "pipeline/exchange.h"
-#include "publish/encoder.h"
-#include "publish/recording.h"
+#include "publish/video/encoder.h"
+#include "publish/recording/recording.h"
 #include "publish/rtsp/rtsp.h"
-#include "publish/sink.h"
-#include "publish/status.h"
-#include "publish/snapshot.h"
+#include "publish/record/sink.h"
+#include "publish/record/status.h"
+#include "publish/video/snapshot.h"
 
 #define TF_PIPELINE_SINKS_MAX 8
 

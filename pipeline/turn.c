@@ -1,6 +1,6 @@
 /*
- * Which way up the camera is mounted, told from the faces that are seen (inference/turns.h): a turn that is
- * to be found is found and taken over, one that was given is looked after.
+ * Which way up the camera is mounted, told from the faces that are seen (inference/face/turns.h): a turn that
+ * is to be found is found and taken over, one that was given is looked after.
  *
  * Readings cost as much as a few faces do, so they are spread over frames by capture time, and where the
  * processor is slow, by what they take. Once there is a verdict they end, or become rare.

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/cpu.h"
-#include "inference/kernels/bench.h"
+#include "inference/engine/kernels/bench.h"
 
 #define ROUNDS_MAX 50
 #define BUDGET_NS 20000000ull

@@ -13,7 +13,7 @@
 #include "inference/face/skin.h"
 #include "inference/face/tracker.h"
 #include "inference/face/upright.h"
-#include "inference/segment.h"
+#include "inference/face/segment.h"
 
 #define FACES_DEFAULT 4
 #define SCORE_MIN_DEFAULT 0.5f

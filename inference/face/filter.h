@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 #define TF_FILTER_MIN_CUTOFF 0.5f /* Hz; docs/landmarks.md has the measurements behind the defaults */
 #define TF_FILTER_BETA 30.0f      /* Hz of cutoff per face size a second */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inference/registration.h"
+#include "inference/face/registration.h"
 
 #define RANSAC_ROUNDS_MAX 3000
 #define RANSAC_CERTAINTY 0.9999

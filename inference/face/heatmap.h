@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "inference/face/network.h"
-#include "inference/landmarks.h"
+#include "inference/face/landmarks.h"
 
 #define TF_HEATMAP_SIDE_MAX 256
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 
 /* One key=value pair that a word may have. */
 struct tf_meta_key {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/frame.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 #include "inference/face/sample.h"
 #include "inference/face/tone.h"
 

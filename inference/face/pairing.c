@@ -1,4 +1,4 @@
-#include "inference/pairing.h"
+#include "inference/face/pairing.h"
 
 #include <errno.h>
 #include <math.h>

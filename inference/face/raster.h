@@ -2,7 +2,7 @@
 #ifndef TF_INFERENCE_FACE_RASTER_H
 #define TF_INFERENCE_FACE_RASTER_H
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "inference/face/faults.h"
 #include "inference/face/view.h"
 
@@ -30,7 +30,7 @@ extern const struct tf_region_stats tf_region_unseen;
  * Measures the polygon (upright pixels, even-odd rule; a centre exactly on an edge belongs to the polygon on
  * its right or below, so that polygons side by side share no pixel). Exact mean, median, minimum, maximum and
  * population standard deviation of the sound pixels, in °C when `radiometry` is valid, else in counts. Sets
- * `excluded`, `why` and `valid` as inference/face.h says. `gate` may be NULL.
+ * `excluded`, `why` and `valid` as inference/face/face.h says. `gate` may be NULL.
  */
 void tf_raster_measure(const struct tf_view *view, const struct tf_radiometry *radiometry,
                        const struct tf_raster_sound *sound, const struct tf_outline *outline,

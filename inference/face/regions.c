@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "inference/face/raster.h"
 
 #define DISC_SIDES 24

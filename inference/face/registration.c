@@ -1,5 +1,5 @@
 /* A registration: its use, its checks and its file. The fit is in fit.c. */
-#include "inference/registration.h"
+#include "inference/face/registration.h"
 
 #include <errno.h>
 #include <fcntl.h>

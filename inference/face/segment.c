@@ -5,7 +5,7 @@
 
 #include "inference/face/metadata.h"
 #include "inference/face/network.h"
-#include "inference/segment.h"
+#include "inference/face/segment.h"
 
 #define CLASSES_TEXT_MAX 1024
 

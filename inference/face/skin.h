@@ -3,7 +3,7 @@
 #define TF_INFERENCE_FACE_SKIN_H
 
 #include "base/frame.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "inference/face/view.h"
 
 struct tf_skin {

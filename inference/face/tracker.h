@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "inference/face/breathing.h"
 #include "inference/face/filter.h"
 #include "inference/face/sample.h"

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "inference/turns.h"
+#include "inference/face/turns.h"
 
 /* Nearer than that no two readings lie but by chance. */
 #define APART_MIN 0.004f

@@ -4,7 +4,7 @@
 
 #include "inference/face/finder.h"
 #include "inference/face/heatmap.h"
-#include "inference/turns.h"
+#include "inference/face/turns.h"
 
 /* Which part of the values showed a face to these readings; the finder's own is left as it is. */
 struct tf_upright_memory {

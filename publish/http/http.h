@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "publish/sink.h"
-#include "publish/snapshot.h"
-#include "publish/status.h"
+#include "publish/record/sink.h"
+#include "publish/video/snapshot.h"
+#include "publish/record/status.h"
 
 struct tf_http;
 struct tf_tls_pair;

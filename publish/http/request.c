@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "publish/http/server.h"
-#include "publish/text_out.h"
+#include "publish/record/text_out.h"
 
 #define DRAIN_MAX (64u << 10) /* of a body that nobody wants: read, so that the client reads the answer */
 

@@ -5,7 +5,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 
-#include "publish/tls.h"
+#include "publish/net/tls.h"
 
 struct tf_http_secure;
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "publish/record.h"
+#include "publish/record/record.h"
 
 struct tf_stream;
 struct tf_stream_reader;

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "publish/text_out.h"
+#include "publish/record/text_out.h"
 
 static void put_text(FILE *f, const char *text)
 {

@@ -23,7 +23,7 @@
 #include "publish/http/http.h"
 #include "publish/rtsp/link.h"
 #include "publish/rtsp/rtsp.h"
-#include "publish/tls.h"
+#include "publish/net/tls.h"
 
 #define CLIENTS_MAX_DEFAULT 16
 /* GStreamer looks at all its plugins at the first start on a machine: tens of seconds on a small one. */

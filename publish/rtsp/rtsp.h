@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "publish/encoder.h"
+#include "publish/video/encoder.h"
 
 struct tf_rtsp;
 struct tf_rtsp_mount;

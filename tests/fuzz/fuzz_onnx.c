@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 
 #define MACS_MAX 20000000ull
 #define ARENA_MAX (16u << 20)

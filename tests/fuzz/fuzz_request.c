@@ -6,7 +6,7 @@
 
 #include "daemon/request.h"
 #include "fuzz.h"
-#include "publish/text_out.h"
+#include "publish/record/text_out.h"
 
 /* Texts are whole UTF-8 without a zero byte; a number's text is that of the same number. */
 static void check_text(const char *text)

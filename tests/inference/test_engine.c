@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 #include "tests/inference/support.h"
 #include "tests/sanitized.h"
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inference/kernels/kernels.h"
-#include "inference/kernels/pack.h"
+#include "inference/engine/kernels/kernels.h"
+#include "inference/engine/kernels/pack.h"
 #include "tests/inference/support.h"
 
 static struct test_random rnd;

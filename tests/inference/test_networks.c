@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 #include "tests/inference/support.h"
 
 #define MODELS TF_SOURCE_ROOT "/tests/inference/models/"

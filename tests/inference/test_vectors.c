@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "inference/engine.h"
+#include "inference/engine/engine.h"
 #include "tests/inference/support.h"
 
 static void compare(const char *network, const char *cpu, int threads)

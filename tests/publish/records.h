@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "publish/record.h"
+#include "publish/record/record.h"
 
 static inline struct tf_face test_face(uint32_t id, bool filtered)
 {

@@ -15,7 +15,7 @@
 
 #include "clients.h"
 #include "pattern.h"
-#include "publish/encoder.h"
+#include "publish/video/encoder.h"
 
 #define MS 1000000ull
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "publish/record.h"
+#include "publish/record/record.h"
 #include "records.h"
 #include "tests/sanitized.h"
 

@@ -17,8 +17,8 @@
 #include <libavformat/avformat.h>
 
 #include "base/clock.h"
-#include "publish/recording.h"
-#include "publish/session.h"
+#include "publish/recording/recording.h"
+#include "publish/recording/session.h"
 
 #define FRAMES 40
 

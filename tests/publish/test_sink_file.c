@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "publish/sink.h"
+#include "publish/record/sink.h"
 #include "records.h"
 
 static struct tf_record record;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "publish/status.h"
+#include "publish/record/status.h"
 
 static void latencies_fall_into_their_buckets(void **state)
 {

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <gnutls/x509.h>
 
-#include "publish/tls.h"
+#include "publish/net/tls.h"
 
 #define DAY 86400
 

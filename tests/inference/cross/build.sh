@@ -11,9 +11,9 @@ work=$out/test_${tests% *}_aarch64.d
 mkdir -p "$work"
 flags="-O2 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -ffp-contract=off -D_GNU_SOURCE
   -I$root/tests/inference/cross -I$root -DTF_SOURCE_ROOT=\"$root\""
-files="base/clock.c base/cpu.c base/error.c inference/kernels/peak.c inference/mem.c inference/kernels/generic.c inference/kernels/dispatch.c
-  inference/kernels/pack.c inference/kernels/arm/conv_neon.c inference/kernels/arm/dw_neon.c
-  inference/kernels/arm/elementwise_neon.c tests/inference/support.c"
+files="base/clock.c base/cpu.c base/error.c inference/engine/kernels/peak.c inference/engine/mem.c inference/engine/kernels/generic.c inference/engine/kernels/dispatch.c
+  inference/engine/kernels/pack.c inference/engine/kernels/arm/conv_neon.c inference/engine/kernels/arm/dw_neon.c
+  inference/engine/kernels/arm/elementwise_neon.c tests/inference/support.c"
 objects=
 compile() {
   object=$work/$(basename "$1").o
@@ -29,16 +29,16 @@ if [ -n "$pb_c" ]; then
   for file in engine onnx graph fold lower fuse layout arena crew; do
     files="$files inference/$file.c"
   done
-  for file in "$root"/inference/ops/*.c; do
-    files="$files inference/ops/$(basename "$file")"
+  for file in "$root"/inference/engine/ops/*.c; do
+    files="$files inference/engine/ops/$(basename "$file")"
   done
   compile "$pb_c" -w
 fi
 for file in $files; do
   compile "$root/$file"
 done
-compile "$root/inference/kernels/arm/conv_dotprod.c" -march=armv8.2-a+dotprod
-compile "$root/inference/kernels/arm/conv_i8mm.c" -march=armv8.2-a+dotprod+i8mm
+compile "$root/inference/engine/kernels/arm/conv_dotprod.c" -march=armv8.2-a+dotprod
+compile "$root/inference/engine/kernels/arm/conv_i8mm.c" -march=armv8.2-a+dotprod+i8mm
 for test in $tests; do
   shared=$objects
   compile "$root/tests/inference/test_$test.c"

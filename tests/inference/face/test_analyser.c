@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 #include "inference/face/finder.h"
 #include "inference/face/tracker.h"
-#include "inference/segment.h"
+#include "inference/face/segment.h"
 
 #define SIDE 128
 #define LANDMARKS TF_TEST_MODELS "/landmarks_spot.onnx"

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "capture/source.h"
-#include "inference/face.h"
-#include "inference/landmarks.h"
+#include "inference/face/face.h"
+#include "inference/face/landmarks.h"
 
 #define WIDTH 320
 #define HEIGHT 256

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "capture/source.h"
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 #define FRAMES 40
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "inference/pairing.h"
+#include "inference/face/pairing.h"
 
 static uint8_t pixels[240][320][2];
 static const struct tf_frame frame = {.plane = {&pixels[0][0][0]},

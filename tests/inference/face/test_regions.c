@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "inference/face.h"
+#include "inference/face/face.h"
 
 #define SIDE_MAX 700
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "inference/turns.h"
+#include "inference/face/turns.h"
 
 #define MS 1000000ull
 #define EVERY (28 * MS)

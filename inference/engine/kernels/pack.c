@@ -1,0 +1,164 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inference/engine/kernels/pack.h"
+
+/* One entry before it is laid into panels: where it reads, and which columns of the weight matrix it takes.
+ */
+struct column {
+    int32_t off, k, n;
+};
+
+static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
+{
+    int64_t total = 0;
+    int32_t k = 0;
+    int n = 0;
+    struct column *columns;
+
+    for (int i = 0; i < spec->run_count; i++)
+        total += spec->runs[i].len / 4 + 2;
+    columns = malloc((size_t)total * sizeof(*columns));
+    if (!columns)
+        return NULL;
+    for (int i = 0; i < spec->run_count;) {
+        int32_t off = spec->runs[i].off, len = spec->runs[i].len;
+        for (i++; i < spec->run_count && spec->runs[i].off == off + len; i++)
+            len += spec->runs[i].len;
+        for (int32_t at = 0; at < len; at += 4, n++) {
+            columns[n] = (struct column){.off = off + at, .k = k + at, .n = len - at < 4 ? len - at : 4};
+        }
+        k += len;
+    }
+    *count = n;
+    return columns;
+}
+
+static int weight_count(const struct tf_conv_spec *spec)
+{
+    int k = 0;
+
+    for (int i = 0; i < spec->run_count; i++)
+        k += spec->runs[i].len;
+    return k;
+}
+
+static bool unsafe(int a, int b)
+{
+    int positive = (a > 0 ? a : 0) + (b > 0 ? b : 0), negative = (a < 0 ? a : 0) + (b < 0 ? b : 0);
+    return positive > 128 || negative < -128;
+}
+
+/* Which of an entry's numbers stands at place k of 16-bit weights: of every 8 channels the order is 0 1 4 5,
+ * 2 3 6 7, so that one horizontal addition of two vectors gives the 8 sums in their order. */
+static int wide_source(int k)
+{
+    static const int order[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+
+    return k / 32 * 32 + order[k / 4 % 8] * 4 + k % 4;
+}
+
+/* Writes an entry; with `pairs`, what it could not hold goes to `rest`. Whether there is a rest. */
+static bool fill_entry(const struct tf_conv_spec *spec, const struct column *c, int oc0, int n, int width,
+                       int total, bool pairs, int8_t *w, int8_t *rest)
+{
+    bool any = false;
+
+    memset(w, 0, (size_t)width * 4);
+    if (pairs)
+        memset(rest, 0, (size_t)width * 4);
+    for (int j = 0; j < n; j++) {
+        const int8_t *from = spec->w + (size_t)(oc0 + j) * (size_t)total + c->k;
+        memcpy(w + j * 4, from, (size_t)c->n);
+        for (int i = 0; pairs && i < 4; i += 2)
+            if (unsafe(w[j * 4 + i], w[j * 4 + i + 1])) {
+                rest[j * 4 + i + 1] = w[j * 4 + i + 1];
+                w[j * 4 + i + 1] = 0;
+                any = true;
+            }
+    }
+    return any;
+}
+
+static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
+                      const struct column *columns, int column_count, int oc0, int n,
+                      struct tf_conv_panel *panel, size_t *bytes)
+{
+    int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit, entries = 0, total = weight_count(spec);
+    int8_t rest[64 * 4], scratch[64 * 4];
+    bool pairs = kernel->pairs, wide = false;
+    int32_t *koff, *bias;
+    float *scale;
+    int8_t *w;
+
+    for (int i = 0; i < column_count; i++)
+        entries += 1 + fill_entry(spec, &columns[i], oc0, n, width, total, pairs, scratch, rest);
+    if (entries > column_count + column_count * 2 / 3) {
+        wide = true;
+        pairs = false;
+        entries = column_count;
+    }
+    /* Kernels prefetch a little past the end. */
+    koff = tf_mem_alloc(mem, (size_t)entries + 16, sizeof(*koff));
+    w = tf_mem_alloc(mem, ((size_t)entries + 1) * (size_t)width, wide ? 8 : 4);
+    bias = tf_mem_alloc(mem, (size_t)width, sizeof(*bias));
+    scale = tf_mem_alloc(mem, (size_t)width, sizeof(*scale));
+    if (!koff || !w || !bias || !scale)
+        return -ENOMEM;
+    for (int i = 0, e = 0; i < column_count; i++) {
+        int8_t *to = wide ? scratch : w + (size_t)e * (size_t)width * 4;
+
+        koff[e] = columns[i].off;
+        if (fill_entry(spec, &columns[i], oc0, n, width, total, pairs, to, rest)) {
+            koff[++e] = columns[i].off;
+            memcpy(to + width * 4, rest, (size_t)width * 4);
+        }
+        for (int k = 0; wide && k < width * 4; k++)
+            ((int16_t *)(void *)w)[e * width * 4 + k] = scratch[wide_source(k)];
+        e++;
+    }
+    for (int j = 0; j < n; j++) {
+        uint32_t sum = 0;
+        for (int k = 0; k < total; k++)
+            sum += (uint32_t)spec->w[(size_t)(oc0 + j) * (size_t)total + k];
+        bias[j] = (int32_t)((uint32_t)spec->bias[oc0 + j] -
+                            (uint32_t)(spec->in_zp - (kernel->shifted ? 128 : 0)) * sum);
+        scale[j] = spec->scale[oc0 + j];
+    }
+    *panel = (struct tf_conv_panel){
+
+        .koff = koff,
+        .w = wide ? NULL : w,
+        .w16 = wide ? (const int16_t *)(const void *)w : NULL,
+        .bias = bias,
+        .scale = scale,
+        .entries = entries,
+        .n = n,
+        .oc = oc0};
+    *bytes += (size_t)entries * ((size_t)width * (wide ? 8 : 4) + sizeof(*koff)) + (size_t)width * 8;
+    return 0;
+}
+
+int tf_conv_pack(struct tf_mem *mem, const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
+                 struct tf_conv_packed *ret)
+{
+    int units = (spec->oc + kernel->unit - 1) / kernel->unit, most = kernel->panel / kernel->unit,
+        panels = (units + most - 1) / most, column_count, r = 0;
+    struct column *columns = columns_of(spec, &column_count);
+
+    *ret = (struct tf_conv_packed){.panels = tf_mem_alloc(mem, (size_t)panels + 1, sizeof(*ret->panels)),
+                                   .panel_count = panels};
+    if (!columns || !ret->panels)
+        r = -ENOMEM;
+    /* Panels of nearly equal width: 96 channels as 48 + 48, not 64 + 32. */
+    for (int p = 0, unit = 0; !r && p < panels; p++) {
+        int take = (units - unit + panels - p - 1) / (panels - p), oc0 = unit * kernel->unit,
+            end = (unit + take) * kernel->unit;
+        r = pack_panel(mem, kernel, spec, columns, column_count, oc0, (end < spec->oc ? end : spec->oc) - oc0,
+                       &ret->panels[p], &ret->bytes);
+        unit += take;
+    }
+    free(columns);
+    return r;
+}

@@ -1,0 +1,70 @@
+/*
+ * The inner loop of a convolution, for any vector type: a tile of pixels by vectors of output channels.
+ *
+ * The including file defines VEC (the vector type), VEC_LOAD(p), VEC_BROADCAST(p) (four bytes at p to all
+ * lanes), VEC_DOT(acc, a, w) and LANES (32-bit lanes), then makes tiles with TF_TILE(name, rows, vectors). A
+ * tile leaves its accumulators in acc[row][vector].
+ */
+#include "inference/engine/kernels/kernels.h"
+#include "inference/engine/kernels/x86/repeat.h"
+
+#define TF_IN(i) const uint8_t *const in_##i = args->in + args->in_off[m + i];
+
+#define TF_BIAS_1 const VEC b_0 = VEC_LOAD(panel->bias);
+#define TF_BIAS_2 TF_BIAS_1 const VEC b_1 = VEC_LOAD(panel->bias + LANES);
+#define TF_BIAS_3 TF_BIAS_2 const VEC b_2 = VEC_LOAD(panel->bias + 2 * LANES);
+#define TF_BIAS_4 TF_BIAS_3 const VEC b_3 = VEC_LOAD(panel->bias + 3 * LANES);
+
+#define TF_INIT_1(i) VEC a_##i##_0 = b_0;
+#define TF_INIT_2(i) TF_INIT_1(i) VEC a_##i##_1 = b_1;
+#define TF_INIT_3(i) TF_INIT_2(i) VEC a_##i##_2 = b_2;
+#define TF_INIT_4(i) TF_INIT_3(i) VEC a_##i##_3 = b_3;
+
+#define TF_WEIGHTS_1 const VEC w_0 = VEC_LOAD(w);
+#define TF_WEIGHTS_2 TF_WEIGHTS_1 const VEC w_1 = VEC_LOAD(w + 4 * LANES);
+#define TF_WEIGHTS_3 TF_WEIGHTS_2 const VEC w_2 = VEC_LOAD(w + 8 * LANES);
+#define TF_WEIGHTS_4 TF_WEIGHTS_3 const VEC w_3 = VEC_LOAD(w + 12 * LANES);
+
+#define TF_DOT_1(i) a_##i##_0 = VEC_DOT(a_##i##_0, x, w_0);
+#define TF_DOT_2(i) TF_DOT_1(i) a_##i##_1 = VEC_DOT(a_##i##_1, x, w_1);
+#define TF_DOT_3(i) TF_DOT_2(i) a_##i##_2 = VEC_DOT(a_##i##_2, x, w_2);
+#define TF_DOT_4(i) TF_DOT_3(i) a_##i##_3 = VEC_DOT(a_##i##_3, x, w_3);
+#define TF_STEP_1(i)                                                                                         \
+    {                                                                                                        \
+        const VEC x = VEC_BROADCAST(in_##i + off);                                                           \
+        TF_DOT_1(i)                                                                                          \
+    }
+#define TF_STEP_2(i)                                                                                         \
+    {                                                                                                        \
+        const VEC x = VEC_BROADCAST(in_##i + off);                                                           \
+        TF_DOT_2(i)                                                                                          \
+    }
+#define TF_STEP_3(i)                                                                                         \
+    {                                                                                                        \
+        const VEC x = VEC_BROADCAST(in_##i + off);                                                           \
+        TF_DOT_3(i)                                                                                          \
+    }
+#define TF_STEP_4(i)                                                                                         \
+    {                                                                                                        \
+        const VEC x = VEC_BROADCAST(in_##i + off);                                                           \
+        TF_DOT_4(i)                                                                                          \
+    }
+
+#define TF_LEAVE_1(i) acc[i][0] = a_##i##_0;
+#define TF_LEAVE_2(i) TF_LEAVE_1(i) acc[i][1] = a_##i##_1;
+#define TF_LEAVE_3(i) TF_LEAVE_2(i) acc[i][2] = a_##i##_2;
+#define TF_LEAVE_4(i) TF_LEAVE_3(i) acc[i][3] = a_##i##_3;
+
+#define TF_TILE(name, rows, vectors)                                                                         \
+    static void name##_##rows##x##vectors(const struct tf_conv_args *args,                                   \
+                                          const struct tf_conv_panel *panel, int m, VEC acc[][vectors])      \
+    {                                                                                                        \
+        const int8_t *w = panel->w;                                                                          \
+        const int32_t *koff = panel->koff, *const end = koff + panel->entries;                               \
+        TF_ROWS_##rows(TF_IN) TF_BIAS_##vectors TF_ROWS_##rows(TF_INIT_##vectors) while (koff < end)         \
+        {                                                                                                    \
+            const ptrdiff_t off = *koff++;                                                                   \
+            TF_WEIGHTS_##vectors TF_ROWS_##rows(TF_STEP_##vectors) w += 4 * LANES * vectors;                 \
+        }                                                                                                    \
+        TF_ROWS_##rows(TF_LEAVE_##vectors)                                                                   \
+    }

@@ -1,0 +1,766 @@
+/*
+ * Operators that move numbers without changing them: Concat, Split, Slice, Pad, Transpose and the reshaping
+ * family. All are lists of boxes copied from one place to another; a reshape between layouts of one order is
+ * no step at all.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "inference/engine/ops/move.h"
+#include "inference/engine/ops/ops.h"
+
+void tf_copy_strided(uint8_t *out, const int64_t *out_stride, const uint8_t *in, const int64_t *in_stride,
+                     const int64_t *dims, int rank, size_t size)
+{
+    /* The innermost loop runs along the dimension of the smallest output stride, so that bytes go out in
+     * order. */
+    int64_t count = 1, at[TF_TENSOR_RANK_MAX] = {0}, n, is, os;
+    int inner = rank - 1;
+
+    for (int i = 0; i < rank; i++) {
+        count *= dims[i];
+        if (dims[i] > 1 && (dims[inner] == 1 || out_stride[i] < out_stride[inner]))
+            inner = i;
+    }
+    n = rank ? dims[inner] : 1;
+    is = rank ? in_stride[inner] : 1;
+    os = rank ? out_stride[inner] : 1;
+    if (count < 1)
+        return;
+    for (int64_t row = 0; row < count / n; row++) {
+        int64_t i = 0, o = 0;
+        for (int d = 0; d < rank; d++) {
+            i += at[d] * in_stride[d];
+            o += at[d] * out_stride[d];
+        }
+        if (is == 1 && os == 1)
+            memcpy(out + o * (int64_t)size, in + i * (int64_t)size, (size_t)n * size);
+        else if (size == 1 && is == 0 && os == 1)
+            memset(out + o, in[i], (size_t)n);
+        else if (size == 1)
+            for (int64_t k = 0; k < n; k++)
+                out[o + k * os] = in[i + k * is];
+        else
+            for (int64_t k = 0; k < n; k++)
+                memcpy(out + (o + k * os) * 4, in + (i + k * is) * 4, 4);
+        for (int d = rank - 1; d >= 0; d--) {
+            if (d == inner)
+                continue;
+            if (++at[d] < dims[d])
+                break;
+            at[d] = 0;
+        }
+    }
+}
+
+/* A box: `dims` numbers go from `from` (step by step) of one tensor to `to` of another; perm names the
+ * input's dimension of every output dimension. */
+struct box {
+    int in, out; /* index into the step's tensors */
+    int64_t dims[TF_TENSOR_RANK_MAX], from[TF_TENSOR_RANK_MAX], step[TF_TENSOR_RANK_MAX],
+        to[TF_TENSOR_RANK_MAX];
+    int perm[TF_TENSOR_RANK_MAX];
+    bool plain; /* the numbers in ONNX order, shapes differ */
+    bool skip;  /* already in place */
+};
+
+struct move_params {
+    struct box *boxes;
+    int count;
+    bool fill; /* Pad: the whole output first */
+    uint32_t fill_bits;
+};
+
+static void run_box(const struct tf_engine *engine, const struct tf_step *step, const struct box *box)
+{
+    const struct tf_tensor *in = &engine->tensors[step->in[box->in]],
+                           *out = &engine->tensors[step->out[box->out]];
+    int64_t is[TF_TENSOR_RANK_MAX], os[TF_TENSOR_RANK_MAX], size = in->type == TF_F32 ? 4 : 1, i = 0, o = 0;
+
+    for (int d = 0; d < out->rank; d++) {
+        is[d] = in->stride[box->perm[d]] * box->step[d];
+        os[d] = out->stride[d];
+        i += box->from[d] * in->stride[box->perm[d]];
+        o += box->to[d] * out->stride[d];
+    }
+    tf_copy_strided(out->data + o * size, os, in->data + i * size, is, box->dims, out->rank, (size_t)size);
+}
+
+/* Same numbers, other shape; one side at least is plain. */
+static void run_reshape(const struct tf_engine *engine, const struct tf_step *step)
+{
+    const struct tf_tensor *in = &engine->tensors[step->in[0]], *out = &engine->tensors[step->out[0]];
+    const struct tf_tensor *shape = out->rank == 4 ? out : in;
+    int64_t plain[TF_TENSOR_RANK_MAX], s = 1;
+
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        plain[i] = s;
+        s *= shape->dims[i];
+    }
+    tf_copy_strided(out->data, shape == out ? out->stride : plain, in->data,
+                    shape == out ? plain : in->stride, shape->dims, shape->rank, in->type == TF_F32 ? 4 : 1);
+}
+
+static void run_move(struct tf_engine *engine, const struct tf_step *step, int part, int parts)
+{
+    const struct move_params *p = step->params;
+
+    if (p->fill) {
+        const struct tf_tensor *out = &engine->tensors[step->out[0]];
+        static const int64_t none[TF_TENSOR_RANK_MAX];
+        tf_copy_strided(out->data, out->stride, (const uint8_t *)&p->fill_bits, none, out->dims, out->rank,
+                        out->type == TF_F32 ? 4 : 1);
+    }
+    for (int i = 0; i < p->count; i++) {
+        if (p->boxes[i].skip)
+            continue;
+        if (p->boxes[i].plain)
+            run_reshape(engine, step);
+        else
+            run_box(engine, step, &p->boxes[i]);
+    }
+}
+
+int tf_moved_in(struct tf_graph *graph, const struct tf_node *node, int index, struct tf_error *err)
+{
+    const struct tf_value *value = index < 0 ? NULL : &graph->values[index];
+    int t;
+
+    if (!value)
+        return tf_node_fail(node, err, -EINVAL, "its input is missing");
+    if (value->q >= 0)
+        return value->q;
+    t = tf_value_q(graph, index, err);
+    return t >= 0 ? t : tf_value_f(graph, node, index, err);
+}
+
+static void tie_moved(struct tf_graph *graph, int from, int to, int tensor, int rank, const int64_t *dims)
+{
+    const struct tf_value *in = &graph->values[from];
+    struct tf_value *out = &graph->values[to];
+
+    if (graph->engine->tensors[tensor].type == TF_U8) {
+        out->q = tensor;
+        out->scale = in->scale;
+        out->zp = in->zp;
+        out->s8 = in->s8;
+        out->integer = in->integer;
+    } else {
+        out->f = tensor;
+    }
+    out->rank = rank;
+    memcpy(out->dims, dims, (size_t)rank * sizeof(*dims));
+}
+
+int tf_moved_out(struct tf_graph *graph, const struct tf_node *node, int from, int to, int rank,
+                 const int64_t *dims, struct tf_error *err)
+{
+    bool u8 = graph->values[from].q >= 0;
+    int t = tf_tensor_new(graph->engine, graph->values[to].name, u8 ? TF_U8 : TF_F32, rank, dims, err);
+
+    if (t < 0) {
+        tf_error_prefix(err, "node \"%s\" (%s)", node->name, node->op);
+        return t;
+    }
+    graph->engine->tensors[t].zp = u8 ? graph->values[from].zp : 0;
+    tie_moved(graph, from, to, t, rank, dims);
+    return t;
+}
+
+static struct tf_step *move_step(struct tf_engine *engine, const struct tf_node *node, const char *op,
+                                 int inputs, int outputs, int boxes)
+{
+    struct tf_step *step = tf_step_new(engine, node, op, inputs, outputs, sizeof(struct move_params));
+    struct move_params *p;
+
+    if (!step)
+        return NULL;
+    p = step->params;
+    p->boxes = tf_mem_alloc(&engine->mem, (size_t)boxes + 1, sizeof(*p->boxes));
+    p->count = boxes;
+    step->run = run_move;
+    for (int i = 0; i < boxes && p->boxes; i++)
+        for (int d = 0; d < TF_TENSOR_RANK_MAX; d++) {
+            p->boxes[i].step[d] = 1;
+            p->boxes[i].perm[d] = d;
+        }
+    return p->boxes ? step : NULL;
+}
+
+static bool same_shape(const struct tf_tensor *a, const struct tf_tensor *b)
+{
+    return a->rank == b->rank && !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof(*a->dims));
+}
+
+int tf_step_copy(struct tf_engine *engine, const struct tf_node *node, const char *op, int in, int out)
+{
+    struct tf_tensor a = engine->tensors[in], b = engine->tensors[out];
+    struct tf_step *step;
+    struct move_params *p;
+
+    /* Two channels-last shapes meet in a plain one between them. */
+    if (a.rank == 4 && b.rank == 4 && !same_shape(&a, &b)) {
+        int64_t count = (int64_t)a.count;
+        int plain = tf_tensor_new(engine, a.name, a.type, 1, &count, NULL), r;
+        if (plain < 0)
+            return plain;
+        engine->tensors[plain].zp = a.zp;
+        r = tf_step_copy(engine, node, op, in, plain);
+        return r ? r : tf_step_copy(engine, node, op, plain, out);
+    }
+    step = move_step(engine, node, op, 1, 1, 1);
+    if (!step)
+        return -ENOMEM;
+    p = step->params;
+    p->boxes[0].plain = !same_shape(&a, &b);
+    memcpy(p->boxes[0].dims, b.dims, sizeof(b.dims));
+    step->in[0] = in;
+    step->out[0] = out;
+    return 0;
+}
+
+bool tf_concat_place(struct tf_engine *engine, struct tf_step *step, int input)
+{
+    struct move_params *p = step->params;
+
+    if (!step->concat)
+        return false;
+    p->boxes[input].skip = true;
+    return true;
+}
+
+int64_t tf_concat_channel(const struct tf_step *step, int input)
+{
+    const struct move_params *p = step->params;
+    return p->boxes[input].to[1];
+}
+
+static int axis_of(struct tf_node *node, int64_t axis, int rank, int *ret, struct tf_error *err)
+{
+    axis = axis < 0 ? axis + rank : axis;
+    if (axis < 0 || axis >= rank)
+        return tf_node_fail(node, err, -EINVAL, "axis %lld of a tensor of %d dimensions", (long long)axis,
+                            rank);
+    *ret = (int)axis;
+    return 0;
+}
+
+/* A list from an input (where the operator set has it there) or an attribute. -1: neither; -2: not constant.
+ */
+static int list_of(const struct tf_graph *graph, const struct tf_node *node, int input, const char *attribute,
+                   int64_t *list, int max)
+{
+    size_t n;
+
+    if (input < node->inputs && node->in[input] >= 0) {
+        const struct tf_const *c = graph->values[node->in[input]].constant;
+        if (!c || c->count > (size_t)max)
+            return -2;
+        for (size_t i = 0; i < c->count; i++)
+            list[i] = tf_const_int(c, i);
+        return (int)c->count;
+    }
+    if (!tf_attr(node->proto, attribute))
+        return -1;
+    n = tf_attr_ints(node->proto, attribute, list, (size_t)max);
+    return n > (size_t)max ? -2 : (int)n;
+}
+
+static int lower_concat(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    struct tf_engine *engine = graph->engine;
+    const struct tf_value *first;
+    struct tf_output output = {.value = node->out[0]};
+    bool u8 = true, equal = true;
+    int64_t dims[TF_TENSOR_RANK_MAX], at = 0;
+    struct move_params *p;
+    struct tf_step *step;
+    int *in, rank, axis = 0, out, r;
+
+    in = tf_mem_alloc(&graph->mem, (size_t)node->inputs + 1, sizeof(*in));
+    if (!in)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    if (node->inputs < 1 || node->in[0] < 0)
+        return tf_node_fail(node, err, -EINVAL, "it has no input");
+    for (int i = 0; i < node->inputs; i++) {
+        in[i] = tf_value_q(graph, node->in[i], err);
+        u8 = u8 && in[i] >= 0;
+    }
+    first = &graph->values[node->in[0]];
+    for (int i = 0; i < node->inputs && u8; i++) {
+        const struct tf_value *v = &graph->values[node->in[i]];
+        equal = equal && v->scale == first->scale && v->zp == first->zp && v->s8 == first->s8;
+    }
+    if (u8) {
+        r = tf_output_of(graph, node, false, &output, err);
+        if (r < 0)
+            return r;
+        u8 = output.quantised || equal;
+    }
+    for (int i = 0; i < node->inputs && !u8; i++) {
+        in[i] = tf_value_f(graph, node, node->in[i], err);
+        if (in[i] < 0)
+            return in[i];
+    }
+    rank = engine->tensors[in[0]].rank;
+    memcpy(dims, engine->tensors[in[0]].dims, sizeof(dims));
+    r = axis_of(node, tf_attr_int(node->proto, "axis", 1), rank, &axis, err);
+    if (r < 0)
+        return r;
+    dims[axis] = 0;
+    for (int i = 0; i < node->inputs; i++) {
+        const struct tf_tensor *t = &engine->tensors[in[i]];
+        bool fits = t->rank == rank;
+        for (int d = 0; d < rank && fits; d++)
+            fits = d == axis || t->dims[d] == dims[d];
+        if (!fits)
+            return tf_node_fail(node, err, -EINVAL, "input %d does not fit input 0", i);
+        dims[axis] += t->dims[axis];
+    }
+    if (output.quantised)
+        out = tf_output_tensor(graph, node, &output, rank, dims, err);
+    else if (u8)
+        out = tf_moved_out(graph, node, node->in[0], node->out[0], rank, dims, err);
+    else
+        out = tf_output_tensor(graph, node, &(struct tf_output){.value = node->out[0]}, rank, dims, err);
+    if (out < 0)
+        return out;
+    /* Inputs of another scale go through a table on their way. */
+    for (int i = 0; i < node->inputs && output.quantised; i++) {
+        const struct tf_value *v = &graph->values[node->in[i]];
+        struct tf_tensor t = engine->tensors[in[i]];
+        int same;
+
+        if (v->scale == output.scale && v->zp == output.q.zp)
+            continue;
+        same = tf_tensor_new(engine, t.name, TF_U8, t.rank, t.dims, err);
+        if (same < 0)
+            return same;
+        engine->tensors[same].zp = output.q.zp;
+        if (tf_step_requantize(engine, node, "Requantize", in[i], same, v->scale, v->zp, output.scale,
+                               output.q.zp) < 0)
+            return tf_node_fail(node, err, -ENOMEM, "out of memory");
+        in[i] = same;
+    }
+    step = move_step(engine, node, node->op, node->inputs, 1, node->inputs);
+    if (!step)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    p = step->params;
+    for (int i = 0; i < node->inputs; i++) {
+        step->in[i] = in[i];
+        p->boxes[i].in = i;
+        memcpy(p->boxes[i].dims, engine->tensors[in[i]].dims, sizeof(p->boxes[i].dims));
+        p->boxes[i].to[axis] = at;
+        at += engine->tensors[in[i]].dims[axis];
+    }
+    step->out[0] = out;
+    step->concat = u8 && rank == 4 && axis == 1;
+    return 0;
+}
+
+static int lower_split(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    struct tf_engine *engine = graph->engine;
+    int64_t sizes[64], sum = 0, dims[TF_TENSOR_RANK_MAX];
+    int in = tf_moved_in(graph, node, node->in[0], err), axis = 0, n, r;
+    int out[64];
+    struct move_params *p;
+    struct tf_step *step;
+    struct tf_tensor t;
+
+    if (in < 0)
+        return in;
+    t = engine->tensors[in];
+    r = axis_of(node, tf_attr_int(node->proto, "axis", 0), t.rank, &axis, err);
+    if (r < 0)
+        return r;
+    if (node->outputs > 64)
+        return tf_node_fail(node, err, -E2BIG, "%d outputs; at most 64 are made", node->outputs);
+    n = list_of(graph, node, 1, "split", sizes, 64);
+    if (n == -1) {
+        int64_t part = (t.dims[axis] + node->outputs - 1) / node->outputs;
+        for (n = 0; n < node->outputs; n++)
+            sizes[n] = TF_MIN(part, t.dims[axis] - n * part);
+    }
+    for (int i = 0; i < n; i++) {
+        if (sizes[i] < 1 || sizes[i] > t.dims[axis])
+            return tf_node_fail(node, err, -EINVAL, "part %d has %lld elements", i, (long long)sizes[i]);
+        sum += sizes[i];
+    }
+    if (n != node->outputs || sum != t.dims[axis])
+        return tf_node_fail(node, err, -EINVAL, "its parts do not make up the axis");
+    memcpy(dims, t.dims, sizeof(dims));
+    for (int i = 0; i < n; i++) {
+        if (node->out[i] < 0)
+            return tf_node_fail(node, err, -ENOTSUP, "output %d has no name", i);
+        dims[axis] = sizes[i];
+        out[i] = tf_moved_out(graph, node, node->in[0], node->out[i], t.rank, dims, err);
+        if (out[i] < 0)
+            return out[i];
+    }
+    step = move_step(engine, node, node->op, 1, n, n);
+    if (!step)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    p = step->params;
+    step->in[0] = in;
+    sum = 0;
+    for (int i = 0; i < n; i++) {
+        step->out[i] = out[i];
+        p->boxes[i].out = i;
+        memcpy(p->boxes[i].dims, engine->tensors[out[i]].dims, sizeof(p->boxes[i].dims));
+        p->boxes[i].from[axis] = sum;
+        sum += sizes[i];
+    }
+    return 0;
+}
+
+static int lower_slice(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    struct tf_engine *engine = graph->engine;
+    int64_t starts[TF_TENSOR_RANK_MAX], ends[TF_TENSOR_RANK_MAX], axes[TF_TENSOR_RANK_MAX],
+        steps[TF_TENSOR_RANK_MAX] = {1, 1, 1, 1, 1, 1};
+    int in = tf_moved_in(graph, node, node->in[0], err), out, n, m, k;
+    struct move_params *p;
+    struct tf_step *step;
+    struct tf_tensor t;
+    struct box box = {0};
+
+    if (in < 0)
+        return in;
+    t = engine->tensors[in];
+    n = list_of(graph, node, 1, "starts", starts, t.rank);
+    m = list_of(graph, node, 2, "ends", ends, t.rank);
+    k = list_of(graph, node, 3, "axes", axes, t.rank);
+    if (k == -1)
+        for (k = 0; k < n; k++)
+            axes[k] = k;
+    if (n < 0 || m != n || k != n || list_of(graph, node, 4, "steps", steps, t.rank) == -2)
+        return tf_node_fail(node, err, -ENOTSUP,
+                            "its starts, ends, axes and steps are not constants of one length");
+    for (int d = 0; d < t.rank; d++) {
+        box.dims[d] = t.dims[d];
+        box.step[d] = 1;
+        box.perm[d] = d;
+    }
+    for (int i = 0; i < n; i++) {
+        int64_t size, s, e;
+        int d = 0, r = axis_of(node, axes[i], t.rank, &d, err);
+        if (r < 0)
+            return r;
+        size = t.dims[d];
+        if (steps[i] == 0 || steps[i] < -INT32_MAX || steps[i] > INT32_MAX)
+            return tf_node_fail(node, err, -EINVAL, "step %lld", (long long)steps[i]);
+        s = starts[i] < 0 ? TF_MAX(starts[i], -size - 1) + size : TF_MIN(starts[i], size);
+        e = ends[i] < 0 ? TF_MAX(ends[i], -size - 1) + size : TF_MIN(ends[i], size);
+        if (steps[i] > 0) {
+            s = TF_MAX(s, 0);
+            box.dims[d] = (TF_MAX(e, s) - s + steps[i] - 1) / steps[i];
+        } else {
+            s = TF_MIN(s, size - 1);
+            e = TF_MAX(e, -1);
+            box.dims[d] = s > e ? (s - e + -steps[i] - 1) / -steps[i] : 0;
+        }
+        box.from[d] = s;
+        box.step[d] = steps[i];
+    }
+    for (int d = 0; d < t.rank; d++)
+        if (box.dims[d] < 1)
+            return tf_node_fail(node, err, -EINVAL, "dimension %d of its output is empty", d);
+    out = tf_moved_out(graph, node, node->in[0], node->out[0], t.rank, box.dims, err);
+    if (out < 0)
+        return out;
+    step = move_step(engine, node, node->op, 1, 1, 1);
+    if (!step)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    p = step->params;
+    p->boxes[0] = box;
+    step->in[0] = in;
+    step->out[0] = out;
+    return 0;
+}
+
+/* Boxes of one dimension of a mirrored or repeated border: the middle, then every border line by itself. */
+static int pad_lines(const char *mode, int64_t size, int64_t before, int64_t after, int64_t (*lines)[3],
+                     int max)
+{
+    int n = 0;
+
+    lines[n][0] = 0;
+    lines[n][1] = before;
+    lines[n++][2] = size;
+    if (before + after + 1 > max)
+        return -1;
+    for (int64_t i = 0; i < before + after; i++) {
+        int64_t to = i < before ? i : size + i, from = to - before;
+        if (*mode == 'e')
+            from = TF_MIN(TF_MAX(from, 0), size - 1);
+        else
+            from = from < 0 ? -from : 2 * (size - 1) - from;
+        if (from < 0 || from >= size)
+            return -1;
+        lines[n][0] = from;
+        lines[n][1] = to;
+        lines[n++][2] = 1;
+    }
+    return n;
+}
+
+static int lower_pad(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    struct tf_engine *engine = graph->engine;
+    int64_t pads[2 * TF_TENSOR_RANK_MAX], dims[TF_TENSOR_RANK_MAX], (*lines)[64][3], boxes = 1;
+    const struct tf_value *x;
+    float value = tf_attr_float(node->proto, "value", 0);
+    int in = tf_moved_in(graph, node, node->in[0], err), out, n, counts[TF_TENSOR_RANK_MAX];
+    struct move_params *p;
+    struct tf_step *step;
+    struct tf_tensor t;
+    uint32_t bits = 0;
+    bool none = true;
+    char mode[16];
+
+    if (in < 0)
+        return in;
+    x = &graph->values[node->in[0]];
+    t = engine->tensors[in];
+    tf_attr_string(node->proto, "mode", "constant", mode, sizeof(mode));
+    n = list_of(graph, node, 1, "pads", pads, 2 * TF_TENSOR_RANK_MAX);
+    if (n != 2 * t.rank || (node->inputs > 3 && node->in[3] >= 0))
+        return tf_node_fail(node, err, -ENOTSUP, "its pads are not constants, two per dimension");
+    if (node->inputs > 2 && node->in[2] >= 0) {
+        const struct tf_const *c = graph->values[node->in[2]].constant;
+        const struct tf_value *v = &graph->values[node->in[2]];
+        if (!c && v->q_data && v->q_data->count == 1)
+            value = (float)(tf_const_int(v->q_data, 0) - (v->q_zero ? tf_const_int(v->q_zero, 0) : 0)) *
+                    (float)tf_const_number(v->q_scale, 0);
+        else if (!c || c->count > 1)
+            return tf_node_fail(node, err, -ENOTSUP, "its value is not a constant");
+        else if (c->count)
+            value = (float)tf_const_number(c, 0);
+    }
+    for (int d = 0; d < n; d++)
+        none = none && !pads[d];
+    if (none) {
+        /* Exporters leave such ones before AveragePool. */
+        tie_moved(graph, node->in[0], node->out[0], in, t.rank, t.dims);
+        return 0;
+    }
+    if (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect"))
+        return tf_node_fail(node, err, -ENOTSUP, "mode \"%s\" is not run", mode);
+    if (t.type == TF_U8 && *mode == 'c') {
+        /* The border stays u8 where its value is one of the input's steps, as 0 always is. */
+        float q = rintf(value / x->scale) + (float)x->zp;
+        if (!(q >= 0 && q <= 255) || (q - (float)x->zp) * x->scale != value) {
+            in = x->integer ? -1 : tf_value_f(graph, node, node->in[0], err);
+            if (in < 0)
+                return tf_node_fail(node, err, -ENOTSUP, "its value %g does not fit the input's scale",
+                                    (double)value);
+            t = engine->tensors[in];
+        } else {
+            bits = (uint32_t)q;
+        }
+    }
+    if (t.type == TF_F32)
+        memcpy(&bits, &value, 4);
+    lines = tf_mem_alloc(&graph->mem, TF_TENSOR_RANK_MAX, sizeof(*lines));
+    if (!lines)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    for (int d = 0; d < t.rank; d++) {
+        if (pads[d] < 0 || pads[d + t.rank] < 0 || pads[d] > 1 << 20 || pads[d + t.rank] > 1 << 20)
+            return tf_node_fail(node, err, -ENOTSUP,
+                                "pads of dimension %d: %lld and %lld; 0 and more are run", d,
+                                (long long)pads[d], (long long)pads[d + t.rank]);
+        dims[d] = t.dims[d] + pads[d] + pads[d + t.rank];
+        if (*mode == 'c') {
+            lines[d][0][0] = 0;
+            lines[d][0][1] = pads[d];
+            lines[d][0][2] = t.dims[d];
+            counts[d] = 1;
+        } else {
+            counts[d] = pad_lines(mode, t.dims[d], pads[d], pads[d + t.rank], lines[d], 64);
+        }
+        if (counts[d] < 0 || (boxes *= counts[d]) > 4096)
+            return tf_node_fail(node, err, -ENOTSUP, "mode \"%s\" with pads this large is not run", mode);
+    }
+    if (t.type == TF_U8)
+        out = tf_moved_out(graph, node, node->in[0], node->out[0], t.rank, dims, err);
+    else
+        out = tf_output_tensor(graph, node, &(struct tf_output){.value = node->out[0]}, t.rank, dims, err);
+    if (out < 0)
+        return out;
+    step = move_step(engine, node, node->op, 1, 1, (int)boxes);
+    if (!step)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    p = step->params;
+    p->fill = *mode == 'c';
+    p->fill_bits = bits;
+    for (int b = 0; b < (int)boxes; b++) {
+        int rest = b;
+        for (int d = 0; d < t.rank; d++) {
+            const int64_t *line = lines[d][rest % counts[d]];
+            rest /= counts[d];
+            p->boxes[b].from[d] = line[0];
+            p->boxes[b].to[d] = line[1];
+            p->boxes[b].dims[d] = line[2];
+        }
+    }
+    step->in[0] = in;
+    step->out[0] = out;
+    return 0;
+}
+
+static int lower_transpose(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    struct tf_engine *engine = graph->engine;
+    int64_t perm[TF_TENSOR_RANK_MAX], dims[TF_TENSOR_RANK_MAX];
+    int in = tf_moved_in(graph, node, node->in[0], err), out;
+    struct move_params *p;
+    struct tf_step *step;
+    struct tf_tensor t;
+    unsigned seen = 0;
+
+    if (in < 0)
+        return in;
+    t = engine->tensors[in];
+    if (!tf_attr(node->proto, "perm"))
+        for (int d = 0; d < t.rank; d++)
+            perm[d] = t.rank - 1 - d;
+    else if (tf_attr_ints(node->proto, "perm", perm, TF_TENSOR_RANK_MAX) != (size_t)t.rank)
+        return tf_node_fail(node, err, -EINVAL, "perm does not name %d dimensions", t.rank);
+    for (int d = 0; d < t.rank; d++) {
+        if (perm[d] < 0 || perm[d] >= t.rank || (seen & 1u << perm[d]))
+            return tf_node_fail(node, err, -EINVAL, "perm is not a permutation");
+        seen |= 1u << perm[d];
+        dims[d] = t.dims[perm[d]];
+    }
+    out = tf_moved_out(graph, node, node->in[0], node->out[0], t.rank, dims, err);
+    if (out < 0)
+        return out;
+    step = move_step(engine, node, node->op, 1, 1, 1);
+    if (!step)
+        return tf_node_fail(node, err, -ENOMEM, "out of memory");
+    p = step->params;
+    for (int d = 0; d < t.rank; d++) {
+        p->boxes[0].perm[d] = (int)perm[d];
+        p->boxes[0].dims[d] = dims[d];
+    }
+    step->in[0] = in;
+    step->out[0] = out;
+    return 0;
+}
+
+/* The shape that Reshape, Flatten, Squeeze or Unsqueeze gives. */
+static int new_shape(struct tf_graph *graph, struct tf_node *node, const struct tf_tensor *t, int64_t *dims,
+                     int *rank, struct tf_error *err)
+{
+    int64_t list[TF_TENSOR_RANK_MAX], known = 1;
+    int n, axis = 0, r, open = -1;
+    unsigned marked = 0;
+
+    *rank = 0;
+    if (!strcmp(node->op, "Flatten")) {
+        int64_t a = tf_attr_int(node->proto, "axis", 1);
+        a = a < 0 ? a + t->rank : a;
+        if (a < 0 || a > t->rank)
+            return tf_node_fail(node, err, -EINVAL, "its axis is out of range");
+        dims[0] = dims[1] = 1;
+        for (int d = 0; d < t->rank; d++)
+            dims[d < a ? 0 : 1] *= t->dims[d];
+        *rank = 2;
+        return 0;
+    }
+    if (!strcmp(node->op, "Reshape")) {
+        n = list_of(graph, node, 1, "shape", list, TF_TENSOR_RANK_MAX);
+        if (n < 0)
+            return tf_node_fail(node, err, -ENOTSUP, "its shape is not a constant of at most %d dimensions",
+                                TF_TENSOR_RANK_MAX);
+        for (int d = 0; d < n; d++) {
+            dims[d] = list[d] == 0 && d < t->rank && !tf_attr_int(node->proto, "allowzero", 0) ? t->dims[d]
+                                                                                               : list[d];
+            if (dims[d] == -1 && open < 0)
+                open = d;
+            else if (dims[d] < 1 || __builtin_mul_overflow(known, dims[d], &known))
+                return tf_node_fail(node, err, -EINVAL, "dimension %d of its shape is %lld", d,
+                                    (long long)dims[d]);
+        }
+        if (open >= 0)
+            dims[open] = (int64_t)t->count / known;
+        if (known * (open >= 0 ? dims[open] : 1) != (int64_t)t->count)
+            return tf_node_fail(node, err, -EINVAL,
+                                "its shape has another number of elements than its input");
+        *rank = n;
+        return 0;
+    }
+    n = list_of(graph, node, 1, "axes", list, TF_TENSOR_RANK_MAX);
+    if (n == -2 || (n < 0 && *node->op == 'U'))
+        return tf_node_fail(node, err, -ENOTSUP, "its axes are not constants");
+    if (*node->op == 'U' && t->rank + n > TF_TENSOR_RANK_MAX)
+        return tf_node_fail(node, err, -E2BIG, "it would have %d dimensions", t->rank + n);
+    for (int i = 0; i < n; i++) {
+        r = axis_of(node, list[i], *node->op == 'U' ? t->rank + n : t->rank, &axis, err);
+        if (r < 0)
+            return r;
+        if (marked & 1u << axis || (*node->op == 'S' && t->dims[axis] != 1))
+            return tf_node_fail(node, err, -EINVAL, "axis %d cannot be taken", axis);
+        marked |= 1u << axis;
+    }
+    if (*node->op == 'U') {
+        for (int d = 0, from = 0; d < t->rank + n; d++)
+            dims[(*rank)++] = marked & 1u << d ? 1 : t->dims[from++];
+    } else {
+        for (int d = 0; d < t->rank; d++)
+            if (n < 0 ? t->dims[d] != 1 : !(marked & 1u << d))
+                dims[(*rank)++] = t->dims[d];
+    }
+    return 0;
+}
+
+static bool plain_order(int rank, const int64_t *dims)
+{
+    return rank != 4 || dims[1] == 1 || dims[2] * dims[3] == 1;
+}
+
+static int lower_reshape(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    struct tf_engine *engine = graph->engine;
+    int in = tf_moved_in(graph, node, node->in[0], err), out, rank, r;
+    int64_t dims[TF_TENSOR_RANK_MAX];
+    struct tf_tensor t;
+
+    if (in < 0)
+        return in;
+    t = engine->tensors[in];
+    r = new_shape(graph, node, &t, dims, &rank, err);
+    if (r < 0)
+        return r;
+    out = tf_moved_out(graph, node, node->in[0], node->out[0], rank, dims, err);
+    if (out < 0)
+        return out;
+    if (plain_order(t.rank, t.dims) && plain_order(rank, dims) && !t.constant) {
+        engine->tensors[out].parent = in;
+        engine->tensors[out].shares = true;
+        engine->tensors[out].dense = engine->tensors[in].dense = true;
+        return 0;
+    }
+    return tf_step_copy(engine, node, node->op, in, out) < 0
+               ? tf_node_fail(node, err, -ENOMEM, "out of memory")
+               : 0;
+}
+
+int tf_lower_move(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
+{
+    if (node->inputs < 1 || node->in[0] < 0)
+        return tf_node_fail(node, err, -EINVAL, "its input is missing");
+    if (!strcmp(node->op, "Concat"))
+        return lower_concat(graph, node, err);
+    if (!strcmp(node->op, "Split"))
+        return lower_split(graph, node, err);
+    if (!strcmp(node->op, "Slice"))
+        return lower_slice(graph, node, err);
+    if (!strcmp(node->op, "Pad"))
+        return lower_pad(graph, node, err);
+    if (!strcmp(node->op, "Transpose"))
+        return lower_transpose(graph, node, err);
+    return lower_reshape(graph, node, err);
+}

@@ -1,0 +1,37 @@
+#include "publish/record/record.h"
+
+const char *tf_state_name(enum tf_state state)
+{
+    static const char *const names[] = {"ok", "no_face", "skipped", "corrupt", "stale"};
+
+    return (unsigned)state < 5 ? names[state] : "unknown";
+}
+
+void tf_record_from_frame(struct tf_record *record, const char *camera, const struct tf_frame *frame)
+{
+    record->camera = camera;
+    record->frame = frame->number;
+    record->sequence = frame->sequence;
+    record->camera_counter = frame->camera_counter;
+    record->has_camera_counter = frame->has_camera_counter;
+    record->t_mono_ns = frame->t_mono_ns;
+    record->t_utc_ns = frame->t_utc_ns;
+    record->t_from = frame->stamp;
+    record->flags = frame->flags;
+    record->celsius = frame->radiometry.valid;
+    record->sensor_c = frame->sensor_c;
+    record->video_frame = -1;
+    record->rotate = frame->rotate;
+    record->flip = frame->flip;
+}
+
+/*
+ * Generous: a face has at most 3 * 68 * 3 numbers of points and 12 * 8 of regions, each at most 48 bytes, its
+ * outlines 12 * 24 * 2 more, and less than 3 KiB of names and words; eight of them come to 530 KiB. A
+ * camera's name is cut by its writer at 255 bytes, six each when escaped; a record has two.
+ */
+size_t tf_record_bytes_max(void)
+{
+    return TF_FACES_MAX * ((3 * TF_POINTS * 3 + TF_REGIONS * (8 + 2 * TF_REGION_OUTLINE_MAX)) * 48 + 6144) +
+           16384;
+}

@@ -1,0 +1,370 @@
+/* H.264 through libavcodec. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+
+#include "publish/video/encoder.h"
+#include "publish/video/h264.h"
+
+/* Pictures that an encoder may hold before their packets come out: more than any look-ahead we would accept.
+ */
+#define TF_ENCODER_PENDING 64
+#define TF_ENCODER_DIM_MIN 16
+#define TF_ENCODER_DIM_MAX 8192
+#define TF_ENCODER_PARAMETERS_MAX 1024 /* SPS and PPS; a pair is below 100 bytes */
+
+struct tf_encoder {
+    AVCodecContext *codec;
+    AVFrame *frame;
+    AVPacket *packet;
+    struct SwsContext *convert;
+    int64_t next_pts;
+    struct {
+        int64_t pts;
+        uint64_t t_mono_ns, frame;
+    } pending[TF_ENCODER_PENDING];
+
+    uint8_t extradata[TF_ENCODER_PARAMETERS_MAX];
+    size_t extradata_size;
+    uint8_t *joined; /* parameters and a key picture in one piece, for encoders that do not repeat them */
+    size_t joined_size;
+};
+
+/* What this libavcodec has, for the message about an unknown name. */
+static void list_encoders(char *text, size_t size)
+{
+    size_t length = 0;
+    void *iterator = NULL;
+    const AVCodec *codec;
+
+    text[0] = 0;
+    while ((codec = av_codec_iterate(&iterator))) {
+        if (!av_codec_is_encoder(codec) || codec->id != AV_CODEC_ID_H264)
+            continue;
+        int n = snprintf(text + length, size - length, "%s%s", length ? ", " : "", codec->name);
+        if (n < 0 || (size_t)n >= size - length) {
+            text[length] = 0;
+            break;
+        }
+        length += (size_t)n;
+    }
+}
+
+static enum AVPixelFormat choose_format(const AVCodec *codec)
+{
+    static const enum AVPixelFormat wanted[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_YUVJ420P};
+
+    if (!codec->pix_fmts)
+        return AV_PIX_FMT_YUV420P;
+    for (size_t w = 0; w < sizeof wanted / sizeof *wanted; w++)
+        for (const enum AVPixelFormat *f = codec->pix_fmts; *f != AV_PIX_FMT_NONE; f++)
+            if (*f == wanted[w])
+                return *f;
+    return AV_PIX_FMT_NONE;
+}
+
+static int check_options(const struct tf_encoder_options *o, struct tf_error *err)
+{
+    if (o->width < TF_ENCODER_DIM_MIN || o->height < TF_ENCODER_DIM_MIN || o->width > TF_ENCODER_DIM_MAX ||
+        o->height > TF_ENCODER_DIM_MAX || o->width % 2 || o->height % 2)
+        return tf_fail(err, -EINVAL, "encoder: %ux%u: width and height must be even and from %d to %d",
+                       o->width, o->height, TF_ENCODER_DIM_MIN, TF_ENCODER_DIM_MAX);
+    if (!(o->fps > 0 && o->fps <= 1000))
+        return tf_fail(err, -EINVAL, "encoder: %g frames/s: must be above 0 and at most 1000",
+                       (double)o->fps);
+    if (o->bitrate_kbps > 1000000)
+        return tf_fail(err, -EINVAL, "encoder: %u kbit/s: at most 1000000", o->bitrate_kbps);
+    if (o->threads < 0 || o->threads > 64)
+        return tf_fail(err, -EINVAL, "encoder: %d threads: must be 0 to 64", o->threads);
+    return 0;
+}
+
+static void set_codec_options(struct tf_encoder *e, const struct tf_encoder_options *o,
+                              AVDictionary **dictionary)
+{
+    const char *name = e->codec->codec->name;
+
+    if (!strcmp(name, "libx264")) {
+        /* superfast instead of ultrafast: a quarter more time for half the bits (docs/rtsp.md has the
+         * figures). */
+        av_dict_set(dictionary, "preset", "superfast", 0);
+        av_dict_set(dictionary, "tune", "zerolatency", 0);
+        /* One slice a picture: sliced threads, which zerolatency turns on, cost bits, and we default to one
+         * thread. */
+        av_dict_set(dictionary, "x264-params", "sliced-threads=0:bframes=0:rc-lookahead=0:sync-lookahead=0",
+                    0);
+        av_dict_set(dictionary, "forced-idr", "1", 0);
+        if (!o->bitrate_kbps)
+            av_dict_set(dictionary, "crf", "23", 0);
+    } else if (!strcmp(name, "h264_nvenc")) {
+        av_dict_set(dictionary, "preset", "p2", 0);
+        av_dict_set(dictionary, "tune", "ull", 0);
+        av_dict_set(dictionary, "zerolatency", "1", 0);
+        av_dict_set(dictionary, "delay", "0", 0);
+        av_dict_set(dictionary, "forced-idr", "1", 0);
+    } else if (!strcmp(name, "h264_qsv")) {
+        av_dict_set(dictionary, "async_depth", "1", 0);
+        av_dict_set(dictionary, "forced_idr", "1", 0);
+    } else if (!strcmp(name, "libopenh264")) {
+        av_dict_set(dictionary, "allow_skip_frames", "0", 0);
+    }
+}
+
+static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct tf_encoder_options *o,
+                      struct tf_error *err)
+{
+    AVDictionary *dictionary = NULL;
+    char reason[AV_ERROR_MAX_STRING_SIZE];
+    uint32_t gop = o->gop ? o->gop : (uint32_t)lrintf(2 * o->fps);
+    int ret;
+
+    e->codec = avcodec_alloc_context3(codec);
+    if (!e->codec)
+        return -ENOMEM;
+    e->codec->width = (int)o->width;
+    e->codec->height = (int)o->height;
+    e->codec->pix_fmt = choose_format(codec);
+    if (e->codec->pix_fmt == AV_PIX_FMT_NONE)
+        return tf_fail(
+            err, -ENOTSUP,
+            "encoder %s takes only pictures in a device's memory, which are not supported; use libx264",
+            codec->name);
+    /*
+     * The codec counts pictures: the stream's own timing says the nominal rate, which players show, while the
+     * real capture stamps travel beside each packet and become RTP's and Matroska's.
+     */
+    e->codec->framerate = av_d2q((double)o->fps, 60000);
+    e->codec->time_base = av_inv_q(e->codec->framerate);
+    e->codec->gop_size = (int)(gop ? gop : 1);
+    e->codec->max_b_frames = 0;
+    e->codec->thread_count = o->threads ? o->threads : 1;
+    e->codec->log_level_offset = 64; /* libraries do not log: what matters comes back as an error */
+    e->codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_LOW_DELAY;
+    e->codec->color_range = AVCOL_RANGE_MPEG;
+    e->codec->colorspace = AVCOL_SPC_BT709;
+    e->codec->color_primaries = AVCOL_PRI_BT709;
+    e->codec->color_trc = AVCOL_TRC_BT709;
+    if (o->bitrate_kbps) {
+        e->codec->bit_rate = (int64_t)o->bitrate_kbps * 1000;
+        e->codec->rc_max_rate = e->codec->bit_rate;
+        e->codec->rc_buffer_size =
+            (int)(e->codec->bit_rate / 2 < INT32_MAX ? e->codec->bit_rate / 2 : INT32_MAX);
+    } else {
+        /* For encoders without constant quality: a tenth of a bit a pixel, generous for a smooth thermal
+         * picture. */
+        if (strcmp(codec->name, "libx264"))
+            e->codec->bit_rate = (int64_t)((double)o->width * o->height * (double)o->fps * 0.1);
+    }
+    set_codec_options(e, o, &dictionary);
+    /* libavcodec prints its own complaints; ours has to stand alone, so only the code is used. */
+    ret = avcodec_open2(e->codec, codec, &dictionary);
+    av_dict_free(&dictionary);
+    if (ret < 0) {
+        av_strerror(ret, reason, sizeof reason);
+        return tf_fail(err, -EIO, "encoder %s does not open for %ux%u: %s%s", codec->name, o->width,
+                       o->height, reason,
+                       strcmp(codec->name, "libx264") ? "; is its hardware there? libx264 needs none" : "");
+    }
+    return 0;
+}
+
+int tf_encoder_create(const struct tf_encoder_options *o, struct tf_encoder **ret, struct tf_error *err)
+{
+    const char *name = o->codec && *o->codec ? o->codec : "libx264";
+    struct tf_encoder *e = NULL;
+    const AVCodec *codec;
+    int code;
+
+    code = check_options(o, err);
+    if (code < 0)
+        return code;
+    codec = avcodec_find_encoder_by_name(name);
+    if (!codec || codec->id != AV_CODEC_ID_H264) {
+        char list[256];
+        list_encoders(list, sizeof list);
+        return tf_fail(err, -EINVAL, "encoder \"%s\" %s; this libavcodec has: %s", name,
+                       codec ? "does not make H.264" : "is not known",
+                       *list ? list : "no H.264 encoder at all");
+    }
+
+    code = -ENOMEM;
+    e = calloc(1, sizeof *e);
+    if (!e)
+        goto fail;
+    code = open_codec(e, codec, o, err);
+    if (code < 0)
+        goto fail;
+    code = -ENOMEM;
+    e->frame = av_frame_alloc();
+    e->packet = av_packet_alloc();
+    if (!e->frame || !e->packet)
+        goto fail;
+    e->frame->format = e->codec->pix_fmt;
+    e->frame->width = e->codec->width;
+    e->frame->height = e->codec->height;
+    e->frame->color_range = e->codec->color_range;
+    e->frame->colorspace = e->codec->colorspace;
+    e->frame->color_primaries = e->codec->color_primaries;
+    e->frame->color_trc = e->codec->color_trc;
+    if (av_frame_get_buffer(e->frame, 0) < 0)
+        goto fail;
+    e->convert = sws_getContext(e->codec->width, e->codec->height, AV_PIX_FMT_BGR0, e->codec->width,
+                                e->codec->height, e->codec->pix_fmt, SWS_FAST_BILINEAR, NULL, NULL, NULL);
+    if (!e->convert)
+        goto fail;
+    /* The matrix that the stream is flagged with, limited range; the source is full-range RGB. */
+    sws_setColorspaceDetails(e->convert, sws_getCoefficients(SWS_CS_DEFAULT), 1,
+                             sws_getCoefficients(SWS_CS_ITU709), 0, 0, 1 << 16, 1 << 16);
+    if (e->codec->extradata_size > 0)
+        e->extradata_size = tf_h264_parameters(e->codec->extradata, (size_t)e->codec->extradata_size,
+                                               e->extradata, sizeof e->extradata);
+    *ret = e;
+    return 0;
+
+fail:
+    tf_encoder_destroy(e);
+    return code == -ENOMEM ? tf_fail(err, code, "encoder: out of memory") : code;
+}
+
+void tf_encoder_destroy(struct tf_encoder *e)
+{
+    if (!e)
+        return;
+    sws_freeContext(e->convert);
+    av_packet_free(&e->packet);
+    av_frame_free(&e->frame);
+    avcodec_free_context(&e->codec);
+    free(e->joined);
+    free(e);
+}
+
+/* One packet to the caller, with the stamps of its picture and, before a key picture, SPS and PPS. */
+static int deliver_packet(struct tf_encoder *e, tf_packet_fn *deliver, void *context, struct tf_error *err)
+{
+    struct tf_packet packet = {.data = e->packet->data, .size = (size_t)e->packet->size};
+    size_t slot = (size_t)((uint64_t)e->packet->pts % TF_ENCODER_PENDING);
+
+    if (e->packet->pts < 0 || e->pending[slot].pts != e->packet->pts)
+        return tf_fail(err, -EPROTO, "encoder %s returned a picture that it was not given",
+                       e->codec->codec->name);
+    packet.t_mono_ns = e->pending[slot].t_mono_ns;
+    packet.frame = e->pending[slot].frame;
+    packet.key = e->packet->flags & AV_PKT_FLAG_KEY;
+
+    if (packet.key) {
+        uint8_t own[TF_ENCODER_PARAMETERS_MAX];
+        size_t size = tf_h264_parameters(packet.data, packet.size, own, sizeof own);
+        if (size > 0) {
+            memcpy(e->extradata, own, size);
+            e->extradata_size = size;
+        } else if (e->extradata_size > 0) {
+            size_t needed = e->extradata_size + packet.size;
+            if (needed > e->joined_size) {
+                uint8_t *grown = realloc(e->joined, needed + needed / 2);
+                if (!grown)
+                    return tf_fail(err, -ENOMEM, "encoder: out of memory");
+                e->joined = grown;
+                e->joined_size = needed + needed / 2;
+            }
+            memcpy(e->joined, e->extradata, e->extradata_size);
+            memcpy(e->joined + e->extradata_size, packet.data, packet.size);
+            packet.data = e->joined;
+            packet.size = needed;
+        }
+    }
+    deliver(context, &packet);
+    return 0;
+}
+
+static int drain(struct tf_encoder *e, tf_packet_fn *deliver, void *context, struct tf_error *err)
+{
+    for (;;) {
+        int ret = avcodec_receive_packet(e->codec, e->packet);
+        if (ret == AVERROR(EAGAIN) || ret == AVERROR_EOF)
+            return 0;
+        if (ret < 0) {
+            char reason[AV_ERROR_MAX_STRING_SIZE];
+            av_strerror(ret, reason, sizeof reason);
+            return tf_fail(err, -EIO, "encoder %s: %s", e->codec->codec->name, reason);
+        }
+        ret = deliver_packet(e, deliver, context, err);
+        av_packet_unref(e->packet);
+        if (ret < 0)
+            return ret;
+    }
+}
+
+int tf_encoder_encode(struct tf_encoder *e, const struct tf_picture *picture, uint64_t t_mono_ns,
+                      uint64_t frame, bool force_key, tf_packet_fn *deliver, void *context,
+                      struct tf_error *err)
+{
+    const uint8_t *planes[4] = {picture->data};
+    int strides[4] = {(int)picture->stride};
+    size_t slot = (size_t)((uint64_t)e->next_pts % TF_ENCODER_PENDING);
+    int ret;
+
+    if (picture->width != (uint32_t)e->codec->width || picture->height != (uint32_t)e->codec->height)
+        return tf_fail(err, -EINVAL, "encoder: a picture of %ux%u, opened for %dx%d", picture->width,
+                       picture->height, e->codec->width, e->codec->height);
+    ret = av_frame_make_writable(e->frame);
+    if (ret < 0)
+        return tf_fail(err, -ENOMEM, "encoder: out of memory");
+    sws_scale(e->convert, planes, strides, 0, e->codec->height, e->frame->data, e->frame->linesize);
+
+    e->frame->pts = e->next_pts++;
+    e->frame->pict_type = force_key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    e->pending[slot].pts = e->frame->pts;
+    e->pending[slot].t_mono_ns = t_mono_ns;
+    e->pending[slot].frame = frame;
+    ret = avcodec_send_frame(e->codec, e->frame);
+    if (ret < 0) {
+        char reason[AV_ERROR_MAX_STRING_SIZE];
+        av_strerror(ret, reason, sizeof reason);
+        return tf_fail(err, -EIO, "encoder %s: %s", e->codec->codec->name, reason);
+    }
+    return drain(e, deliver, context, err);
+}
+
+int tf_encoder_flush(struct tf_encoder *e, tf_packet_fn *deliver, void *context, struct tf_error *err)
+{
+    int ret = avcodec_send_frame(e->codec, NULL);
+
+    if (ret < 0 && ret != AVERROR_EOF)
+        return tf_fail(err, -EIO, "encoder %s: the end is refused", e->codec->codec->name);
+    return drain(e, deliver, context, err);
+}
+
+const uint8_t *tf_encoder_extradata(const struct tf_encoder *e, size_t *size)
+{
+    *size = e->extradata_size;
+    return e->extradata_size ? e->extradata : NULL;
+}
+
+void tf_encoder_parameters(const struct tf_encoder *e, struct AVCodecParameters *ret)
+{
+    ret->codec_type = AVMEDIA_TYPE_VIDEO;
+    ret->codec_id = AV_CODEC_ID_H264;
+    ret->width = e->codec->width;
+    ret->height = e->codec->height;
+    ret->format = e->codec->pix_fmt;
+    ret->profile = e->codec->profile;
+    ret->level = e->codec->level;
+    ret->color_range = e->codec->color_range;
+    ret->color_space = e->codec->colorspace;
+    ret->color_primaries = e->codec->color_primaries;
+    ret->color_trc = e->codec->color_trc;
+    ret->sample_aspect_ratio = (AVRational){1, 1};
+}
+
+float tf_encoder_fps(const struct tf_encoder *e)
+{
+    return (float)av_q2d(e->codec->framerate);
+}
