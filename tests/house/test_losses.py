@@ -15,7 +15,7 @@ import urllib.error
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from house import SLOW, Daemon, Skip, check, config, have_models, need, run_tests, wait_for  # noqa: E402
-from test_record import SMALL, frames, place, post, probe, recording, rows, start, thermoface  # noqa: E402
+from test_session import SMALL, frames, place, post, probe, recording, rows, start, thermoface  # noqa: E402
 
 
 def healthz(daemon):

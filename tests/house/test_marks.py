@@ -11,7 +11,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from house import SLOW, Daemon, Skip, check, need, run_tests  # noqa: E402
-from test_record import place, post, recording, start, thermoface  # noqa: E402
+from test_session import place, post, recording, start, thermoface  # noqa: E402
 
 TEXTS = ['"start" one', 'two', '5" screen', "three", '"', '""', '"a', 'a"', 'a""b', ' "both" ', " lead", "trail ", " ",
          "a  b", "NA", "n/a", "NaN", "null", "None", "<NA>", "-", "inf", "TRUE", "T", "007", "1e5", "0x10", "1,5",

@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from house import SLOW, Daemon, Skip, check, have_models, need, run_tests, wait_for  # noqa: E402
-from test_record import frames, place, post, recording, rows, start, thermoface  # noqa: E402
+from test_session import frames, place, post, recording, rows, start, thermoface  # noqa: E402
 
 STEM = "sub-07/ses-2/beh/sub-07_ses-2_task-stroop_run-1_recording-cam"
 MOTION = "sub-07/ses-2/motion/sub-07_ses-2_task-stroop_tracksys-cam_run-1_motion.tsv"

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from house import Daemon, check, need, run_tests, wait_for  # noqa: E402
-from test_record import SMALL, frames, place, post, recording, start, thermoface  # noqa: E402
+from test_session import SMALL, frames, place, post, recording, start, thermoface  # noqa: E402
 
 ENDING = "_manifest.sha256"
 
