@@ -59,7 +59,7 @@ struct tf_radiometry {
 #define TF_FRAME_DIM_MAX 4096
 #define TF_FRAME_PLANES 3
 
-/* What a frame's record said when it was recorded: of sessions that are played again (capture/replay.c). */
+/* What a frame's record said when it was recorded: of recordings that are played again (capture/replay.c). */
 struct tf_past {
     bool valid;
     bool skipped; /* inference had no time for it, or its picture is not there: it is not looked at */

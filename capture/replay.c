@@ -1,5 +1,5 @@
 /*
- * A recorded session as a source: the frames of its raw video (or of its segments, in order), with what its
+ * A recording as a source: the frames of its raw video (or of its segments, in order), with what its
  * table says of each: stamps, counters, losses, flags. Matroska keeps milliseconds only; the table has the
  * nanoseconds. A row without a frame is a frame without a picture, marked as skipped.
  */
@@ -373,7 +373,7 @@ int tf_replay_open(const struct tf_source_options *options, const char *stem, st
         s->source.info = *tf_source_info(s->video);
         s->source.info.frames = options->limit && options->limit < rows ? options->limit : rows;
     }
-    s->source.info.kind = "session";
+    s->source.info.kind = "recording";
     *ret = &s->source;
     return 0;
 

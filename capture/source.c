@@ -85,8 +85,8 @@ int tf_source_open(const struct tf_source_options *options, struct tf_source **r
         r = tf_synthetic_open(&o, "", &s, err);
     else if (starts_with(o.url, "synthetic:"))
         r = tf_synthetic_open(&o, o.url + 10, &s, err);
-    else if (starts_with(o.url, "session:"))
-        r = tf_replay_open(&o, o.url + 8, &s, err);
+    else if (starts_with(o.url, "recording:"))
+        r = tf_replay_open(&o, o.url + 10, &s, err);
     else if (starts_with(o.url, "file:"))
         r = tf_file_open(&o, o.url + 5, &s, err);
     else if (tf_source_is_device(o.url))

@@ -32,7 +32,7 @@ enum tf_source_pace {
 struct tf_source_options {
     /*
      * What to open: "synthetic" or "synthetic:key=value,…"; a path or glob under /dev (V4L2); "file:PATH" or
-     * a path. "session:STEM": a recorded session's raw video with its table (STEM_video.mkv,
+     * a path. "recording:STEM": a recording's raw video with its table (STEM_video.mkv,
      * STEM_frames.csv), offline.
      */
     const char *url;
@@ -71,7 +71,7 @@ enum tf_ffc {
 #define TF_FFC_ACTIONS 3
 
 struct tf_source_info {
-    const char *kind;   /* "v4l2", "file", "synthetic", "session" */
+    const char *kind;   /* "v4l2", "file", "synthetic", "recording" */
     char name[128];     /* card, file or variant, for people */
     char identity[256]; /* what finds it again: the /dev/v4l/by-id path, or the url */
     const struct tf_format *format;

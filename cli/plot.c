@@ -96,7 +96,7 @@ static int add_sample(struct tf_plot_picture *picture, double t, const double va
 }
 
 /* The signals' table. Values that are not valid leave a gap in their line, as do frames without a face. */
-static int read_signals(struct plot *p, const struct tf_recorded *from, const bool wanted[TF_REGIONS])
+static int read_signals(struct plot *p, const struct tf_recording_found *from, const bool wanted[TF_REGIONS])
 {
     struct tf_plot_picture *picture = &p->picture;
     char path[4096 + 640], name[64], *line = NULL, *cells[192];
@@ -150,7 +150,7 @@ static int read_signals(struct plot *p, const struct tf_recorded *from, const bo
     return r;
 }
 
-static void read_marks(struct plot *p, const struct tf_recorded *from)
+static void read_marks(struct plot *p, const struct tf_recording_found *from)
 {
     const char *end = strstr(from->stem, "_recording-");
     char path[4096 + 640], *line = NULL, *cells[8];
@@ -210,7 +210,7 @@ static int draw(struct plot *p, const char *path)
     return TF_EXIT_OK;
 }
 
-static const char *unit_of(const struct tf_recorded *from)
+static const char *unit_of(const struct tf_recording_found *from)
 {
     char path[4096 + 640];
     const char *unit;
@@ -225,7 +225,8 @@ static const char *unit_of(const struct tf_recorded *from)
 }
 
 /* One picture for each recording: beside it, or as --output says. */
-static int plot_one(struct plot *p, const struct tf_recorded *from, bool only, const bool wanted[TF_REGIONS])
+static int plot_one(struct plot *p, const struct tf_recording_found *from, bool only,
+                    const bool wanted[TF_REGIONS])
 {
     char path[4096 + 640];
     int status;
@@ -256,7 +257,7 @@ int tf_cmd_plot(int argc, char **argv)
     };
     const struct tf_usage *usage = tf_command("plot");
     const char *arguments[TF_ARGUMENTS_MAX];
-    struct tf_recorded *found = NULL;
+    struct tf_recording_found *found = NULL;
     bool wanted[TF_REGIONS] = {0};
     int status, n, chosen = 0, result = TF_EXIT_OK;
 

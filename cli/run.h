@@ -1,5 +1,5 @@
-/* thermoface run: what its three ways share: one video to named files, sessions and many videos to a folder,
- * packing for keeping. */
+/* thermoface run: what its three ways share: one video to named files, recordings and many videos to a
+ * folder, packing for keeping. */
 #ifndef TF_CLI_RUN_H
 #define TF_CLI_RUN_H
 
@@ -22,8 +22,8 @@ struct tf_run {
     enum tf_mirror mirror_mode; /* of mirror */
 };
 
-/* A recording of a session: "STEM_frames.csv" and its video. */
-struct tf_recorded {
+/* A recording that is in a folder: "STEM_frames.csv" and its video. */
+struct tf_recording_found {
     char folder[4096], stem[512];
 };
 
@@ -31,7 +31,7 @@ struct tf_recorded {
  * The recordings in a folder and below (not in derivatives/), in order of their names. The caller frees *ret.
  * Returns how many, or a negative errno.
  */
-int tf_find_recordings(const char *folder, struct tf_recorded **ret);
+int tf_find_recordings(const char *folder, struct tf_recording_found **ret);
 
 /* What is to be said of the turn, on standard error; `name`: of the recording, or empty. */
 void tf_run_say_turn(const struct tf_turn_status *turn, const char *name);

@@ -94,7 +94,7 @@ static void describe(struct archive *a, const char *path)
     }
 }
 
-static void pack_recording(struct archive *a, const struct tf_recorded *from)
+static void pack_recording(struct archive *a, const struct tf_recording_found *from)
 {
     char path[PATH_BYTES];
     bool any = false;
@@ -122,7 +122,7 @@ int tf_run_archive(const struct tf_usage *usage, const struct tf_run *r, const c
     tf_catch_interrupt();
     tf_progress_start(&a.progress, 0, 0, r->quiet);
     for (int i = 0; i < count && !tf_interrupted(); i++) {
-        struct tf_recorded *found = NULL;
+        struct tf_recording_found *found = NULL;
         struct stat st;
         int n;
 

@@ -1,4 +1,4 @@
-/* Finds recorded sessions in folders. */
+/* Finds recordings in folders. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define DEPTH_MAX 6 /* a data set's folder, sub-, ses-, beh, and some to spare */
 
 struct found {
-    struct tf_recorded *list;
+    struct tf_recording_found *list;
     int count;
 };
 
@@ -30,7 +30,7 @@ static bool has_video(const char *folder, const char *stem)
 
 static int take(struct found *f, const char *folder, const char *name)
 {
-    struct tf_recorded *more, one;
+    struct tf_recording_found *more, one;
     size_t n = strlen(name), end = strlen(TABLE);
 
     if (n <= end || strcmp(name + n - end, TABLE) != 0 || n - end >= sizeof(one.stem) ||
@@ -73,7 +73,7 @@ static int search(struct found *f, const char *folder, int depth)
     return r;
 }
 
-int tf_find_recordings(const char *folder, struct tf_recorded **ret)
+int tf_find_recordings(const char *folder, struct tf_recording_found **ret)
 {
     struct found f = {0};
     char path[4096];

@@ -1,5 +1,5 @@
 /*
- * Sessions and several videos through the pipeline: records, tables and annotated videos into a folder.
+ * Recordings and several videos through the pipeline: records, tables and annotated videos into a folder.
  *
  * Each recording is made in a hidden folder beside its place and moved there when it is whole, the frames'
  * table last: where that one stands, the recording is done, and a run that was broken off goes on with the
@@ -32,7 +32,7 @@ enum state { WAITING, RUNNING, DONE, SKIPPED, FAILED };
 
 struct job {
     enum state state;
-    bool session;
+    bool recording;
     char url[PATH_BYTES + 16];   /* of the source */
     char out[PATH_BYTES];        /* folder of the results */
     char part[PATH_BYTES + 640]; /* hidden folder: beh/, motion/ */
@@ -181,19 +181,19 @@ static int place(struct batch *b, struct job *j, const char *folder)
     if (!realpath(folder, whole))
         return say(b, j, "%s: %s", folder, strerror(errno));
     root = dataset_root(whole);
-    if (!output && (!j->session || !root))
+    if (!output && (!j->recording || !root))
         return say(b, j, "where do the results go? Say --output FOLDER");
-    if (!j->session)
+    if (!j->recording)
         snprintf(j->out, sizeof(j->out), "%.*s", PATH_BYTES - 1, output);
     else if (output)
         snprintf(j->root, sizeof(j->root), "%.*s", PATH_BYTES - 1, output);
     else
         snprintf(j->root, sizeof(j->root), "%.*s/derivatives/thermoface", (int)root, whole);
-    if (j->session &&
+    if (j->recording &&
         (size_t)snprintf(j->out, sizeof(j->out), "%s%s", j->root, root ? whole + root : "") >= sizeof(j->out))
         return say(b, j, "the path of the results is too long");
     if (stat(j->out, &x) == 0 && stat(whole, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
-        j->session)
+        j->recording)
         return say(b, j, "the results would take the place of the recording itself: choose another --output");
     snprintf(j->part, sizeof(j->part), "%s/.part-%s", j->out, j->stem);
     snprintf(done, sizeof(done), "%s/%s_frames.csv", j->out, j->stem);
@@ -202,7 +202,7 @@ static int place(struct batch *b, struct job *j, const char *folder)
     return 0;
 }
 
-/* Results of sessions are a data set of their own. */
+/* Results of recordings are a data set of their own. */
 static void describe_dataset(const struct job *j)
 {
     char path[PATH_BYTES + 64];
@@ -304,7 +304,7 @@ static char *load(const char *path, size_t *size)
 }
 
 /* The camera, its scale and how it was analysed, as the recording describes itself. */
-static int read_description(struct batch *b, struct job *j, const struct tf_recorded *from)
+static int read_description(struct batch *b, struct job *j, const struct tf_recording_found *from)
 {
     const struct tf_run *r = b->run;
     struct tf_analyser_options *o = &j->options.analyser;
@@ -356,11 +356,11 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     return 0;
 }
 
-static void add_session(struct batch *b, struct job *j, const struct tf_recorded *from)
+static void add_recording(struct batch *b, struct job *j, const struct tf_recording_found *from)
 {
-    j->session = true;
+    j->recording = true;
     snprintf(j->stem, sizeof(j->stem), "%s", from->stem);
-    snprintf(j->url, sizeof(j->url), "session:%.*s/%s", PATH_BYTES - 600, from->folder, from->stem);
+    snprintf(j->url, sizeof(j->url), "recording:%.*s/%s", PATH_BYTES - 600, from->folder, from->stem);
     if (read_description(b, j, from) < 0)
         return;
     place(b, j, from->folder);
@@ -393,7 +393,7 @@ static void look(struct job *j)
     j->frames = tf_source_info(source)->frames;
     if (!(j->fps > 0))
         j->fps = tf_source_info(source)->fps;
-    if (!j->session) {
+    if (!j->recording) {
         j->tables.celsius = tf_source_info(source)->radiometry.valid;
         j->tables.fps = j->fps;
     }
@@ -564,7 +564,7 @@ static struct job *more_jobs(struct batch *b, int count)
 
 static int collect(struct batch *b, const char *input)
 {
-    struct tf_recorded *found = NULL;
+    struct tf_recording_found *found = NULL;
     struct job *jobs;
     struct stat st;
     int n = 1;
@@ -589,7 +589,7 @@ static int collect(struct batch *b, const char *input)
     }
     for (int i = 0; i < n; i++)
         if (found)
-            add_session(b, &jobs[i], &found[i]);
+            add_recording(b, &jobs[i], &found[i]);
         else
             add_video(b, &jobs[i], input);
     free(found);

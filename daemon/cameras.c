@@ -462,7 +462,7 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     int n = atomic_load(&service->count), result = 0;
 
     /* While the cameras still run, so that each frame of the video gets its row. */
-    result = tf_service_record_end(service, err);
+    result = tf_service_session_end(service, err);
     for (int i = 0; i < n; i++)
         tf_pipeline_ask_stop(service->pipelines[i]);
     for (int i = 0; i < n; i++) {

@@ -134,7 +134,7 @@ int tf_service_run(struct tf_service *service, struct tf_error *err)
         }
         if (now - said_ns >= TICK_MS * 1000000ull) {
             said_ns = now;
-            tf_service_record_watch(service);
+            tf_service_session_watch(service);
             tf_service_http_watch(service);
             tf_service_line(service, line, sizeof(line));
             tf_notify("STATUS=%s", line);

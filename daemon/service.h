@@ -117,20 +117,20 @@ int tf_service_health(void *context, char *reason, size_t size);
 /* One line for systemctl status. */
 void tf_service_line(struct tf_service *service, char *text, size_t size);
 
-/* record.c */
-/* HTTP's POST /record/start, /record/stop, /mark and GET /record; see tf_http_options.record. */
-int tf_service_record(void *context, enum tf_http_record what, const char *body, size_t size,
-                      uint64_t t_mono_ns, char **answer);
-/* Says losses and failures of a recording once in the log; every second. */
-void tf_service_record_watch(struct tf_service *service);
+/* session.c */
+/* HTTP's POST /record/start, /record/stop, /mark and GET /record; see tf_http_options.session. */
+int tf_service_session(void *context, enum tf_http_session what, const char *body, size_t size,
+                       uint64_t t_mono_ns, char **answer);
+/* Says losses and failures of recordings once in the log; every second. */
+void tf_service_session_watch(struct tf_service *service);
 /* At the service's end: the session's files become whole, and none begins any more. 0, or the first error
  * that lost data. */
-int tf_service_record_end(struct tf_service *service, struct tf_error *err);
+int tf_service_session_end(struct tf_service *service, struct tf_error *err);
 /* What is wrong with the session's tables is wrong with the recording of each of its cameras. Does not wait.
  */
-void tf_service_record_tell(struct tf_service *service, struct tf_recording_told *told);
+void tf_service_session_tell(struct tf_service *service, struct tf_recording_told *told);
 /* 0, or what is wrong with the session that is recorded. Does not wait. */
-int tf_service_record_health(struct tf_service *service, char *reason, size_t size);
+int tf_service_session_health(struct tf_service *service, char *reason, size_t size);
 
 /* shutter.c: HTTP's POST /camera/NAME/ffc; see tf_http_options.ffc. */
 int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer);

@@ -107,7 +107,7 @@ static void tell_tables(struct tf_service *service, struct tf_session_state *ret
     pthread_mutex_unlock(&service->problem_lock);
 }
 
-void tf_service_record_tell(struct tf_service *service, struct tf_recording_told *told)
+void tf_service_session_tell(struct tf_service *service, struct tf_recording_told *told)
 {
     pthread_mutex_lock(&service->problem_lock);
     told->totals.failed += service->tables_failed;
@@ -118,7 +118,7 @@ void tf_service_record_tell(struct tf_service *service, struct tf_recording_told
     pthread_mutex_unlock(&service->problem_lock);
 }
 
-int tf_service_record_health(struct tf_service *service, char *reason, size_t size)
+int tf_service_session_health(struct tf_service *service, char *reason, size_t size)
 {
     int r;
 
@@ -273,8 +273,8 @@ static int check_names(struct tf_service *service, struct tf_error *err)
     return 0;
 }
 
-static int record_cameras(struct tf_service *service, const struct request *q, uint64_t t_mono_ns,
-                          int64_t t_utc_ns, struct tf_error *err)
+static int start_recordings(struct tf_service *service, const struct request *q, uint64_t t_mono_ns,
+                            int64_t t_utc_ns, struct tf_error *err)
 {
     const struct tf_config_recording *c = &service->config->recording;
     int n = atomic_load(&service->count), r;
@@ -361,7 +361,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     service->session_said_failed = service->session_said_refused = service->session_said_stalled = false;
     service->tables_said_failed = false;
     r = service->session_subject && service->session_task && (!q->session || service->session_name)
-            ? record_cameras(service, q, options.t_start_ns, options.t_start_utc_ns, &err)
+            ? start_recordings(service, q, options.t_start_ns, options.t_start_utc_ns, &err)
             : tf_fail(&err, -ENOMEM, "no memory");
     if (r < 0) {
         end_session(service, NULL, &ignored);
@@ -461,8 +461,8 @@ static int mark(struct tf_service *service, const struct request *q, uint64_t t_
                              200, answer);
 }
 
-int tf_service_record(void *context, enum tf_http_record what, const char *text, size_t size,
-                      uint64_t t_mono_ns, char **answer)
+int tf_service_session(void *context, enum tf_http_session what, const char *text, size_t size,
+                       uint64_t t_mono_ns, char **answer)
 {
     struct tf_service *service = context;
     struct request q = {.emissivity = NAN, .distance = NAN, .reflected = NAN, .room = NAN, .humidity = NAN};
@@ -490,9 +490,9 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
     int status, r;
 
     r = tf_request_read(&body, text, size,
-                        what == TF_HTTP_RECORD_START  ? of_start
-                        : what == TF_HTTP_RECORD_MARK ? of_mark
-                                                      : none,
+                        what == TF_HTTP_SESSION_START  ? of_start
+                        : what == TF_HTTP_SESSION_MARK ? of_mark
+                                                       : none,
                         &err);
     if (r < 0) {
         json_decref(body);
@@ -500,13 +500,13 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
     }
     pthread_mutex_lock(&service->session_lock);
     switch (what) {
-    case TF_HTTP_RECORD_START:
+    case TF_HTTP_SESSION_START:
         status = start(service, &q, answer);
         break;
-    case TF_HTTP_RECORD_STOP:
+    case TF_HTTP_SESSION_STOP:
         status = stop(service, answer);
         break;
-    case TF_HTTP_RECORD_MARK:
+    case TF_HTTP_SESSION_MARK:
         status = mark(service, &q, t_mono_ns, answer);
         break;
     default:
@@ -519,7 +519,7 @@ int tf_service_record(void *context, enum tf_http_record what, const char *text,
 
 /* --- the main loop's part --- */
 
-void tf_service_record_watch(struct tf_service *service)
+void tf_service_session_watch(struct tf_service *service)
 {
     int n = atomic_load(&service->count);
     struct tf_session_state tables;
@@ -556,7 +556,7 @@ void tf_service_record_watch(struct tf_service *service)
     pthread_mutex_unlock(&service->session_lock);
 }
 
-int tf_service_record_end(struct tf_service *service, struct tf_error *err)
+int tf_service_session_end(struct tf_service *service, struct tf_error *err)
 {
     struct tf_error of_tables = {0};
     int r = 0, tables;

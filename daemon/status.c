@@ -18,7 +18,7 @@ int tf_service_statuses(void *context, struct tf_status *statuses, int max)
         n = max;
     for (int i = 0; i < n; i++) {
         tf_pipeline_status(service->pipelines[i], &statuses[i]);
-        tf_service_record_tell(service, &statuses[i].recording);
+        tf_service_session_tell(service, &statuses[i].recording);
         if (service->http) {
             statuses[i].http_clients = tf_http_clients(service->http, statuses[i].camera);
             statuses[i].dropped_http = tf_http_dropped(service->http, statuses[i].camera);
@@ -81,7 +81,7 @@ int tf_service_health(void *context, char *reason, size_t size)
             return -EIO;
         }
     }
-    return tf_service_record_health(service, reason, size);
+    return tf_service_session_health(service, reason, size);
 }
 
 void tf_service_line(struct tf_service *service, char *text, size_t size)

@@ -86,7 +86,7 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .status = tf_service_statuses,
         .snapshot = tf_service_snapshot,
         .health = tf_service_health,
-        .record = tf_service_record,
+        .session = tf_service_session,
         .ffc = tf_service_ffc,
         .context = service,
     };

@@ -25,11 +25,11 @@ struct tf_tokens {
     char text[TF_TOKENS_MAX][TF_TOKEN_BYTES + 1];
 };
 
-enum tf_http_record {
-    TF_HTTP_RECORD_STATUS, /* GET /record */
-    TF_HTTP_RECORD_START,  /* POST /record/start */
-    TF_HTTP_RECORD_STOP,   /* POST /record/stop */
-    TF_HTTP_RECORD_MARK,   /* POST /mark */
+enum tf_http_session {
+    TF_HTTP_SESSION_STATUS, /* GET /record */
+    TF_HTTP_SESSION_START,  /* POST /record/start */
+    TF_HTTP_SESSION_STOP,   /* POST /record/stop */
+    TF_HTTP_SESSION_MARK,   /* POST /mark */
 };
 
 struct tf_http_options {
@@ -64,12 +64,12 @@ struct tf_http_options {
      */
     int (*snapshot)(void *context, const char *name, struct tf_snapshot *snapshot);
     /*
-     * Recording and marks; NULL: there are none. `body`: JSON, NUL-terminated, of a POST; `t_mono_ns`: when
+     * Sessions and marks; NULL: there are none. `body`: JSON, NUL-terminated, of a POST; `t_mono_ns`: when
      * the request came. Returns HTTP's status and malloc'd JSON text in *answer (NULL: out of memory).
      */
-    int (*record)(void *context, enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns,
-                  char **answer);
-    /* POST /camera/NAME/ffc; NULL: there is none. `body`, answer and result as in `record`. */
+    int (*session)(void *context, enum tf_http_session what, const char *body, size_t size,
+                   uint64_t t_mono_ns, char **answer);
+    /* POST /camera/NAME/ffc; NULL: there is none. `body`, answer and result as in `session`. */
     int (*ffc)(void *context, const char *camera, const char *body, size_t size, char **answer);
     void *context;
 };

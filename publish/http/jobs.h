@@ -11,7 +11,7 @@
 #include "base/error.h"
 
 enum tf_http_job_queue {
-    TF_HTTP_JOBS_RECORD,  /* recording and marks, in the order in which they came */
+    TF_HTTP_JOBS_SESSION, /* recording and marks, in the order in which they came */
     TF_HTTP_JOBS_SHUTTER, /* waits for cameras */
     TF_HTTP_JOBS_PICTURE, /* takes the processor; less important than cameras */
     TF_HTTP_JOB_QUEUES,

@@ -161,13 +161,13 @@ struct errand {
     char *text;
 };
 
-static void do_record(struct tf_http_job *job)
+static void do_session(struct tf_http_job *job)
 {
     struct errand *e = (struct errand *)job;
     const struct tf_http_options *o = &e->q->http->options;
 
-    e->status = o->record(o->context, (enum tf_http_record)e->q->route->what, e->q->body ? e->q->body : "",
-                          e->q->size, e->q->t_mono_ns, &e->text);
+    e->status = o->session(o->context, (enum tf_http_session)e->q->route->what, e->q->body ? e->q->body : "",
+                           e->q->size, e->q->t_mono_ns, &e->text);
 }
 
 static void do_ffc(struct tf_http_job *job)
@@ -227,11 +227,11 @@ static enum MHD_Result run_errand(struct tf_http_request *q, enum tf_http_job_qu
     return MHD_YES;
 }
 
-static enum MHD_Result ask_record(struct tf_http_request *q)
+static enum MHD_Result ask_session(struct tf_http_request *q)
 {
-    if (!q->http->options.record)
+    if (!q->http->options.session)
         return tf_http_error(q, 404, "nothing is recorded here");
-    return run_errand(q, TF_HTTP_JOBS_RECORD, do_record);
+    return run_errand(q, TF_HTTP_JOBS_SESSION, do_session);
 }
 
 static enum MHD_Result ask_ffc(struct tf_http_request *q)
@@ -252,10 +252,10 @@ static const struct tf_http_route routes[] = {
     {"/clock", TF_HTTP_GET, true, get_clock, 0},
     {"/snapshot.png", TF_HTTP_GET, false, get_snapshot, TF_SNAPSHOT_PNG},
     {"/snapshot.jpg", TF_HTTP_GET, false, get_snapshot, TF_SNAPSHOT_JPEG},
-    {"/record", TF_HTTP_GET, true, ask_record, TF_HTTP_RECORD_STATUS},
-    {"/record/start", TF_HTTP_POST, true, ask_record, TF_HTTP_RECORD_START},
-    {"/record/stop", TF_HTTP_POST, true, ask_record, TF_HTTP_RECORD_STOP},
-    {"/mark", TF_HTTP_POST, true, ask_record, TF_HTTP_RECORD_MARK},
+    {"/record", TF_HTTP_GET, true, ask_session, TF_HTTP_SESSION_STATUS},
+    {"/record/start", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_START},
+    {"/record/stop", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_STOP},
+    {"/mark", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_MARK},
     {"/camera/*/ffc", TF_HTTP_POST, true, ask_ffc, 0},
 };
 

@@ -60,7 +60,7 @@ struct tf_record {
     struct tf_dropped dropped;
     int64_t latency_us; /* capture stamp to record; negative: null (offline) */
     struct tf_black_body black_body;
-    int64_t video_frame; /* its place in a session's raw video, -1: none; only sessions' tables have it */
+    int64_t video_frame; /* its place in a recording's raw video, -1: none; only recordings' tables have it */
     struct tf_faces faces;
     struct tf_record_pair pair;
     bool outlines; /* NDJSON says each region's outline */

@@ -125,7 +125,7 @@ static void every_sources_times_grow(void **state)
     grows(&(struct tf_source_options){.url = VIDEO, .pace = TF_PACE_FAST}, 12);
     grows(&(struct tf_source_options){.url = VIDEO, .pace = TF_PACE_FAST, .loop = true}, 40);
     grows(&(struct tf_source_options){.url = VIDEO, .loop = true}, 40);
-    grows(&(struct tf_source_options){.url = "session:clock", .pace = TF_PACE_FAST}, 12);
+    grows(&(struct tf_source_options){.url = "recording:clock", .pace = TF_PACE_FAST}, 12);
 }
 
 /* A stamp that is not believed is replaced by the arrival, less the way that the other stamps tell of: among

@@ -26,8 +26,8 @@ static int snapshot(void *context, const char *camera, struct tf_snapshot *s)
     return s->data ? 0 : -ENOMEM;
 }
 
-static int record(void *context, enum tf_http_record what, const char *body, size_t size, uint64_t t_mono_ns,
-                  char **answer)
+static int session(void *context, enum tf_http_session what, const char *body, size_t size,
+                   uint64_t t_mono_ns, char **answer)
 {
     if (body[size] != '\0')
         abort();
@@ -57,7 +57,7 @@ static struct tf_http *server(int which)
     static const struct tf_tokens tokens = {.count = 1, .text = {"0123456789abcdef"}};
     struct tf_http_options options = {.status = status,
                                       .snapshot = snapshot,
-                                      .record = record,
+                                      .session = session,
                                       .ffc = ffc,
                                       .clients_max = 1000,
                                       .user = which ? "lab" : NULL,

@@ -1,4 +1,4 @@
-/* The frames' table of a session that is played again, any bytes, beside a video of eight frames. */
+/* The frames' table of a recording that is played again, any bytes, beside a video of eight frames. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     file = fopen(table, "w");
     if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
         abort();
-    snprintf(url, sizeof(url), "session:%s/a", folder);
+    snprintf(url, sizeof(url), "recording:%s/a", folder);
     options.url = url;
     if (tf_source_open(&options, &source, &err) < 0) {
         if (!err.text[0])

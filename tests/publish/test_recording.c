@@ -1,4 +1,4 @@
-/* The recorder by itself: bit for bit, a row a frame, refusals, a disk's limits; and a session's folder. */
+/* A recording by itself: bit for bit, a row a frame, refusals, a disk's limits; and a session's folder. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
