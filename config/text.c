@@ -1,5 +1,4 @@
-/* The table as texts: --help-config, the example file, the manual page, the table of docs/configuration.md.
- */
+/* The table as texts: --help-config, the example file, the manual page, the list in docs/configuration.md. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,29 +6,35 @@
 
 #include "config/table.h"
 
-/* Words of `text` in lines of at most `width` bytes, each begun with `indent`. */
-static void wrap(FILE *f, const char *indent, const char *text, size_t width)
+/* Words of `text` in lines of at most `width` bytes, each but the first begun with `indent`; `column` bytes
+ * stand in the first line already. */
+static void wrap_more(FILE *f, const char *indent, const char *text, size_t width, size_t column)
 {
-    size_t column = 0;
+    bool blank = false;
 
     while (*text) {
         size_t word = strcspn(text, " ");
 
-        if (column && column + 1 + word > width) {
-            fputc('\n', f);
-            column = 0;
-        }
-        if (!column)
-            fputs(indent, f);
-        column = column ? column + 1 : strlen(indent);
-        if (column > strlen(indent))
+        if (blank && column + 1 + word > width) {
+            fprintf(f, "\n%s", indent);
+            column = strlen(indent);
+        } else if (blank) {
             fputc(' ', f);
+            column++;
+        }
         fwrite(text, 1, word, f);
         column += word;
+        blank = true;
         text += word;
         text += strspn(text, " ");
     }
     fputc('\n', f);
+}
+
+static void wrap(FILE *f, const char *indent, const char *text, size_t width)
+{
+    fputs(indent, f);
+    wrap_more(f, indent, text, width, strlen(indent));
 }
 
 /* "A path. Not set by default." and the like: what every text says of a key beside its help. */
@@ -255,20 +260,24 @@ static void markdown_section(FILE *f, enum tf_section section)
     char name[32];
 
     title(section, name, sizeof(name));
-    fprintf(f, "\n### %s\n\n%s\n\n| key | value | default | reload | |\n|---|---|---|---|---|\n", name,
-            tf_sections[section].help);
+    fprintf(f, "\n### %s\n\n", name);
+    wrap(f, "", tf_sections[section].help, 100);
+    fputc('\n', f);
 }
 
 static void markdown_key(FILE *f, const struct tf_key *key)
 {
-    char value[256];
+    char value[256], text[1536];
 
     tf_value_describe(key, value, sizeof(value));
-    fprintf(f, "| `%s` | %s | %s | %s | %s |\n", key->name, value,
-            key->required   ? "required"
-            : key->fallback ? key->fallback
-                            : "",
-            key->live ? "yes" : "", key->help);
+    snprintf(text, sizeof(text), "`%s` (%s; %s%s%s): %s", key->name, value,
+             key->required   ? "required"
+             : key->fallback ? "default: "
+                             : "not set by default",
+             !key->required && key->fallback ? key->fallback : "", key->live ? "; reload" : "", key->help);
+    /* A list, since no table of such sentences is legible in a terminal or an editor. */
+    fputs("- ", f);
+    wrap_more(f, "  ", text, 100, 2);
 }
 
 char *tf_config_markdown(void)
