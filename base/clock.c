@@ -4,14 +4,12 @@
 
 #include "base/clock.h"
 
-#define NS_PER_S 1000000000ll
-
 uint64_t tf_now_ns(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    return (uint64_t)t.tv_sec * TF_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 int64_t tf_utc_now_ns(void)
@@ -19,7 +17,7 @@ int64_t tf_utc_now_ns(void)
     struct timespec t;
 
     clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+    return (int64_t)t.tv_sec * TF_NS_PER_S + t.tv_nsec;
 }
 
 int64_t tf_utc_offset_ns(void)
@@ -43,8 +41,8 @@ int64_t tf_utc_offset_ns(void)
 void tf_sleep_until_ns(uint64_t t_mono_ns)
 {
     struct timespec t = {
-        .tv_sec = (time_t)(t_mono_ns / NS_PER_S),
-        .tv_nsec = (long)(t_mono_ns % NS_PER_S),
+        .tv_sec = (time_t)(t_mono_ns / TF_NS_PER_S),
+        .tv_nsec = (long)(t_mono_ns % TF_NS_PER_S),
     };
 
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
@@ -53,12 +51,12 @@ void tf_sleep_until_ns(uint64_t t_mono_ns)
 
 void tf_utc_format(int64_t t_utc_ns, char text[TF_UTC_TEXT])
 {
-    int64_t s = t_utc_ns / NS_PER_S, ns = t_utc_ns % NS_PER_S;
+    int64_t s = t_utc_ns / TF_NS_PER_S, ns = t_utc_ns % TF_NS_PER_S;
     time_t seconds;
     struct tm tm;
 
     if (ns < 0) {
-        ns += NS_PER_S;
+        ns += TF_NS_PER_S;
         s--;
     }
     seconds = (time_t)s;

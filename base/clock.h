@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
+#define TF_NS_PER_S 1000000000ll
+
 uint64_t tf_now_ns(void);    /* CLOCK_MONOTONIC */
 int64_t tf_utc_now_ns(void); /* CLOCK_REALTIME, since 1970 */
 /* UTC minus monotonic, measured now between two reads of the monotonic clock. */

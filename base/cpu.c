@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "base/cpu.h"
 
 #if defined(__x86_64__)
@@ -20,7 +21,7 @@ static const char *const names[] = {
     [TF_CPU_NEON] = "neon",       [TF_CPU_DOTPROD] = "dotprod",
     [TF_CPU_I8MM] = "i8mm",
 };
-#define LEVELS (sizeof(names) / sizeof(names[0]))
+#define LEVELS TF_COUNT(names)
 
 /* Rungs of this architecture, worst first. */
 #if defined(__x86_64__)
@@ -33,7 +34,7 @@ static const enum tf_cpu_level ladder[] = {TF_CPU_GENERIC, TF_CPU_NEON, TF_CPU_D
 static const enum tf_cpu_level ladder[] = {TF_CPU_GENERIC};
 #define ARCH_LEVELS "generic"
 #endif
-#define RUNGS (sizeof(ladder) / sizeof(ladder[0]))
+#define RUNGS TF_COUNT(ladder)
 
 static bool available[LEVELS];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -121,7 +122,7 @@ int tf_cpu_select(const char *name, enum tf_cpu_level *ret, struct tf_error *err
         return 0;
     }
     for (size_t i = 0; i < RUNGS; i++) {
-        if (strcmp(name, names[ladder[i]]))
+        if (strcmp(name, names[ladder[i]]) != 0)
             continue;
         if (!tf_cpu_has(ladder[i]))
             return tf_fail(err, -ENOTSUP, "CPU level \"%s\": this machine has not got it; its best is \"%s\"",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "base/frame.h"
 
 #define FRAMES_MAX 1024
@@ -35,7 +36,7 @@ const char *tf_stamp_name(enum tf_stamp stamp)
         [TF_STAMP_DRIVER_SOE] = "driver-soe",
         [TF_STAMP_FILE] = "file",
     };
-    return (size_t)stamp < sizeof(names) / sizeof(names[0]) ? names[stamp] : "unknown";
+    return (size_t)stamp < TF_COUNT(names) ? names[stamp] : "unknown";
 }
 
 const char *tf_flag_name(unsigned bit)

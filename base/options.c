@@ -353,7 +353,7 @@ static int unknown_option(const struct tf_usage *usage, const char *text)
 
 static int wrong_option(const struct tf_usage *usage, int c, const char *text)
 {
-    if (strncmp(text, "--", 2) && optopt)
+    if (strncmp(text, "--", 2) != 0 && optopt)
         return tf_usage_error(usage, c == ':' ? "-%c needs a value" : "-%c: no such option", optopt);
     if (c == ':')
         return tf_usage_error(usage, "%s needs a value", text);

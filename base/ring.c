@@ -102,8 +102,8 @@ int tf_ring_pop(struct tf_ring *ring, int timeout_ms, void **ret)
 
     if (timeout_ms > 0) {
         uint64_t t = tf_now_ns() + (uint64_t)timeout_ms * 1000000u;
-        until.tv_sec = (time_t)(t / 1000000000u);
-        until.tv_nsec = (long)(t % 1000000000u);
+        until.tv_sec = (time_t)(t / TF_NS_PER_S);
+        until.tv_nsec = (long)(t % TF_NS_PER_S);
     }
     pthread_mutex_lock(&ring->lock);
     while (!ring->length && !ring->closed && r == 0) {

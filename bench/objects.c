@@ -85,7 +85,7 @@ static void read_recording(const char *path, const struct options *o, struct rec
         if (ret->count == room) {
             room = room > 0 ? 2 * room : 256;
             ret->frames = realloc(ret->frames, room * sizeof(*ret->frames));
-            if (ret->frames == NULL)
+            if (!ret->frames)
                 die(path, "out of memory");
         }
         struct tf_frame *f = &ret->frames[ret->count++];
@@ -102,7 +102,7 @@ static void read_recording(const char *path, const struct options *o, struct rec
         f->radiometry = frame->radiometry;
         f->stride[0] = 2u * frame->width;
         f->plane[0] = malloc((size_t)f->stride[0] * f->height);
-        if (f->plane[0] == NULL)
+        if (!f->plane[0])
             die(path, "out of memory");
         for (uint32_t y = 0; y < f->height; y++)
             memcpy(f->plane[0] + (size_t)y * f->stride[0], frame->plane[0] + (size_t)y * frame->stride[0],
@@ -110,7 +110,7 @@ static void read_recording(const char *path, const struct options *o, struct rec
     }
     tf_source_close(source);
     ret->plain = calloc(ret->count + 1, sizeof(*ret->plain));
-    if (ret->plain == NULL)
+    if (!ret->plain)
         die(path, "out of memory");
 }
 
@@ -310,7 +310,7 @@ int main(int argc, char **argv)
                     struct seen now;
 
                     f.plane[0] = malloc(bytes);
-                    if (f.plane[0] == NULL)
+                    if (!f.plane[0])
                         die("frame", "out of memory");
                     memcpy(f.plane[0], r->frames[t].plane[0], bytes);
                     if (o.where != CORNER)

@@ -10,6 +10,7 @@
 #include <libavutil/parseutils.h>
 #include <libavutil/pixdesc.h>
 
+#include "base/clock.h"
 #include "capture/av.h"
 #include "capture/internal.h"
 #include "capture/reader.h"
@@ -20,7 +21,7 @@
     "160x120:gray16le@9)"
 /* A step forward of so many frames and so much time is a pause, not a slow frame. */
 #define PAUSE_FRAMES 10
-#define PAUSE_NS 1000000000u
+#define PAUSE_NS TF_NS_PER_S
 /* First stamps between 2000 and 2100 are dates, not a place in a longer recording. */
 #define DATE_MIN_S 946684800
 #define DATE_MAX_S 4102444800
@@ -176,7 +177,7 @@ static int open_decoder(struct av *s, const struct tf_source_options *o, struct 
 
 static int64_t to_ns(int64_t t, AVRational base)
 {
-    return av_rescale_q(t, base, (AVRational){1, 1000000000});
+    return av_rescale_q(t, base, (AVRational){1, TF_NS_PER_S});
 }
 
 /*
@@ -398,8 +399,8 @@ static void read_times(struct av *s, const struct tf_source_options *o)
      * last written to when the recording ended.
      */
     if (tag && av_parse_time(&us, tag->value, 0) >= 0 && us > INT64_MIN / 4000 && us < INT64_MAX / 4000)
-        s->reader.utc_ns = us * 1000 + (start_ns > 0 && start_ns / 1000000000 < DATE_MIN_S ? start_ns : 0);
-    else if (start_ns / 1000000000 >= DATE_MIN_S && start_ns / 1000000000 < DATE_MAX_S)
+        s->reader.utc_ns = us * 1000 + (start_ns > 0 && start_ns / TF_NS_PER_S < DATE_MIN_S ? start_ns : 0);
+    else if (start_ns / TF_NS_PER_S >= DATE_MIN_S && start_ns / TF_NS_PER_S < DATE_MAX_S)
         s->reader.utc_ns = start_ns;
     else
         s->reader.utc_ns = tf_reader_written_ns(s->reader.path, s->expected_ns);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/count.h"
 #include "capture/reader.h"
 
 #define EXIFTOOL                                                                                             \
@@ -77,7 +78,7 @@ static bool radiometric_jpeg(const uint8_t *head, size_t size, const char *forei
     for (size_t at = 2; at + 4 <= size && head[at] == 0xff && head[at + 1] >= 0xe0;) {
         size_t length = (size_t)head[at + 2] << 8 | head[at + 3];
 
-        for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+        for (size_t i = 0; i < TF_COUNT(makers); i++)
             if (head[at + 1] == makers[i].segment && at + 4 + (size_t)makers[i].size <= size &&
                 memcmp(head + at + 4, makers[i].bytes, (size_t)makers[i].size) == 0) {
                 foreign[0] = makers[i].name;
@@ -94,7 +95,7 @@ static bool is_text(const uint8_t *head, size_t size)
 {
     static const char *const lists[] = {"ffconcat", "#EXTM3U", "v=0"};
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(lists); i++)
         if (size >= strlen(lists[i]) && memcmp(head, lists[i], strlen(lists[i])) == 0)
             return false;
     if (size >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' && isspace(head[2]))
@@ -116,7 +117,7 @@ enum tf_file_kind tf_file_kind(const char *path, const uint8_t *head, size_t siz
         return TF_FILE_GZIP;
     if (radiometric_jpeg(head, size, foreign))
         return TF_FILE_FOREIGN;
-    for (size_t i = 0; i < sizeof(foreign_formats) / sizeof(foreign_formats[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(foreign_formats); i++) {
         bool bytes = foreign_formats[i].at < 0 ||
                      (size >= (size_t)foreign_formats[i].size &&
                       memcmp(head, foreign_formats[i].bytes, (size_t)foreign_formats[i].size) == 0);

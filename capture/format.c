@@ -3,6 +3,7 @@
 
 #include <linux/videodev2.h>
 
+#include "base/count.h"
 #include "capture/internal.h"
 #include "capture/telemetry.h"
 
@@ -282,7 +283,7 @@ static const struct tf_format formats[] = {
      .source = "evocortex/optris_drivers#21: C = (value - 1000) / 10"},
 };
 
-#define COUNT (sizeof(formats) / sizeof(formats[0]))
+#define COUNT TF_COUNT(formats)
 
 size_t tf_format_count(void)
 {
@@ -308,7 +309,7 @@ static bool for_people(uint32_t fourcc)
     static const uint32_t codes[] = {V4L2_PIX_FMT_YUYV,   V4L2_PIX_FMT_UYVY,  V4L2_PIX_FMT_NV12,
                                      V4L2_PIX_FMT_YUV420, V4L2_PIX_FMT_MJPEG, V4L2_PIX_FMT_JPEG};
 
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(codes); i++)
         if (fourcc == codes[i])
             return true;
     return false;

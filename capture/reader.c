@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "capture/reader.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ int64_t tf_reader_written_ns(const char *path, uint64_t length_ns)
 
     if (stat(path, &st) < 0)
         return 0;
-    return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec - (int64_t)length_ns;
+    return (int64_t)st.st_mtim.tv_sec * TF_NS_PER_S + st.st_mtim.tv_nsec - (int64_t)length_ns;
 }
 
 void tf_reader_close(struct tf_reader *reader)

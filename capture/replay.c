@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "capture/internal.h"
 
 #define PATH_BYTES 4096
@@ -139,7 +140,7 @@ static bool read_utc(const char *text, int64_t *ret)
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
-    *ret = (int64_t)timegm(&tm) * 1000000000 + (int64_t)us * 1000;
+    *ret = (int64_t)timegm(&tm) * TF_NS_PER_S + (int64_t)us * 1000;
     return true;
 }
 

@@ -345,8 +345,8 @@ int tf_source_wait_until(struct tf_source *source, uint64_t t_mono_ns, int timeo
             return 1;
         if (now >= end)
             return 0;
-        left.tv_sec = (time_t)((until - now) / 1000000000u);
-        left.tv_nsec = (long)((until - now) % 1000000000u);
+        left.tv_sec = (time_t)((until - now) / TF_NS_PER_S);
+        left.tv_nsec = (long)((until - now) % TF_NS_PER_S);
         if (ppoll(&p, 1, until == UINT64_MAX ? NULL : &left, NULL) > 0 && tf_source_take_wake(source))
             return 0;
     }

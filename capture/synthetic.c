@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "capture/internal.h"
 #include "capture/synthetic.h"
 
@@ -85,7 +86,7 @@ static int key_list(struct tf_error *err, const char *what, size_t length)
 {
     char list[512] = "size (WIDTHxHEIGHT), kind (thermal, counts, visible)";
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(keys); i++) {
         size_t n = strlen(list);
 
         snprintf(list + n, sizeof(list) - n, ", %s", keys[i].name);
@@ -126,7 +127,7 @@ static int set_key(struct settings *s, const char *name, const char *value, stru
             }
         return tf_fail(err, -EINVAL, "synthetic: kind=%s: there are thermal, counts and visible", value);
     }
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(keys); i++) {
         const struct key *k = &keys[i];
         double v;
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "capture/synthetic.h"
 
 const float tf_subject_points[68][2] = {
@@ -420,7 +421,7 @@ static void draw_hair(struct sheet *c, uint64_t seed)
     for (int y = 0; y < c->h; y++) {
         for (int x = 0; x < c->w; x++) {
             float u = c->u0 + x / c->s, v = c->v0 + y / c->s;
-            float d = polygon_distance(hair, (int)(sizeof(hair) / sizeof(hair[0])), u, v);
+            float d = polygon_distance(hair, (int)TF_COUNT(hair), u, v);
             float k = smooth(0.5f - (d + 0.03f * grain(seed ^ 3, u * 30, v * 9)) / 0.09f);
 
             c->value[y * c->w + x] += k * (h.value[y * c->w + x] - c->value[y * c->w + x]);
@@ -478,7 +479,7 @@ static void draw_head(struct sheet *c, uint64_t seed, bool glasses)
 
     for (int i = 0; i < 17; i++, n++)
         memcpy(outline[n], tf_subject_points[i], sizeof(outline[n]));
-    for (size_t i = 0; i < sizeof(cranium) / sizeof(cranium[0]) && n < HEAD_POINTS + 1; i++, n++)
+    for (size_t i = 0; i < TF_COUNT(cranium) && n < HEAD_POINTS + 1; i++, n++)
         memcpy(outline[n], cranium[i], sizeof(outline[n]));
     cover(c, outline, n, 0.025f);
     cover(c, ear, 8, 0.03f);
@@ -515,9 +516,9 @@ static const float collar[][2] = {
 
 static void draw_body(struct sheet *c, uint64_t seed)
 {
-    const int clothes_n = (int)(sizeof(clothes) / sizeof(clothes[0]));
+    const int clothes_n = (int)TF_COUNT(clothes);
 
-    cover(c, neck, (int)(sizeof(neck) / sizeof(neck[0])), 0.03f);
+    cover(c, neck, (int)TF_COUNT(neck), 0.03f);
     cover(c, clothes, clothes_n, 0.03f);
     for (int y = 0; y < c->h; y++)
         for (int x = 0; x < c->w; x++) {

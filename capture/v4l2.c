@@ -278,7 +278,7 @@ static void follow_sequence(struct v4l2 *s, uint32_t sequence)
 static void stamp(struct v4l2 *s, const struct v4l2_buffer *b, struct tf_frame *f)
 {
     uint64_t now = tf_now_ns(),
-             t = (uint64_t)b->timestamp.tv_sec * 1000000000u + (uint64_t)b->timestamp.tv_usec * 1000u, lag;
+             t = (uint64_t)b->timestamp.tv_sec * TF_NS_PER_S + (uint64_t)b->timestamp.tv_usec * 1000u, lag;
 
     /* Arrival; if the driver's other stamps tell how much earlier frames are taken, that much earlier: one
      * bad stamp is not to stand out among good ones, let alone lie behind the next. */

@@ -8,6 +8,7 @@
 #include <linux/usb/video.h>
 #include <linux/uvcvideo.h>
 
+#include "base/count.h"
 #include "capture/v4l2.h"
 
 /* "White Balance, Automatic" is white_balance_automatic, as v4l2-ctl has it. */
@@ -307,7 +308,7 @@ int tf_v4l2_shutter_find(const char *path, const struct tf_source_options *optio
         snprintf(folder, sizeof(folder), "/sys/class/video4linux/%.64s/device/..", name);
         read_word(folder, "idVendor", vendor);
         read_word(folder, "idProduct", product);
-        for (size_t i = 0; i < sizeof(knowns) / sizeof(knowns[0]); i++)
+        for (size_t i = 0; i < TF_COUNT(knowns); i++)
             if (strcmp(knowns[i].vendor, vendor) == 0 && strcmp(knowns[i].product, product) == 0)
                 memcpy(moves, knowns[i].moves, sizeof(knowns[i].moves));
     }

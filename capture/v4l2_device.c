@@ -16,6 +16,7 @@
 #include <libv4l2.h>
 #endif
 
+#include "base/count.h"
 #include "capture/v4l2.h"
 
 int tf_v4l2_ioctl(const struct tf_v4l2_io *io, unsigned long request, void *argument)
@@ -451,7 +452,7 @@ static bool choose_visible(const struct tf_v4l2_offers *offers, uint16_t width, 
                                      V4L2_PIX_FMT_YUV420, V4L2_PIX_FMT_MJPEG, V4L2_PIX_FMT_JPEG};
 
     for (int strict = 1; strict >= 0; strict--)
-        for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        for (size_t i = 0; i < TF_COUNT(codes); i++) {
             const struct tf_v4l2_offer *o = offer_of(offers, codes[i]);
 
             if (o && tf_v4l2_offers_size(o, width, height, strict ? fps : 0)) {

@@ -105,7 +105,7 @@ static int run(const struct tf_usage *usage, const struct bench *b)
     result = tf_pipeline_start(pipeline, &err);
     if (result)
         goto fail;
-    end_ns = tf_now_ns() + b->seconds * 1000000000ull;
+    end_ns = tf_now_ns() + b->seconds * TF_NS_PER_S;
     while (tf_now_ns() < end_ns && tf_pipeline_wait(pipeline, 50) && !tf_interrupted())
         ;
     result = tf_pipeline_stop(pipeline, &err);

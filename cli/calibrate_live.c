@@ -133,7 +133,7 @@ out:
 
 static int follow(const struct live *live, struct stream streams[2], struct tf_error *err)
 {
-    uint64_t end = tf_now_ns() + live->options->seconds * 1000000000ull;
+    uint64_t end = tf_now_ns() + live->options->seconds * TF_NS_PER_S;
     CURLM *multi = curl_multi_init();
     int running = 2, r = 0, left;
     CURLMsg *message;

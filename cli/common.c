@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "base/output.h"
 #include "cli/commands.h"
 #include "config.h"
@@ -54,10 +55,10 @@ const char *tf_lab_credentials(const char *url)
     if (!file || !*file)
         file = TF_SYSCONFDIR "/lab.credentials";
     /* A password must not go to whoever else is asked: after the host only a port or a path. */
-    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(here); i++) {
         size_t n = strlen(here[i]);
 
-        if (!strncmp(url, here[i], n) && (!url[n] || url[n] == '/' || url[n] == ':') && !strchr(url, '@'))
+        if (strncmp(url, here[i], n) == 0 && (!url[n] || url[n] == '/' || url[n] == ':') && !strchr(url, '@'))
             return access(file, R_OK) == 0 ? file : NULL;
     }
     return NULL;
@@ -79,7 +80,7 @@ int tf_output_check(const struct tf_usage *usage, const char *path, bool overwri
     struct stat st;
     int fd;
 
-    if (!path || !strcmp(path, "-"))
+    if (!path || strcmp(path, "-") == 0)
         return TF_EXIT_OK;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return tf_command_error(usage, "%s is a folder: name a file in it", path);

@@ -136,25 +136,25 @@ int tf_cmd_complete(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "", *url = NULL, *credentials = NULL, *ca = NULL;
 
     for (int i = 2; i + 1 < argc; i += 2)
-        if (!strcmp(argv[i], "--url"))
+        if (strcmp(argv[i], "--url") == 0)
             url = argv[i + 1];
-        else if (!strcmp(argv[i], "--credentials"))
+        else if (strcmp(argv[i], "--credentials") == 0)
             credentials = argv[i + 1];
-        else if (!strcmp(argv[i], "--ca"))
+        else if (strcmp(argv[i], "--ca") == 0)
             ca = argv[i + 1];
-    if (!strcmp(what, "cameras")) {
+    if (strcmp(what, "cameras") == 0) {
         if (!ask_service(url ? url : "http://127.0.0.1:8080", credentials, ca) && !url)
             read_configuration("/etc/thermoface/thermofaced.conf");
-    } else if (!strcmp(what, "regions")) {
+    } else if (strcmp(what, "regions") == 0) {
         for (int i = 0; i < TF_REGIONS; i++)
             puts(tf_region_name((enum tf_region)i));
-    } else if (!strcmp(what, "formats")) {
+    } else if (strcmp(what, "formats") == 0) {
         print_names(TF_VALUES_FORMAT);
-    } else if (!strcmp(what, "palettes")) {
+    } else if (strcmp(what, "palettes") == 0) {
         print_names(TF_VALUES_PALETTE);
-    } else if (!strcmp(what, "cpu")) {
+    } else if (strcmp(what, "cpu") == 0) {
         print_cpu();
-    } else if (!strcmp(what, "encoders")) {
+    } else if (strcmp(what, "encoders") == 0) {
         print_encoders();
     } else {
         fputs("thermoface complete: cameras, regions, formats, palettes, cpu or encoders?\n", stderr);

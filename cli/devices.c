@@ -11,14 +11,14 @@
 static void print_device(const struct tf_device *d)
 {
     printf("%s  %s (%s, %s)\n", d->path, *d->card ? d->card : "unknown device", d->driver, d->bus);
-    if (strcmp(d->identity, d->path))
+    if (strcmp(d->identity, d->path) != 0)
         printf("    configure as  %s%s\n", d->identity,
                d->twin ? "  (another camera here is of the same kind: by the port it is plugged into)" : "");
     else if (d->twin)
         puts("    warning       another camera here is of the same kind, and nothing but the number tells "
              "them "
              "apart");
-    if (*d->by_path && strcmp(d->identity, d->by_path))
+    if (*d->by_path && strcmp(d->identity, d->by_path) != 0)
         printf("    by port       %s\n", d->by_path);
     if (*d->serial)
         printf("    serial        %s\n", d->serial);

@@ -10,14 +10,14 @@ static int split(struct tf_csv *csv, char *text, char *field[TF_CSV_FIELDS_MAX],
 {
     int n = 0;
 
-    for (char *at = text; at != NULL;) {
+    for (char *at = text; at;) {
         char *comma = strchr(at, ',');
 
         if (n == TF_CSV_FIELDS_MAX)
             return tf_fail(err, -E2BIG, "%s:%u: more than %d fields", csv->path, csv->line,
                            TF_CSV_FIELDS_MAX);
         field[n++] = at;
-        if (comma != NULL)
+        if (comma)
             *comma++ = '\0';
         at = comma;
     }
@@ -32,7 +32,7 @@ static int read_line(struct tf_csv *csv, char text[TF_CSV_LINE_MAX], struct tf_e
         size_t n;
 
         errno = 0;
-        if (fgets(text, TF_CSV_LINE_MAX, csv->file) == NULL) {
+        if (!fgets(text, TF_CSV_LINE_MAX, csv->file)) {
             if (ferror(csv->file))
                 return tf_fail(err, errno > 0 ? -errno : -EIO, "%s: cannot read: %s", csv->path,
                                strerror(errno > 0 ? errno : EIO));
@@ -59,7 +59,7 @@ int tf_csv_open(struct tf_csv *csv, const char *path, struct tf_error *err)
     csv->path = path;
     csv->line = 0;
     csv->file = fopen(path, "re");
-    if (csv->file == NULL) {
+    if (!csv->file) {
         r = -errno;
         return tf_fail(err, r, "%s: cannot open: %s", path, strerror(-r));
     }
@@ -75,7 +75,7 @@ int tf_csv_open(struct tf_csv *csv, const char *path, struct tf_error *err)
 
 void tf_csv_close(struct tf_csv *csv)
 {
-    if (csv->file != NULL)
+    if (csv->file)
         fclose(csv->file);
     csv->file = NULL;
 }
@@ -83,7 +83,7 @@ void tf_csv_close(struct tf_csv *csv)
 static int find(const struct tf_csv *csv, const char *name)
 {
     for (int i = 0; i < csv->fields; i++) {
-        if (!strcmp(csv->header[i], name))
+        if (strcmp(csv->header[i], name) == 0)
             return i;
     }
     return -1;
@@ -137,7 +137,7 @@ int tf_csv_file_name(const struct tf_csv *csv, int column, const char **ret, str
 {
     const char *text = csv->field[column];
 
-    if (text[0] == '\0' || text[0] == '/' || strstr(text, "..") != NULL || strlen(text) > 255)
+    if (text[0] == '\0' || text[0] == '/' || strstr(text, "..") || strlen(text) > 255)
         return tf_fail(err, -EINVAL, "%s:%u: %s: '%.40s' is not a file name inside the folder", csv->path,
                        csv->line, csv->header[column], text);
     *ret = text;

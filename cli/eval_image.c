@@ -20,15 +20,15 @@ static int complain(struct tf_error *err, const char *path, const char *what, in
 static int describe(const AVFrame *av, struct tf_frame *frame, const char *path, struct tf_error *err)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(av->format);
-    int depth = d != NULL ? d->comp[0].depth : 0;
+    int depth = d ? d->comp[0].depth : 0;
 
-    if (d == NULL ||
+    if (!d ||
         (d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BE |
                      AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL)) ||
         d->comp[0].plane != 0 || d->comp[0].offset != 0 || d->comp[0].shift != 0 ||
         !((depth == 8 && d->comp[0].step == 1) || (depth > 8 && d->comp[0].step == 2)))
         return tf_fail(err, -EINVAL, "%s: pixel format %s has no plain luminance; convert it to gray", path,
-                       d != NULL ? d->name : "unknown");
+                       d ? d->name : "unknown");
     if (av->width < 1 || av->height < 1 || av->width > TF_FRAME_DIM_MAX || av->height > TF_FRAME_DIM_MAX)
         return tf_fail(err, -EINVAL, "%s: %d x %d; sides up to %d are possible", path, av->width, av->height,
                        TF_FRAME_DIM_MAX);
@@ -45,7 +45,7 @@ static int describe(const AVFrame *av, struct tf_frame *frame, const char *path,
 static int decode(AVFormatContext *format, AVCodecContext *codec, int stream, AVFrame *frame)
 {
     AVPacket *packet = av_packet_alloc();
-    int r = packet == NULL ? AVERROR(ENOMEM) : 0;
+    int r = !packet ? AVERROR(ENOMEM) : 0;
 
     while (r == 0) {
         r = av_read_frame(format, packet);
@@ -73,9 +73,9 @@ int tf_image_load(struct tf_image *image, const char *path, struct tf_error *err
     const AVCodec *codec = NULL;
     int stream, r;
 
-    if (image->decoded == NULL)
+    if (!image->decoded)
         image->decoded = av_frame_alloc();
-    if (image->decoded == NULL)
+    if (!image->decoded)
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     av_frame_unref(image->decoded);
 
@@ -85,12 +85,12 @@ int tf_image_load(struct tf_image *image, const char *path, struct tf_error *err
     if (r < 0)
         return complain(err, path, "cannot open", r);
     stream = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
-    if (stream < 0 || codec == NULL) {
+    if (stream < 0 || !codec) {
         r = tf_fail(err, -EINVAL, "%s: not a picture that can be decoded", path);
         goto out;
     }
     context = avcodec_alloc_context3(codec);
-    if (context == NULL || avcodec_parameters_to_context(context, format->streams[stream]->codecpar) < 0) {
+    if (!context || avcodec_parameters_to_context(context, format->streams[stream]->codecpar) < 0) {
         r = tf_fail(err, -ENOMEM, "%s: out of memory", path);
         goto out;
     }

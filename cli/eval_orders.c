@@ -45,11 +45,11 @@ int tf_order_read(const char *path, const char *name, const char *list, uint32_t
 {
     int r = 0;
 
-    if (list == NULL && !strcmp(name, "kaggle15"))
+    if (!list && strcmp(name, "kaggle15") == 0)
         list = kaggle15;
-    if (list != NULL) {
+    if (list) {
         r = parse(path, list, ret, err);
-    } else if (!strcmp(name, "ibug68")) {
+    } else if (strcmp(name, "ibug68") == 0) {
         memset(ret, 0, sizeof(*ret));
         for (; ret->points < 68; ret->points++) {
             ret->point[ret->points].terms = 1;

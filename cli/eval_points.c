@@ -94,7 +94,7 @@ static int read_truth(const struct score *s, float truth[68][2], struct tf_error
 static struct tally *tally_of(struct score *s, const char *source, struct tf_error *err)
 {
     for (int i = 0; i < s->sources; i++) {
-        if (!strcmp(s->source[i].source, source))
+        if (strcmp(s->source[i].source, source) == 0)
             return &s->source[i];
     }
     if (s->sources == SOURCES_MAX || strlen(source) >= sizeof(s->source[0].source)) {
@@ -206,7 +206,7 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
             tf_error_prefix(err, "%s:%u", s->csv.path, s->csv.line);
             break;
         }
-        if (s->source_column >= 0 && (source = tally_of(s, s->csv.field[s->source_column], err)) == NULL) {
+        if (s->source_column >= 0 && !(source = tally_of(s, s->csv.field[s->source_column], err))) {
             r = -E2BIG;
             break;
         }
@@ -214,7 +214,7 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
         if (r < 0)
             break;
         add(&s->all, &one);
-        if (source != NULL)
+        if (source)
             add(source, &one);
         tf_progress_update(&progress, s->all.images);
     }
@@ -293,7 +293,7 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     struct tf_error err = {0};
     int r;
 
-    if (s == NULL)
+    if (!s)
         return tf_command_error(usage, "out of memory");
     tf_catch_interrupt();
     r = tf_landmarks_open(q->model, (int)q->threads, q->cpu, &s->landmarks, &err);
@@ -347,11 +347,11 @@ static int command(int argc, char **argv, bool points)
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
-    if (q.images == NULL)
+    if (!q.images)
         return tf_usage_error(usage, "--images DIR is needed: the folder of the pictures that the CSV names");
-    if (q.model == NULL && points)
+    if (!q.model && points)
         return tf_usage_error(usage, "--model FILE is needed");
-    if (q.model == NULL) {
+    if (!q.model) {
         models = tf_models_folder(models);
         if (tf_models_have(models, "landmarks68.onnx", &err) < 0)
             return tf_command_error(usage, "%s", err.text);

@@ -138,7 +138,7 @@ static int open_all(struct eval *e, const struct request *q, struct tf_error *er
         e->part_of_class[c] = part;
     }
     e->labels = malloc((size_t)e->info->width * e->info->height);
-    if (e->labels == NULL)
+    if (!e->labels)
         return tf_fail(err, -ENOMEM, "out of memory");
     r = tf_csv_open(&e->csv, q->csv, err);
     if (r == 0)
@@ -273,10 +273,10 @@ int tf_eval_segmentation(int argc, char **argv)
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
-    if (q.images == NULL || q.model == NULL)
+    if (!q.images || !q.model)
         return tf_usage_error(usage, "--images DIR and --model FILE are both needed");
     e = calloc(1, sizeof(*e));
-    if (e == NULL)
+    if (!e)
         return tf_command_error(usage, "out of memory");
     tf_catch_interrupt();
     r = open_all(e, &q, &err);

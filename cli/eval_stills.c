@@ -69,7 +69,7 @@ static int tally_of(struct stills *s, int g, struct tally **ret, struct tf_error
     const char *value = s->csv.field[s->group[g]];
 
     for (int i = 0; i < s->values[g]; i++) {
-        if (!strcmp(s->by[g][i].name, value)) {
+        if (strcmp(s->by[g][i].name, value) == 0) {
             *ret = &s->by[g][i];
             return 0;
         }
@@ -113,7 +113,7 @@ static int judge(struct stills *s, const struct request *q, struct tf_error *err
         r = tf_six_read(&s->csv, &s->six, &six, err);
     if (r < 0)
         return r;
-    if (s->quality >= 0 && !strcmp(s->csv.field[s->quality], "poor")) {
+    if (s->quality >= 0 && strcmp(s->csv.field[s->quality], "poor") == 0) {
         s->poor++;
         return 0;
     }
@@ -244,7 +244,7 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     struct tf_error err = {0};
     int r;
 
-    if (s == NULL)
+    if (!s)
         return tf_command_error(usage, "out of memory");
     tf_catch_interrupt();
     r = open_labels(s, q->csv, &err);
@@ -286,7 +286,7 @@ int tf_eval_stills(int argc, char **argv)
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
-    if (q.images == NULL)
+    if (!q.images)
         return tf_usage_error(usage,
                               "--images DIR is needed: the folder with the pictures that the CSV names");
     if (mirror)

@@ -75,7 +75,7 @@ static int grow(void **list, size_t count, size_t each, size_t max, const struct
     if (count % 256 != 0)
         return 0;
     larger = realloc(*list, (count + 256) * each);
-    if (larger == NULL)
+    if (!larger)
         return tf_fail(err, -ENOMEM, "%s: out of memory", csv->path);
     *list = larger;
     return 0;
@@ -174,7 +174,7 @@ static void judge_frame(struct eval *e, const char *rec, uint64_t number)
     }
     for (size_t i = 0; i < e->stretch_count && !negative; i++)
         negative = number >= e->stretches[i].first && number <= e->stretches[i].last &&
-                   !strcmp(e->stretches[i].rec, rec);
+                   strcmp(e->stretches[i].rec, rec) == 0;
     if (negative) {
         e->negative_frames++;
         e->false_faces += e->faces.count;
@@ -235,7 +235,8 @@ static int play_all(struct eval *e, const struct request *q, struct tf_error *er
         bool done = false;
 
         for (size_t k = 0; k < i && !done; k++)
-            done = !strcmp(rec, k < e->label_count ? e->labels[k].rec : e->stretches[k - e->label_count].rec);
+            done = strcmp(rec,
+                          k < e->label_count ? e->labels[k].rec : e->stretches[k - e->label_count].rec) == 0;
         if (!done)
             r = play(e, rec, q, &progress, err);
     }
@@ -261,7 +262,7 @@ static struct summary summarise(const struct eval *e, const char *rec)
     for (size_t i = 0; i < e->label_count; i++) {
         const struct label *l = &e->labels[i];
 
-        if (rec != NULL && strcmp(rec, l->rec) != 0)
+        if (rec && strcmp(rec, l->rec) != 0)
             continue;
         s.faces++;
         s.bad += !l->score.found || l->score.error > 15;
@@ -289,7 +290,7 @@ static void print_json(const struct eval *e, const struct request *q)
     json_object_set_new(o, "nme", s.found > 0 ? json_real(s.nme / (double)s.found) : json_null());
     json_object_set_new(o, "fail15", json_real(100.0 * (double)s.bad / n));
     json_object_set_new(o, "false_per_1000",
-                        q->negative != NULL && e->negative_frames > 0
+                        q->negative && e->negative_frames > 0
                             ? json_real(1000.0 * (double)e->false_faces / (double)e->negative_frames)
                             : json_null());
     json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -316,7 +317,7 @@ static void print_table(const struct eval *e, const struct request *q)
         bool done = false;
 
         for (size_t k = 0; k < i && !done; k++)
-            done = !strcmp(e->labels[k].rec, e->labels[i].rec);
+            done = strcmp(e->labels[k].rec, e->labels[i].rec) == 0;
         if (done)
             continue;
         s = summarise(e, e->labels[i].rec);
@@ -330,7 +331,7 @@ static void print_table(const struct eval *e, const struct request *q)
             printf("  %s %.1f", tf_six_names[k], s.each[k] / (double)s.each_count[k]);
     }
     putchar('\n');
-    if (q->negative != NULL)
+    if (q->negative)
         printf("empty stretches: %llu face%s in %llu frame%s, %.1f per 1,000\n",
                (unsigned long long)e->false_faces, TF_PLURAL(e->false_faces),
                (unsigned long long)e->negative_frames, TF_PLURAL(e->negative_frames),
@@ -349,11 +350,11 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     struct tf_error err = {0};
     int r;
 
-    if (e == NULL)
+    if (!e)
         return tf_command_error(usage, "out of memory");
     tf_catch_interrupt();
     r = read_labels(e, q->csv, &err);
-    if (r == 0 && q->negative != NULL)
+    if (r == 0 && q->negative)
         r = read_stretches(e, q->negative, &err);
     if (r == 0)
         r = tf_models_check(&options, &err);
@@ -395,7 +396,7 @@ int tf_eval_thermal6(int argc, char **argv)
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
     q.csv = arguments[0];
-    if (q.recordings == NULL)
+    if (!q.recordings)
         return tf_usage_error(
             usage, "--recordings DIR is needed: the folder with the recordings that the CSV names");
     if (mirror)

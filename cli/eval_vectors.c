@@ -26,7 +26,7 @@ static int read_floats(const char *path, float **ret, size_t *count, struct tf_e
     float *data = NULL;
     int r = 0;
 
-    if (f == NULL || fstat(fileno(f), &st) < 0) {
+    if (!f || fstat(fileno(f), &st) < 0) {
         r = -errno;
         tf_fail(err, r, "%s: cannot open: %s", path, strerror(-r));
         goto out;
@@ -39,7 +39,7 @@ static int read_floats(const char *path, float **ret, size_t *count, struct tf_e
     }
     *count = (size_t)st.st_size / sizeof(float);
     data = malloc((size_t)st.st_size);
-    if (data == NULL) {
+    if (!data) {
         r = tf_fail(err, -ENOMEM, "%s: out of memory for %lld bytes", path, (long long)st.st_size);
         goto out;
     }
@@ -51,7 +51,7 @@ static int read_floats(const char *path, float **ret, size_t *count, struct tf_e
     data = NULL;
 out:
     free(data);
-    if (f != NULL)
+    if (f)
         fclose(f);
     return r;
 }
@@ -101,7 +101,7 @@ static int run(struct tf_engine *engine, const char *input_path, const char *exp
         return tf_fail(err, -EINVAL, "%s: %zu floats; %zu samples of %zu are expected", expect_path,
                        expect_count, res->samples, out_each);
     memory = calloc(out_each, sizeof(float));
-    if (memory == NULL)
+    if (!memory)
         return tf_fail(err, -ENOMEM, "out of memory");
     for (size_t s = 0; s < res->samples && r == 0; s++) {
         const float *in = input + s * in_each, *want = expect + s * out_each;
@@ -149,7 +149,7 @@ int tf_eval_vectors(int argc, char **argv)
 
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
-    if (input_path == NULL || expect_path == NULL)
+    if (!input_path || !expect_path)
         return tf_usage_error(usage, "--input F32 and --expect F32 are both needed");
     engine_options.threads = (int)threads;
     engine_options.cpu = cpu;

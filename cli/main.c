@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "base/output.h"
 #include "cli/commands.h"
 #include "cli/eval.h"
@@ -37,14 +38,14 @@ static const struct {
     {"bench pipeline", tf_cmd_bench_pipeline},
     {"model", tf_cmd_model},
 };
-#define RUNNERS (sizeof(runners) / sizeof(*runners))
+#define RUNNERS TF_COUNT(runners)
 
 /* What stands before a command's own word: "" or "bench "; NULL: `usage` is not of that group. */
 static const char *word_in(const char *group, const struct tf_usage *usage)
 {
     size_t n = strlen(group);
 
-    if (strncmp(usage->command, group, n) || (n && usage->command[n++] != ' '))
+    if (strncmp(usage->command, group, n) != 0 || (n && usage->command[n++] != ' '))
         return NULL;
     return strchr(usage->command + n, ' ') ? NULL : usage->command + n;
 }
@@ -108,12 +109,12 @@ static int unknown(const char *group, const char *given)
 
 static bool is_help(const char *word)
 {
-    return !strcmp(word, "--help") || !strcmp(word, "-h");
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 static bool is_version(const char *word)
 {
-    return !strcmp(word, "--version") || !strcmp(word, "-v") || !strcmp(word, "-V");
+    return strcmp(word, "--version") == 0 || strcmp(word, "-v") == 0 || strcmp(word, "-V") == 0;
 }
 
 /* The command of the first words; *words is how many they are. NULL: *status is said. */
@@ -142,7 +143,7 @@ static int help(int argc, char **argv)
     const struct tf_usage *usage;
     int words, status = TF_EXIT_OK;
 
-    if (argc == 0 || is_help(argv[0]) || !strcmp(argv[0], "help")) {
+    if (argc == 0 || is_help(argv[0]) || strcmp(argv[0], "help") == 0) {
         print_program(stdout);
         return TF_EXIT_OK;
     }
@@ -169,14 +170,14 @@ static int run(int argc, char **argv)
         print_program(stderr);
         return TF_EXIT_USAGE;
     }
-    if (is_help(argv[0]) || !strcmp(argv[0], "help"))
+    if (is_help(argv[0]) || strcmp(argv[0], "help") == 0)
         return help(argc - 1, argv + 1);
     if (is_version(argv[0])) {
         puts("thermoface " TF_VERSION);
         return TF_EXIT_OK;
     }
     /* What bash completion asks; nobody types it, so it is in no table. */
-    if (!strcmp(argv[0], "complete"))
+    if (strcmp(argv[0], "complete") == 0)
         return tf_cmd_complete(argc, argv);
     usage = find(argc, argv, &words, &status);
     if (!usage)
@@ -186,7 +187,7 @@ static int run(int argc, char **argv)
         return argc > 1 ? TF_EXIT_OK : TF_EXIT_USAGE;
     }
     for (size_t i = 0; i < RUNNERS; i++)
-        if (!strcmp(runners[i].command, usage->command))
+        if (strcmp(runners[i].command, usage->command) == 0)
             return runners[i].run(argc - words + 1, argv + words - 1);
     fprintf(stderr, "thermoface %s: in the table and without a program\n", usage->command);
     return TF_EXIT_FAILURE;

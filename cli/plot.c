@@ -134,11 +134,13 @@ static int read_signals(struct plot *p, const struct tf_recording_found *from, c
             break;
         for (int i = 0; i < TF_REGIONS; i++)
             values[i] = strcmp(cells[valid[i]], "1") == 0 ? strtod(cells[mean[i]], NULL) : NAN;
-        values[TF_PLOT_DIFFERENCE] = strcmp(cells[difference], "n/a") ? strtod(cells[difference], NULL) : NAN;
+        values[TF_PLOT_DIFFERENCE] =
+            strcmp(cells[difference], "n/a") != 0 ? strtod(cells[difference], NULL) : NAN;
         /* A rate that stands on noise is none. */
-        values[TF_PLOT_BREATHING] = strcmp(cells[breathing], "n/a") && strtod(cells[quality], NULL) >= 0.6
-                                        ? strtod(cells[breathing], NULL)
-                                        : NAN;
+        values[TF_PLOT_BREATHING] =
+            strcmp(cells[breathing], "n/a") != 0 && strtod(cells[quality], NULL) >= 0.6
+                ? strtod(cells[breathing], NULL)
+                : NAN;
         values[TF_PLOT_SHUTTER] = strstr(cells[flags], "ffc") ? 1 : NAN;
         if (add_sample(picture, strtod(cells[0], NULL), values) < 0)
             r = tf_command_error(p->usage, "out of memory");
@@ -171,8 +173,8 @@ static void read_marks(struct plot *p, const struct tf_recording_found *from)
         unquote(cells[2]);
         unquote(cells[3]);
         m->t = strtod(cells[0], NULL);
-        snprintf(m->text, sizeof(m->text), "%s%s%.20s", cells[2], strcmp(cells[3], "n/a") ? " " : "",
-                 strcmp(cells[3], "n/a") ? cells[3] : "");
+        snprintf(m->text, sizeof(m->text), "%s%s%.20s", cells[2], strcmp(cells[3], "n/a") != 0 ? " " : "",
+                 strcmp(cells[3], "n/a") != 0 ? cells[3] : "");
         p->picture.mark_count++;
     }
     if (file)

@@ -17,7 +17,7 @@
 
 static bool is_stdout(const char *path)
 {
-    return path && !strcmp(path, "-");
+    return path && strcmp(path, "-") == 0;
 }
 
 /* With --overwrite a slip of the hand must not truncate the recording that is being read. */
@@ -35,7 +35,7 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
     *csv_format = TF_FILE_CSV;
     if (r->csv_profile && !r->csv)
         return tf_usage_error(usage, "--csv-profile needs --csv FILE");
-    if (r->csv_profile && !strcmp(r->csv_profile, "openface"))
+    if (r->csv_profile && strcmp(r->csv_profile, "openface") == 0)
         *csv_format = TF_FILE_CSV_OPENFACE;
     if (strspn(r->camera, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(r->camera) ||
         strlen(r->camera) > 63)
@@ -51,7 +51,7 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
         if (same_file(input, outputs[i]))
             return tf_usage_error(usage, "%s: would overwrite the input", outputs[i]);
         for (size_t k = 0; k < i; k++)
-            if (outputs[i] && outputs[k] && !is_stdout(outputs[i]) && !strcmp(outputs[i], outputs[k]))
+            if (outputs[i] && outputs[k] && !is_stdout(outputs[i]) && strcmp(outputs[i], outputs[k]) == 0)
                 return tf_usage_error(usage, "%s: named for two outputs", outputs[i]);
     }
     return TF_EXIT_OK;

@@ -339,7 +339,7 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     o->filter_beta = s.filter_beta;
     o->score_min = s.score_min;
     o->find_every = s.find_every;
-    if (r->mirror == NULL)
+    if (!r->mirror)
         o->mirror = s.mirror;
     if (!r->black_body) {
         memcpy(j->options.black_body, s.black_body, sizeof(s.black_body));
@@ -570,7 +570,7 @@ static int collect(struct batch *b, const char *input)
     int n = 1;
 
     if (stat(input, &st) < 0)
-        return strncmp(input, "synthetic", 9)
+        return strncmp(input, "synthetic", 9) != 0
                    ? tf_command_error(b->usage, "%s: %s", input, strerror(errno))
                    : tf_usage_error(b->usage,
                                     "%s has no end: it goes to --ndjson, --csv or --video, with --limit",

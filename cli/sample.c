@@ -198,7 +198,7 @@ int tf_cmd_sample(int argc, char **argv)
 
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
-    if (strcmp(source, "synthetic") && strncmp(source, "synthetic:", 10))
+    if (strcmp(source, "synthetic") != 0 && strncmp(source, "synthetic:", 10) != 0)
         return tf_usage_error(usage, "--source %s: must be synthetic or synthetic:KEY=VALUE,…", source);
     status = tf_output_check(usage, arguments[0], overwrite);
     if (status)

@@ -279,9 +279,9 @@ int tf_cmd_record(int argc, char **argv)
 
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
-    is_start = !strcmp(arguments[0], "start");
-    is_stop = !strcmp(arguments[0], "stop");
-    if (!is_start && !is_stop && strcmp(arguments[0], "status"))
+    is_start = strcmp(arguments[0], "start") == 0;
+    is_stop = strcmp(arguments[0], "stop") == 0;
+    if (!is_start && !is_stop && strcmp(arguments[0], "status") != 0)
         return tf_usage_error(usage, "'%s': start, stop or status", arguments[0]);
     if (is_start && (!s.subject || !s.task))
         return tf_usage_error(usage, "start needs --subject and --task");
@@ -307,7 +307,7 @@ int tf_cmd_record(int argc, char **argv)
     else
         print_session(answer);
     state = text_of(answer, "state");
-    if (!strcmp(state, "failed"))
+    if (strcmp(state, "failed") == 0)
         status = tf_command_error(usage, "%s",
                                   json_object_get(answer, "error") ? text_of(answer, "error")
                                                                    : "the recording has failed");

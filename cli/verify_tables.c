@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/count.h"
 #include "cli/verify.h"
 
 #define GZIP_MAX (1u << 30) /* bytes of unpacked lines: half a year at 5 Hz */
@@ -169,7 +170,7 @@ void tf_verify_tsv(struct tf_verify *v, const char *path, bool head, const char 
                    struct tf_verify_table *t)
 {
     static const char *const numbers[] = {"onset", "duration", "frame", "t_mono_ns", "offset_ns", "step_ns"};
-    enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+    enum { NUMBERS = TF_COUNT(numbers) };
     FILE *file = fopen(path, v->trim ? "r+e" : "re");
     int at = -1, cells = 0, columns[NUMBERS], bad = 0;
     unsigned long long before = 0;

@@ -311,7 +311,7 @@ int tf_cmd_watch(int argc, char **argv)
     f->user = credentials ? user : NULL;
     f->password = password;
     f->ca = ca;
-    f->end_ns = seconds ? tf_now_ns() + seconds * 1000000000ull : 0;
+    f->end_ns = seconds ? tf_now_ns() + seconds * TF_NS_PER_S : 0;
     f->multi = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_multi_init();
     if (!f->multi) {
         status = tf_command_error(usage, "out of memory");

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "cli/watch.h"
 
-#define LINE_EVERY_NS 1000000000ull
+#define LINE_EVERY_NS TF_NS_PER_S
 #define SILENT_NS 3000000000ull
 
 static double region_mean(json_t *face, const char *name)
@@ -34,7 +34,7 @@ static void print_line(const struct tf_watch_camera *c, json_t *record, uint64_t
     json_t *dropped = json_object_get(record, "dropped"), *face = json_array_get(faces, 0);
     const char *unit = json_string_value(json_object_get(record, "unit"));
     const char *state = json_string_value(json_object_get(record, "state"));
-    bool celsius = unit && !strcmp(unit, "celsius");
+    bool celsius = unit && strcmp(unit, "celsius") == 0;
     json_int_t lost = 0;
     const char *key;
     json_t *value;

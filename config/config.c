@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "config/lines.h"
 #include "config/table.h"
 
@@ -163,7 +164,7 @@ fail:
 
 int tf_config_expand(const char *template, const char *camera, int64_t t_utc_ns, char *path, size_t size)
 {
-    time_t seconds = (time_t)(t_utc_ns / 1000000000);
+    time_t seconds = (time_t)(t_utc_ns / TF_NS_PER_S);
     struct tm tm;
     char stamp[32];
     size_t n = 0;

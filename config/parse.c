@@ -46,7 +46,7 @@ void tf_config_faults_add(struct tf_config_faults *faults, const char *path, con
     size_t n = strlen(path), at;
     int line = INT_MAX;
 
-    if (strncmp(err->text, path, n) || sscanf(err->text + n, ":%d:", &line) != 1)
+    if (strncmp(err->text, path, n) != 0 || sscanf(err->text + n, ":%d:", &line) != 1)
         line = INT_MAX;
     for (at = faults->count; at && faults->lines[at - 1] > line; at--)
         ;

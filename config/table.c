@@ -1,5 +1,6 @@
 #include <stddef.h>
 
+#include "base/count.h"
 #include "config/table.h"
 
 static const char *const paces[] = {"recorded", "fast", NULL};
@@ -325,6 +326,5 @@ const struct tf_key tf_keys[] = {
      .help = "Rate of the physio table: each sample is the mean of the frames in its time. More than the "
              "camera's frame rate leaves samples without a value."},
 };
-const size_t tf_key_count = sizeof(tf_keys) / sizeof(tf_keys[0]);
-_Static_assert(sizeof(tf_keys) / sizeof(tf_keys[0]) <= TF_KEYS_MAX,
-               "lines of keys are kept in a fixed array");
+const size_t tf_key_count = TF_COUNT(tf_keys);
+_Static_assert(TF_COUNT(tf_keys) <= TF_KEYS_MAX, "lines of keys are kept in a fixed array");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "config/config.h"
 
 int main(int argc, char **argv)
@@ -17,7 +18,7 @@ int main(int argc, char **argv)
         {"help", tf_config_help},
     };
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && argc == 2; i++) {
+    for (size_t i = 0; i < TF_COUNT(texts) && argc == 2; i++) {
         char *text = strcmp(argv[1], texts[i].name) == 0 ? texts[i].write() : NULL;
 
         if (!text)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/cpu.h"
 #include "base/log.h"
 #include "daemon/service.h"
@@ -152,7 +153,7 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     for (size_t i = 0; i < config->pair_count; i++)
         if (is_enough(tf_service_check_pair(config, i, err), config, faults, err, &result))
             return result;
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(checks); i++)
         if (is_enough(checks[i](config, err), config, faults, err, &result))
             return result;
     r = rtsp->enabled ? read_credentials(config, "rtsp", rtsp->credentials, &secret, err) : 0;

@@ -263,7 +263,7 @@ static void print_commands(const struct tf_usage *commands, const char *group)
     for (const struct tf_usage *u = commands; u->command; u++) {
         const char *word = u->command + n + (n ? 1 : 0);
 
-        if (strncmp(u->command, group, n) || (n && u->command[n] != ' ') || strchr(word, ' '))
+        if (strncmp(u->command, group, n) != 0 || (n && u->command[n] != ' ') || strchr(word, ' '))
             continue;
         printf("%s%s", before, word);
         before = " ";

@@ -169,8 +169,9 @@ int main(int argc, char **argv)
         struct peer peer;
         struct shape shape;
 
-        if (tf_kernel_bench_run(i, 1, &ours) || strcmp(ours.level, tf_cpu_name(level)) ||
-            (strncmp(ours.kernel, "conv", 4) && strncmp(ours.kernel, "dw", 2)) || !parse(ours.shape, &shape))
+        if (tf_kernel_bench_run(i, 1, &ours) || strcmp(ours.level, tf_cpu_name(level)) != 0 ||
+            (strncmp(ours.kernel, "conv", 4) != 0 && strncmp(ours.kernel, "dw", 2) != 0) ||
+            !parse(ours.shape, &shape))
             continue;
         peer_open(&peer, &shape);
         for (int r = 0; r < rounds; r++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "inference/engine/ops/ops.h"
 #include "inference/engine/plan.h"
 #include "inference/engine/crew.h"
@@ -194,7 +195,7 @@ const struct tf_tensor_info *tf_engine_output(const struct tf_engine *engine, si
 const char *tf_engine_metadata(const struct tf_engine *engine, const char *key)
 {
     for (size_t i = 0; i < engine->metadata_count; i++)
-        if (!strcmp(engine->metadata[2 * i], key))
+        if (strcmp(engine->metadata[2 * i], key) == 0)
             return engine->metadata[2 * i + 1];
     return NULL;
 }
@@ -247,7 +248,7 @@ static uint64_t now(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return (uint64_t)t.tv_sec * TF_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 static void run_steps(struct tf_engine *engine, bool doors)

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "inference/engine/plan.h"
 
 #define FOLD_MAX (1 << 16) /* elements of a computed constant; weights only pass through */
@@ -74,20 +75,20 @@ static int fold_constant(struct tf_graph *graph, struct tf_node *node, struct tf
         return set(graph, node, c, err);
     }
     a = node->proto->n_attribute ? node->proto->attribute[0] : NULL;
-    if (a && a->name && !strcmp(a->name, "value_float")) {
+    if (a && a->name && strcmp(a->name, "value_float") == 0) {
         n = tf_const_new(&graph->mem, TF_C_F32, 0, NULL);
         if (n)
             store(n, 0, a->f, 0);
         return set(graph, node, n, err);
     }
-    if (a && a->name && !strcmp(a->name, "value_int")) {
+    if (a && a->name && strcmp(a->name, "value_int") == 0) {
         n = tf_const_new(&graph->mem, TF_C_S64, 0, NULL);
         if (n)
             store(n, 0, 0, a->i);
         return set(graph, node, n, err);
     }
-    if (a && a->name && (!strcmp(a->name, "value_ints") || !strcmp(a->name, "value_floats"))) {
-        bool ints = !strcmp(a->name, "value_ints");
+    if (a && a->name && (strcmp(a->name, "value_ints") == 0 || strcmp(a->name, "value_floats") == 0)) {
+        bool ints = strcmp(a->name, "value_ints") == 0;
         dim = (int64_t)(ints ? a->n_ints : a->n_floats);
         n = tf_const_new(&graph->mem, ints ? TF_C_S64 : TF_C_F32, 1, &dim);
         for (int64_t i = 0; n && i < dim; i++)
@@ -368,11 +369,11 @@ int tf_fold(struct tf_graph *graph, struct tf_node *node, bool *ret, struct tf_e
     };
 
     *ret = false;
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(table); i++) {
         int needs = table[i].needs < 0 ? node->inputs : table[i].needs;
         bool all = table[i].needs >= 0 || node->inputs > 0;
 
-        if (strcmp(node->op, table[i].op))
+        if (strcmp(node->op, table[i].op) != 0)
             continue;
         for (int k = 0; k < needs; k++)
             all = all && input(graph, node, k);
@@ -382,7 +383,8 @@ int tf_fold(struct tf_graph *graph, struct tf_node *node, bool *ret, struct tf_e
         return table[i].fold(graph, node, err);
     }
     /* Identity and Dropout pass constants and tensors alike. */
-    if (node->inputs && node->in[0] >= 0 && (!strcmp(node->op, "Identity") || !strcmp(node->op, "Dropout"))) {
+    if (node->inputs && node->in[0] >= 0 &&
+        (strcmp(node->op, "Identity") == 0 || strcmp(node->op, "Dropout") == 0)) {
         struct tf_value *to = &graph->values[node->out[0]], *from = &graph->values[node->in[0]], copy = *from;
 
         copy.name = to->name;

@@ -23,7 +23,7 @@ static size_t hash(const char *name)
 static int find(const struct tf_graph *graph, const struct names *names, const char *name)
 {
     for (size_t i = hash(name) & names->mask; names->slots[i]; i = (i + 1) & names->mask)
-        if (!strcmp(graph->values[names->slots[i] - 1].name, name))
+        if (strcmp(graph->values[names->slots[i] - 1].name, name) == 0)
             return names->slots[i] - 1;
     return -1;
 }
@@ -132,7 +132,7 @@ static int add_node(struct tf_graph *graph, struct names *names, int index, stru
                              .op = proto->op_type ? proto->op_type : "?",
                              .inputs = (int)proto->n_input,
                              .outputs = (int)proto->n_output};
-    if (proto->domain && *proto->domain && strcmp(proto->domain, "ai.onnx"))
+    if (proto->domain && *proto->domain && strcmp(proto->domain, "ai.onnx") != 0)
         return tf_node_fail(node, err, -ENOTSUP, "operators of the domain \"%s\" are not run", proto->domain);
     if (!node->outputs)
         return tf_node_fail(node, err, -EINVAL, "it has no output");
@@ -174,7 +174,7 @@ int tf_graph_build(struct tf_graph *graph, const Onnx__ModelProto *model, struct
     graph->proto = proto;
     for (size_t i = 0; i < model->n_opset_import; i++)
         if (!model->opset_import[i]->domain || !*model->opset_import[i]->domain ||
-            !strcmp(model->opset_import[i]->domain, "ai.onnx"))
+            strcmp(model->opset_import[i]->domain, "ai.onnx") == 0)
             graph->opset = model->opset_import[i]->version;
     if (proto->n_sparse_initializer)
         return tf_fail(err, -ENOTSUP, "sparse initializers are not read");

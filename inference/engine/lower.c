@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "inference/engine/ops/ops.h"
 #include "inference/engine/plan.h"
 
@@ -109,7 +110,7 @@ static int live_readers(const struct tf_graph *graph, const struct tf_value *val
     int n = 0;
 
     for (int i = 0; i < value->reader_count; i++)
-        if (strcmp(graph->nodes[value->readers[i]].op, "Shape")) {
+        if (strcmp(graph->nodes[value->readers[i]].op, "Shape") != 0) {
             if (!n++)
                 *first = value->readers[i];
         }
@@ -132,9 +133,9 @@ static int quantised_by(const struct tf_graph *graph, const struct tf_value *val
         bool i8 = false;
         int e;
 
-        if (!strcmp(r->op, "Shape"))
+        if (strcmp(r->op, "Shape") == 0)
             continue;
-        if (strcmp(r->op, "QuantizeLinear") || r->in[0] != (int)(value - graph->values))
+        if (strcmp(r->op, "QuantizeLinear") != 0 || r->in[0] != (int)(value - graph->values))
             return 0;
         e = quant_params(graph, r, &s, &z, &i8, err);
         if (e < 0)
@@ -155,7 +156,7 @@ static bool clip_bounds(const struct tf_graph *graph, const struct tf_node *node
 {
     *lo = -INFINITY;
     *hi = INFINITY;
-    if (!strcmp(node->op, "Relu")) {
+    if (strcmp(node->op, "Relu") == 0) {
         *lo = 0;
         return true;
     }
@@ -206,7 +207,7 @@ int tf_output_of(struct tf_graph *graph, struct tf_node *node, bool fuse, struct
         if (live_readers(graph, value, &index) != 1)
             break;
         reader = &graph->nodes[index];
-        if ((strcmp(reader->op, "Relu") && strcmp(reader->op, "Clip")) ||
+        if ((strcmp(reader->op, "Relu") != 0 && strcmp(reader->op, "Clip") != 0) ||
             reader->in[0] != value - graph->values || !clip_bounds(graph, reader, &lo, &hi))
             break;
         chain[links++] = reader;
@@ -225,7 +226,7 @@ int tf_output_of(struct tf_graph *graph, struct tf_node *node, bool fuse, struct
         chain[i]->done = true;
     }
     for (int i = 0; i < value->reader_count; i++)
-        if (!strcmp(graph->nodes[value->readers[i]].op, "QuantizeLinear"))
+        if (strcmp(graph->nodes[value->readers[i]].op, "QuantizeLinear") == 0)
             graph->nodes[value->readers[i]].done = true;
     ret->op = tf_mem_strdup(&graph->engine->mem, op);
     return ret->op ? 0 : tf_node_fail(node, err, -ENOMEM, "out of memory");
@@ -276,7 +277,7 @@ int tf_output_tensor(struct tf_graph *graph, const struct tf_node *node, const s
     graph->engine->tensors[t].zp = output->q.zp;
     for (int i = 0; i < value->reader_count; i++) {
         const struct tf_node *q = &graph->nodes[value->readers[i]];
-        if (!strcmp(q->op, "QuantizeLinear"))
+        if (strcmp(q->op, "QuantizeLinear") == 0)
             tie(&graph->values[q->out[0]], t, output->scale, output->q.zp, output->s8, rank, dims);
     }
     return t;
@@ -498,8 +499,8 @@ static const struct {
 
 static int lower_node(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
 {
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-        if (!strcmp(node->op, families[i].op))
+    for (size_t i = 0; i < TF_COUNT(families); i++)
+        if (strcmp(node->op, families[i].op) == 0)
             return families[i].lower(graph, node, err);
     return tf_node_fail(node, err, -ENOTSUP, "this operator is not run");
 }
@@ -551,7 +552,7 @@ static int lower_inputs(struct tf_graph *graph, struct tf_error *err)
         }
         for (int k = 0; k < value->reader_count; k++) {
             struct tf_node *q = &graph->nodes[value->readers[k]];
-            if (strcmp(q->op, "QuantizeLinear"))
+            if (strcmp(q->op, "QuantizeLinear") != 0)
                 continue;
             q->done = true;
             tie(&graph->values[q->out[0]], t, scale, zp, s8, value->rank, value->dims);

@@ -111,7 +111,7 @@ int tf_onnx_unpack(const uint8_t *data, size_t size, const char *name, Onnx__Mod
     }
     for (size_t i = 0; i < model->n_opset_import; i++)
         if (!model->opset_import[i]->domain || !*model->opset_import[i]->domain ||
-            !strcmp(model->opset_import[i]->domain, "ai.onnx"))
+            strcmp(model->opset_import[i]->domain, "ai.onnx") == 0)
             opset = model->opset_import[i]->version;
     /* 10 brought QuantizeLinear; from 19 on some operators that are run here have other attributes. */
     if (opset < 10 || opset > 18) {
@@ -141,7 +141,7 @@ const char *tf_node_name(const Onnx__NodeProto *node)
 const Onnx__AttributeProto *tf_attr(const Onnx__NodeProto *node, const char *name)
 {
     for (size_t i = 0; i < node->n_attribute; i++)
-        if (node->attribute[i]->name && !strcmp(node->attribute[i]->name, name))
+        if (node->attribute[i]->name && strcmp(node->attribute[i]->name, name) == 0)
             return node->attribute[i];
     return NULL;
 }

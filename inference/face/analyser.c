@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "inference/face/faults.h"
 #include "inference/face/finder.h"
 #include "inference/face/heatmap.h"
@@ -67,7 +68,7 @@ static const struct start {
     float down, scale;
 } starts[] = {{0, 1},     {-0.15f, 1},    {0, 1.2f},  {-0.3f, 1},
               {0, 0.85f}, {-0.15f, 1.2f}, {0.15f, 1}, {-0.3f, 1.2f}};
-#define STARTS (sizeof(starts) / sizeof(*starts))
+#define STARTS TF_COUNT(starts)
 #define STARTS_FOUND 3 /* besides the first, for a new face of a camera */
 
 struct tf_analyser {
@@ -124,9 +125,9 @@ static int model_path(const char *given, const char *models, const char *name, c
 {
     int n;
 
-    if (given == NULL && models == NULL)
+    if (!given && !models)
         return tf_fail(err, -EINVAL, "no model folder and no file for %s given", name);
-    n = given != NULL ? snprintf(path, size, "%s", given) : snprintf(path, size, "%s/%s", models, name);
+    n = given ? snprintf(path, size, "%s", given) : snprintf(path, size, "%s/%s", models, name);
     if (n < 0 || (size_t)n >= size)
         return tf_fail(err, -ENAMETOOLONG, "the path of %s is longer than %zu characters", name, size - 1);
     return 0;
@@ -139,7 +140,7 @@ static int check_options(const struct tf_analyser_options *o, struct tf_error *e
                        TF_FACES_MAX);
     if ((unsigned)o->mirror > TF_MIRROR_YES)
         return tf_fail(err, -EINVAL, "mirror is %u; it must be one of enum tf_mirror", (unsigned)o->mirror);
-    if (o->region_masks && o->segmentation == NULL)
+    if (o->region_masks && !o->segmentation)
         return tf_fail(err, -EINVAL, "region masks need a segmentation network");
     if (!(o->score_min >= 0 && o->score_min < 1))
         return tf_fail(err, -EINVAL, "score_min is %g; it must be from 0 to below 1", (double)o->score_min);
@@ -187,7 +188,7 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
     if (r < 0)
         return r;
     a = calloc(1, sizeof(*a));
-    if (a == NULL)
+    if (!a)
         return tf_fail(err, -ENOMEM, "out of memory");
     a->options = *options;
     /* The caller's strings are needed here only. */
@@ -223,7 +224,7 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
     r = model_path(options->finder, options->models, "finder.onnx", path, sizeof(path), err);
     if (r == 0)
         r = tf_finder_open(path, options->threads, options->cpu, &a->finder, err);
-    if (r == 0 && options->segmentation != NULL)
+    if (r == 0 && options->segmentation)
         r = open_segmenter(a, options, err);
     if (r < 0)
         goto fail;
@@ -236,7 +237,7 @@ fail:
 
 void tf_analyser_destroy(struct tf_analyser *analyser)
 {
-    if (analyser == NULL)
+    if (!analyser)
         return;
     tf_landmarks_close(analyser->landmarks);
     tf_finder_close(analyser->finder);
@@ -496,9 +497,9 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
     bool known;
     int r;
 
-    if (t != NULL && t->confirmed)
+    if (t && t->confirmed)
         return 0;
-    if (t != NULL) {
+    if (t) {
         t->confirmed = true;
         return t->fresh ? 0 : second_opinion(a, view, frame, found->box, t);
     }
@@ -511,10 +512,10 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
     if (fmaxf(box[2], box[3]) < SIZE_MIN || (found->score < FOUND_SURE && confidence < FOUND_CONFIDENCE))
         return 0;
     /* The points may have slid onto a face that is known. */
-    if (track_of_box(a, box) != NULL)
+    if (track_of_box(a, box))
         return 0;
     t = tf_track_slot(a->tracks, box, frame->t_mono_ns, &known);
-    if (t == NULL)
+    if (!t)
         return 0;
     if (!known) {
         memset(t, 0, sizeof(*t));
@@ -593,7 +594,7 @@ static void segment(struct tf_analyser *a, const struct tf_frame *frame, const f
     float x, y;
 
     mask->width = mask->height = 0;
-    if (a->segmenter == NULL || tf_segmenter_run(a->segmenter, frame, box, mask->parts) < 0)
+    if (!a->segmenter || tf_segmenter_run(a->segmenter, frame, box, mask->parts) < 0)
         return;
     const struct tf_segmenter_info *info = tf_segmenter_info(a->segmenter);
     size_t cells = (size_t)info->width * info->height;

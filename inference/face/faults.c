@@ -93,7 +93,7 @@ void tf_faults_learn(struct tf_faults *s, const struct tf_frame *f)
     uint32_t y0, y1, at = 0;
     uint64_t steps = 0;
 
-    if (f->pixel != TF_PIXEL_U16 || f->plane[0] == NULL || f->width < 2 || f->height < 2)
+    if (f->pixel != TF_PIXEL_U16 || !f->plane[0] || f->width < 2 || f->height < 2)
         return;
     if (f->width != s->width || f->height != s->height) {
         tf_faults_reset(s);

@@ -1,13 +1,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "inference/face/filter.h"
 
 /* The paper's 1 Hz for a point's own speed; the mean over 68 points is quiet enough to be let through faster.
  */
 #define SPEED_CUTOFF 1.0f
 #define COMMON_CUTOFF 6.0f
-#define GAP_NS 1000000000ull
+#define GAP_NS TF_NS_PER_S
 
 static float smoothing(float cutoff, float dt)
 {

@@ -46,7 +46,7 @@ int tf_finder_open(const char *path, int threads, const char *cpu, struct tf_fin
     const char *value;
     int r;
 
-    if (f == NULL)
+    if (!f)
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     r = tf_network_open(path, "finder", threads, cpu, &f->net, err);
     if (r < 0)
@@ -68,7 +68,7 @@ int tf_finder_open(const char *path, int threads, const char *cpu, struct tf_fin
     if (r < 0)
         goto fail;
     value = tf_engine_metadata(f->net.engine, "tf.box");
-    if (value != NULL && strcmp(value, "points68") != 0) {
+    if (value && strcmp(value, "points68") != 0) {
         r = tf_fail(err, -EINVAL, "%s: metadata tf.box: '%s' is not points68", path, value);
         goto fail;
     }
@@ -85,7 +85,7 @@ fail:
 
 void tf_finder_close(struct tf_finder *finder)
 {
-    if (finder == NULL)
+    if (!finder)
         return;
     tf_network_close(&finder->net);
     free(finder);

@@ -36,7 +36,7 @@ static int read_mean(struct tf_landmarks *l, struct tf_error *err)
     uint32_t count = 2 * l->points;
     char *end;
 
-    for (uint32_t i = 0; at != NULL && i < count; i++, at = end + 1) {
+    for (uint32_t i = 0; at && i < count; i++, at = end + 1) {
         char after = i + 1 == count ? '\0' : i % 2 == 0 ? ',' : ' ';
 
         l->mean[i] = strtof(at, &end);
@@ -113,7 +113,7 @@ static int read_heatmap(struct tf_landmarks *l, const char *value, struct tf_err
     l->conf_a = 1;
     l->conf_c = 0;
     confidence = tf_engine_metadata(l->net.engine, "tf.confidence");
-    if (confidence == NULL)
+    if (!confidence)
         return 0;
     if (!tf_meta_is(confidence, "peak"))
         return tf_fail(err, -EINVAL, "%s: metadata tf.confidence: '%s' does not begin with peak", l->net.path,
@@ -139,7 +139,7 @@ int tf_landmarks_open(const char *path, int threads, const char *cpu, struct tf_
     const char *value;
     int r;
 
-    if (l == NULL)
+    if (!l)
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     r = tf_network_open(path, "landmarks", threads, cpu, &l->net, err);
     if (r < 0)
@@ -167,7 +167,7 @@ fail:
 
 void tf_landmarks_close(struct tf_landmarks *landmarks)
 {
-    if (landmarks == NULL)
+    if (!landmarks)
         return;
     tf_network_close(&landmarks->net);
     free(landmarks);
@@ -256,7 +256,7 @@ void tf_landmarks_decode(struct tf_landmarks *l, const struct tf_window *window,
 
         if (maps)
             decode_map(l, heat, k, &u, &v);
-        if (direct != NULL) {
+        if (direct) {
             decode_coordinates(l, direct, k, &x, &y);
             u += l->blend * (x - u);
             v += l->blend * (y - v);

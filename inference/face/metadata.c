@@ -13,7 +13,7 @@ int tf_meta_text(const struct tf_engine *engine, const char *path, const char *k
 {
     const char *value = tf_engine_metadata(engine, key);
 
-    if (value == NULL || value[0] == '\0')
+    if (!value || value[0] == '\0')
         return tf_fail(err, -EINVAL, "%s: metadata key %s is missing; docs/models.md says what it must hold",
                        path, key);
     *ret = value;
@@ -33,7 +33,7 @@ static int read_pair(const char *path, const char *key, const char *pair, const 
     const char *equals = strchr(pair, '=');
     char *end = NULL;
 
-    if (equals == NULL || equals == pair)
+    if (!equals || equals == pair)
         return tf_fail(err, -EINVAL, "%s: metadata %s: '%s' is not key=value", path, key, pair);
     for (int i = 0; i < count; i++) {
         if (strlen(keys[i].name) != (size_t)(equals - pair) ||
@@ -66,7 +66,7 @@ int tf_meta_pairs(const char *path, const char *key, const char *value, const st
         return tf_fail(err, -EINVAL, "%s: metadata %s is longer than %d characters", path, key,
                        VALUE_MAX - 1);
     strcpy(text, value);
-    for (char *part = strtok_r(text, " ", &save); part != NULL; part = strtok_r(NULL, " ", &save)) {
+    for (char *part = strtok_r(text, " ", &save); part; part = strtok_r(NULL, " ", &save)) {
         if (!first) {
             r = read_pair(path, key, part, keys, count, seen, err);
             if (r < 0)

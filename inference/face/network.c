@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "inference/face/clahe.h"
 #include "inference/face/metadata.h"
 #include "inference/face/network.h"
@@ -45,7 +46,7 @@ static int check_clahe(struct tf_network *n, const char *value, struct tf_error 
                        "%s: metadata tf.normalise: clahe needs an input of scale 1/255 and zero point 0",
                        n->path);
     n->tables = malloc(tf_clahe_scratch(tiles));
-    return n->tables != NULL ? 0 : tf_fail(err, -ENOMEM, "%s: out of memory", n->path);
+    return n->tables ? 0 : tf_fail(err, -ENOMEM, "%s: out of memory", n->path);
 }
 
 static int read_tone(struct tf_network *n, struct tf_error *err)
@@ -66,7 +67,7 @@ static int read_tone(struct tf_network *n, struct tf_error *err)
 
         n->tone.kind = TF_TONE_PERCENTILE;
         n->tone.tiles = 4;
-        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, sizeof(keys) / sizeof(keys[0]), err);
+        r = tf_meta_pairs(n->path, "tf.normalise", value, keys, TF_COUNT(keys), err);
         n->tone.face = n->crop == TF_CROP_SQUARE;
     } else if (tf_meta_is(value, "celsius")) {
         const struct tf_meta_key keys[] = {{"lo", &n->tone.lo, -273.15f, 3000, true},
@@ -102,7 +103,7 @@ static int read_input(struct tf_network *n, struct tf_error *err)
                        info->name, (long long)info->dims[3], (long long)info->dims[2], TF_NETWORK_SIDE_MIN,
                        TF_NETWORK_SIDE_MAX);
     n->input = tf_engine_input_u8(n->engine, 0);
-    if (!info->quantised || n->input == NULL || !(info->scale > 0))
+    if (!info->quantised || !n->input || !(info->scale > 0))
         return tf_fail(err, -EINVAL, "%s: input %s is not quantised: its first node must be QuantizeLinear",
                        n->path, info->name);
     n->height = (uint32_t)info->dims[2];
@@ -122,7 +123,7 @@ int tf_network_open(const char *path, const char *task, int threads, const char 
     int r;
 
     n.path = strdup(path);
-    if (n.path == NULL)
+    if (!n.path)
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     r = tf_engine_open(path, &options, &n.engine, err);
     if (r < 0)
@@ -141,7 +142,7 @@ int tf_network_open(const char *path, const char *task, int threads, const char 
     count = (size_t)n.width * n.height;
     n.values = calloc(count, sizeof(float));
     n.scratch = calloc(count, sizeof(float));
-    r = n.values == NULL || n.scratch == NULL ? -ENOMEM : tf_sampler_create(n.width, n.height, &n.sampler);
+    r = !n.values || !n.scratch ? -ENOMEM : tf_sampler_create(n.width, n.height, &n.sampler);
     if (r < 0) {
         tf_fail(err, r, "%s: out of memory", path);
         goto fail;
@@ -199,10 +200,10 @@ int tf_network_run_part(struct tf_network *network, int part)
     int r;
 
     tf_tone_write(&span, network->values, count, network->input_scale, network->input_zero, network->input);
-    if (network->tables != NULL)
+    if (network->tables)
         tf_clahe(network->input, network->width, network->height, network->tone.clahe,
                  (uint32_t)network->tone.tiles, network->tables);
-    if (network->mirrored != NULL)
+    if (network->mirrored)
         mirror(network->mirrored, network->input, network->width, network->height);
     sampled = tf_now_ns();
     r = tf_engine_run_u8(network->engine);
@@ -221,9 +222,9 @@ int tf_network_run(struct tf_network *network, const struct tf_view *view,
 
 int tf_network_keep_mirrored(struct tf_network *network)
 {
-    if (network->mirrored == NULL)
+    if (!network->mirrored)
         network->mirrored = calloc(network->height, network->width);
-    return network->mirrored == NULL ? -ENOMEM : 0;
+    return !network->mirrored ? -ENOMEM : 0;
 }
 
 int tf_network_run_mirrored(struct tf_network *network)
@@ -242,7 +243,7 @@ int tf_network_output(const struct tf_network *network, const char *name, int ra
 {
     size_t outputs = tf_engine_outputs(network->engine), i = 0;
 
-    if (name == NULL) {
+    if (!name) {
         if (outputs != 1)
             return tf_fail(err, -EINVAL, "%s: one output is needed, the network has %zu", network->path,
                            outputs);
@@ -256,7 +257,7 @@ int tf_network_output(const struct tf_network *network, const char *name, int ra
     if (rank != 0 && t->rank != rank)
         return tf_fail(err, -EINVAL, "%s: output %s has %d dimensions, %d are needed", network->path, t->name,
                        t->rank, rank);
-    if (!t->quantised || !(t->scale > 0) || tf_engine_output_u8(network->engine, i) == NULL)
+    if (!t->quantised || !(t->scale > 0) || !tf_engine_output_u8(network->engine, i))
         return tf_fail(err, -EINVAL, "%s: output %s is not quantised: its last node must be DequantizeLinear",
                        network->path, t->name);
     *info = t;

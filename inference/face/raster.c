@@ -192,7 +192,7 @@ static uint32_t fill(const struct tf_view *view, const struct area *a, span_fn s
     struct sifted f = {.sound = a->sound, .span = span, .context = context};
     struct gated g = {a->gate, sifted_span, &f};
 
-    if (a->gate != NULL)
+    if (a->gate)
         fill_polygon(view, a->outline, gated_span, &g);
     else
         fill_polygon(view, a->outline, sifted_span, &f);
@@ -210,7 +210,7 @@ void tf_raster_sound(const struct tf_frame *frame, const struct tf_faults *fault
                      struct tf_raster_sound *ret)
 {
     tf_frame_limits(frame, &ret->min, &ret->max);
-    ret->dead_count = faults != NULL ? tf_faults_upright(faults, frame, ret->dead) : 0;
+    ret->dead_count = faults ? tf_faults_upright(faults, frame, ret->dead) : 0;
     if (ret->dead_count > 1 && (frame->rotate != 0 || frame->flip))
         qsort(ret->dead, ret->dead_count, sizeof(*ret->dead), by_place);
 }

@@ -295,7 +295,7 @@ void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_fau
                                struct tf_region_stats stats[TF_REGIONS],
                                struct tf_outline outlines[TF_REGIONS])
 {
-    struct face_frame f = {.p = points, .grow = mask != NULL ? MASKED_DISC_GROW : 1};
+    struct face_frame f = {.p = points, .grow = mask ? MASKED_DISC_GROW : 1};
     struct tf_raster_sound sound;
     struct tf_view view;
     bool seen = tf_view_init(&view, frame) && usable(points);
@@ -322,7 +322,7 @@ void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_fau
         snap(&outlines[i]);
         struct tf_raster_gate gate = {mask, parts_of[i]};
         tf_raster_measure(&view, &frame->radiometry, &sound, &outlines[i],
-                          mask != NULL && gate.parts != 0 ? &gate : NULL, &stats[i]);
+                          mask && gate.parts != 0 ? &gate : NULL, &stats[i]);
     }
 }
 

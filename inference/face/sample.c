@@ -24,10 +24,10 @@ int tf_sampler_create(uint32_t width, uint32_t height, struct tf_sampler **ret)
 {
     struct tf_sampler *s = calloc(1, sizeof(*s));
 
-    if (s == NULL)
+    if (!s)
         return -ENOMEM;
     s->columns = calloc(width, sizeof(*s->columns));
-    if (s->columns == NULL) {
+    if (!s->columns) {
         free(s);
         return -ENOMEM;
     }
@@ -39,7 +39,7 @@ int tf_sampler_create(uint32_t width, uint32_t height, struct tf_sampler **ret)
 
 void tf_sampler_destroy(struct tf_sampler *sampler)
 {
-    if (sampler == NULL)
+    if (!sampler)
         return;
     free(sampler->columns);
     free(sampler);

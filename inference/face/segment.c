@@ -28,7 +28,7 @@ static int read_classes(struct tf_segmenter *s, struct tf_error *err)
         return tf_fail(err, -EINVAL, "%s: metadata tf.classes is longer than %zu characters", s->net.path,
                        sizeof(s->names) - 1);
     strcpy(s->names, value);
-    for (char *name = strtok_r(s->names, " ", &save); name != NULL; name = strtok_r(NULL, " ", &save)) {
+    for (char *name = strtok_r(s->names, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
         if (s->info.classes == TF_SEGMENT_CLASSES_MAX)
             return tf_fail(err, -EINVAL, "%s: metadata tf.classes names more than %d classes", s->net.path,
                            TF_SEGMENT_CLASSES_MAX);
@@ -66,7 +66,7 @@ int tf_segmenter_open(const char *path, int threads, const char *cpu, struct tf_
     struct tf_segmenter *s = calloc(1, sizeof(*s));
     int r;
 
-    if (s == NULL)
+    if (!s)
         return tf_fail(err, -ENOMEM, "%s: out of memory", path);
     r = tf_network_open(path, "segmentation", threads, cpu, &s->net, err);
     if (r == 0 && s->net.crop != TF_CROP_SQUARE)
@@ -85,7 +85,7 @@ int tf_segmenter_open(const char *path, int threads, const char *cpu, struct tf_
 
 void tf_segmenter_close(struct tf_segmenter *segmenter)
 {
-    if (segmenter == NULL)
+    if (!segmenter)
         return;
     tf_network_close(&segmenter->net);
     free(segmenter);

@@ -134,10 +134,10 @@ struct tf_track *tf_track_slot(struct tf_track tracks[TF_TRACKS], const float bo
         if (t->id != 0 && now_ns - t->seen_ns > TF_TRACK_MEMORY_NS)
             t->id = 0;
         if (t->id == 0) {
-            free_slot = free_slot != NULL ? free_slot : t;
+            free_slot = free_slot ? free_slot : t;
             continue;
         }
-        if (oldest == NULL || t->seen_ns < oldest->seen_ns)
+        if (!oldest || t->seen_ns < oldest->seen_ns)
             oldest = t;
         float side = fmaxf(t->box[2], t->box[3]);
         float d = hypotf(box[0] + box[2] * 0.5f - t->box[0] - t->box[2] * 0.5f,
@@ -148,11 +148,11 @@ struct tf_track *tf_track_slot(struct tf_track tracks[TF_TRACKS], const float bo
             best_distance = d;
         }
     }
-    if (best != NULL) {
+    if (best) {
         *known = true;
         return best;
     }
-    return free_slot != NULL ? free_slot : oldest;
+    return free_slot ? free_slot : oldest;
 }
 
 void tf_tracks_drop_duplicates(struct tf_track tracks[TF_TRACKS])

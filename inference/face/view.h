@@ -26,7 +26,7 @@ static inline bool tf_view_init_turned(struct tf_view *view, const struct tf_fra
     ptrdiff_t w = frame->width, h = frame->height;
     const uint8_t *base = frame->plane[0];
 
-    if (base == NULL || w == 0 || h == 0)
+    if (!base || w == 0 || h == 0)
         return false;
     switch (frame->pixel) {
     case TF_PIXEL_U16:

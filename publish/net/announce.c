@@ -19,6 +19,7 @@
 #include <avahi-common/malloc.h>
 #include <avahi-common/simple-watch.h>
 
+#include "base/clock.h"
 #include "publish/net/announce.h"
 #include "publish/net/announce_net.h"
 
@@ -334,8 +335,8 @@ void tf_announce_destroy(struct tf_announce *a)
     eventfd_write(a->stop, 1);
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_nsec += END_WAIT_NS;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
+    end.tv_sec += end.tv_nsec / TF_NS_PER_S;
+    end.tv_nsec %= TF_NS_PER_S;
     /* A call to an avahi-daemon that is stopped waits for 25 s: the thread then ends by itself, or with us.
      */
     if (pthread_clockjoin_np(a->thread, NULL, CLOCK_MONOTONIC, &end) != 0) {

@@ -366,8 +366,8 @@ static void *disk_main(void *arg)
 
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += 100000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
+        if (until.tv_nsec >= TF_NS_PER_S) {
+            until.tv_nsec -= TF_NS_PER_S;
             until.tv_sec++;
         }
         stopping = atomic_load(&d->stopping);

@@ -59,7 +59,7 @@ struct tf_sealer {
 
 static struct timespec at_ns(uint64_t ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    return (struct timespec){.tv_sec = (time_t)(ns / TF_NS_PER_S), .tv_nsec = (long)(ns % TF_NS_PER_S)};
 }
 
 /* --- digests --- */

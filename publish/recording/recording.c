@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/ring.h"
 #include "publish/video/muxer_disk.h"
 #include "publish/recording/recording.h"
@@ -411,7 +412,7 @@ static int keep_options(struct tf_recording *r, const struct tf_recording_option
         &r->options.source_identity, &r->options.note,        &r->options.manifest_name};
 
     r->options = *options;
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(strings); i++) {
         char *copy;
 
         if (!*strings[i])

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "publish/recording/folder.h"
 #include "publish/recording/manifest.h"
 #include "publish/recording/session.h"
@@ -378,7 +379,7 @@ static int open_manifest(struct tf_session *s, struct tf_sealer *sealer, struct 
         return 0;
     snprintf(s->manifest_name, sizeof(s->manifest_name), "%s" TF_MANIFEST_ENDING, s->stem);
     r = tf_manifest_create(sealer, s->beh, s->folder, s->stem, &s->manifest, err);
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && r == 0; i++) {
+    for (size_t i = 0; i < TF_COUNT(endings) && r == 0; i++) {
         snprintf(name, sizeof(name), "%s_%s", s->stem, endings[i]);
         tf_manifest_add(s->manifest, name, NULL, NULL);
     }
@@ -606,7 +607,7 @@ int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *o
         return r;
     out.at +=
         snprintf(row, sizeof(row), "%s%llu.%06llu\t0\t", onset < 0 ? "-" : "",
-                 (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000 / 1000));
+                 (unsigned long long)(size / TF_NS_PER_S), (unsigned long long)(size % TF_NS_PER_S / 1000));
     put_cell(&out, mark->text);
     tf_out_literal(&out, "\t");
     put_cell(&out, mark->value && *mark->value ? mark->value : "n/a");

@@ -114,7 +114,7 @@ static void write_clock(struct tf_session_log *l)
 
     tf_utc_format((int64_t)now + offset, utc);
     n = snprintf(row, sizeof(row), "%llu.%06llu\t%llu\t%s\t%lld\t%lld\n",
-                 (unsigned long long)(onset / 1000000000), (unsigned long long)(onset % 1000000000 / 1000),
+                 (unsigned long long)(onset / TF_NS_PER_S), (unsigned long long)(onset % TF_NS_PER_S / 1000),
                  (unsigned long long)now, utc, (long long)offset, (long long)step);
     busy(l, true);
     r = append(l->files[CLOCK], row, (size_t)n);
@@ -160,7 +160,7 @@ static void *log_main(void *arg)
     write_clock(l);
     for (;;) {
         uint64_t due = clock_due < look_due ? clock_due : look_due, now;
-        struct timespec until = {.tv_sec = (time_t)(due / 1000000000), .tv_nsec = (long)(due % 1000000000)};
+        struct timespec until = {.tv_sec = (time_t)(due / TF_NS_PER_S), .tv_nsec = (long)(due % TF_NS_PER_S)};
         bool marks, closing;
 
         pthread_mutex_lock(&l->lock);
@@ -245,7 +245,7 @@ int tf_session_log_create(const struct tf_session_log_options *o, struct tf_sess
 int tf_session_log_mark(struct tf_session_log *l, const char *row, size_t size, struct tf_error *err)
 {
     uint64_t due = tf_now_ns() + MARK_WAIT_NS, mine;
-    struct timespec until = {.tv_sec = (time_t)(due / 1000000000), .tv_nsec = (long)(due % 1000000000)};
+    struct timespec until = {.tv_sec = (time_t)(due / TF_NS_PER_S), .tv_nsec = (long)(due % TF_NS_PER_S)};
     char *more;
     int r = 0;
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "publish/record/record_fields.h"
 #include "publish/recording/tables_disk.h"
 #include "publish/record/text_out.h"
@@ -116,7 +117,7 @@ static void onset(struct tf_out *o, uint64_t t_ns, uint64_t start_ns)
     if (!tf_out_room(o, TF_OUT_NUMBER_MAX))
         return;
     o->at += sprintf(o->at, "%s%llu.%06llu", t_ns < start_ns ? "-" : "",
-                     (unsigned long long)(ns / 1000000000), (unsigned long long)(ns % 1000000000 / 1000));
+                     (unsigned long long)(ns / TF_NS_PER_S), (unsigned long long)(ns % TF_NS_PER_S / 1000));
 }
 
 static void tab(struct tf_out *o)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "publish/recording/tables_disk.h"
 
 /* A new file; nothing that exists is replaced. Takes the object over. */
@@ -71,7 +72,7 @@ static json_t *signals(const struct tf_tables_options *o)
                NULL));
     json_object_set_new(d, "id", column("The face's number", NULL));
     for (int i = 0; i < TF_REGIONS; i++)
-        for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++) {
+        for (size_t k = 0; k < TF_COUNT(fields); k++) {
             snprintf(name, sizeof(name), "%s_%s", tf_region_name((enum tf_region)i), fields[k].name);
             json_object_set_new(d, name,
                                 column(fields[k].description, fields[k].temperature ? unit(o) : NULL));

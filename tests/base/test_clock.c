@@ -32,7 +32,7 @@ static void offset_joins_the_clocks(void **state)
 {
     int64_t error = tf_utc_now_ns() - ((int64_t)tf_now_ns() + tf_utc_offset_ns());
 
-    assert_true(llabs(error) < 1000000000);
+    assert_true(llabs(error) < TF_NS_PER_S);
 }
 
 int main(void)

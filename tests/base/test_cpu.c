@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "base/cpu.h"
 
 static void generic_is_everywhere(void **state)
@@ -56,7 +57,7 @@ static void missing_level_is_refused(void **state)
 #else
     static const enum tf_cpu_level all[] = {TF_CPU_GENERIC};
 #endif
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(all); i++) {
         enum tf_cpu_level level;
         int r = tf_cpu_select(tf_cpu_name(all[i]), &level, NULL);
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <sys/resource.h>
 
+#include "base/count.h"
 #include "base/descriptors.h"
 
 static void a_part_stays_free(void **state)
@@ -17,7 +18,7 @@ static void a_part_stays_free(void **state)
     struct rlimit before, limit;
 
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         limit = before;
         if (cases[i].limit > before.rlim_max)
             continue;

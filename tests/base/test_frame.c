@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "base/frame.h"
 
 static struct tf_pool *make_pool(size_t frames, uint16_t w, uint16_t h, enum tf_pixel pixel)
@@ -58,7 +59,7 @@ static void planes_of_each_format(void **state)
     } rows[] = {{TF_PIXEL_U16, 1},  {TF_PIXEL_U8, 1},   {TF_PIXEL_YUYV, 1},
                 {TF_PIXEL_UYVY, 1}, {TF_PIXEL_NV12, 2}, {TF_PIXEL_YUV420, 3}};
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(rows); i++) {
         struct tf_pool *pool = make_pool(2, 31, 17, rows[i].pixel);
         struct tf_frame *f = tf_pool_get(pool);
 

@@ -16,6 +16,7 @@
 #include <linux/usb/video.h>
 #include <linux/uvcvideo.h>
 
+#include "base/count.h"
 #include "fake_v4l2.h"
 
 struct fake_v4l2 fake;
@@ -245,7 +246,7 @@ static int control(unsigned long rq, void *a)
     if (!fake.controls)
         return -ENOTTY;
     if (rq == VIDIOC_QUERY_EXT_CTRL) {
-        for (size_t i = 0; i < sizeof(ctrls) / sizeof(ctrls[0]); i++)
+        for (size_t i = 0; i < TF_COUNT(ctrls); i++)
             if (ctrls[i].id > (q->id & ~V4L2_CTRL_FLAG_NEXT_CTRL)) {
                 *q = ctrls[i];
                 return 0;

@@ -1,4 +1,6 @@
 /* Times of every source: t_mono_ns always grows, and a live frame's UTC follows a step of the wall clock. */
+#include "base/clock.h"
+#include "base/count.h"
 #include "v4l2_pattern.h"
 
 #include <sys/syscall.h>
@@ -110,7 +112,7 @@ static void every_sources_times_grow(void **state)
 {
     int (*const drivers[])(struct v4l2_buffer *, uint8_t *, size_t, unsigned) = {NULL, repeated, wild};
 
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(drivers); i++) {
         reset(NULL);
         fake.period_us = 15000;
         fake.buffer_flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | V4L2_BUF_FLAG_TSTAMP_SRC_SOE;
@@ -162,7 +164,7 @@ static void utc_follows_a_step(void **state)
 {
     static const char *const urls[] = {FAKE_PATH, "synthetic:size=64x48,fps=200", VIDEO};
 
-    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(urls); i++) {
         struct tf_source *s;
         int64_t before, after;
 
@@ -172,7 +174,7 @@ static void utc_follows_a_step(void **state)
         for (int step = 1; step <= 2; step++) {
             stepped_s = step == 1 ? 3600 : -7200;
             after = offset_of(s);
-            if (llabs(after - before - stepped_s * 1000000000) > 5000000)
+            if (llabs(after - before - stepped_s * TF_NS_PER_S) > 5000000)
                 fail_msg("%s: after a step of %lld s UTC moved by %.3f s", urls[i], (long long)stepped_s,
                          (double)(after - before) / 1e9);
         }

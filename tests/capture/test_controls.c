@@ -1,5 +1,7 @@
 /* Controls and the shutter: of V4L2 cameras by the fake driver, of cameras without telemetry by what they
  * show. */
+#include "base/clock.h"
+#include "base/count.h"
 #include "common.h"
 
 #include <errno.h>
@@ -44,7 +46,7 @@ static void controls_that_do_not_fit_are_named(void **state)
         {"brightness=1,,", "write name=value"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         reset(NULL);
         assert_open_fails(&(struct tf_source_options){.url = FAKE_PATH, .controls = cases[i].controls},
                           -EINVAL, WORDS(cases[i].word, FAKE_PATH));
@@ -111,7 +113,7 @@ static void same_picture(uint8_t *data, size_t size, unsigned n)
 
 static void a_frozen_picture_is_a_closed_shutter(void **state)
 {
-    const struct tf_source_options o = {.url = FAKE_PATH, .frozen = true, .settle_ns = 1000000000};
+    const struct tf_source_options o = {.url = FAKE_PATH, .frozen = true, .settle_ns = TF_NS_PER_S};
     unsigned closed = 0, twice = 0, settling = 0;
     uint64_t frozen_ns = 0, first_closed_ns = 0;
     struct tf_source *s;
@@ -162,7 +164,7 @@ static void the_synthetic_shutter_follows(void **state)
                                                        : "synthetic:size=64x48,fps=30,ffc=5,telemetry=0",
                                             .pace = TF_PACE_FAST,
                                             .frozen = true,
-                                            .settle_ns = 1000000000};
+                                            .settle_ns = TF_NS_PER_S};
         struct tf_source *s = open_source(&o);
         struct tf_error err = {0};
         unsigned closed = 0, settling = 0, imminent = 0;

@@ -1,3 +1,4 @@
+#include "base/count.h"
 #include "common.h"
 
 #include <errno.h>
@@ -396,7 +397,7 @@ static void other_pixel_formats_become_frames(void **state)
         {"rgb.mkv", "ffv1", "bgr0", fill_rgb, TF_PIXEL_YUV420},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_source *s =
             fast(write_clip(cases[i].name, cases[i].codec, cases[i].pixel, 64, 48, 3, 10, cases[i].fill));
         struct tf_frame *f = next_frame(s);

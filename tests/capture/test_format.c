@@ -1,3 +1,4 @@
+#include "base/count.h"
 #include "common.h"
 
 #include <linux/videodev2.h>
@@ -12,7 +13,7 @@ static void the_rows_that_others_name_are_there(void **state)
                                         "y16",         "grey",
                                         "visible"};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(names); i++)
         if (!tf_format_find(names[i]))
             fail_msg("no row %s", names[i]);
     assert_null(tf_format_find("lepton"));
@@ -53,7 +54,7 @@ static void rows_match_by_fourcc_and_size(void **state)
         {V4L2_PIX_FMT_MJPEG, 1280, 720, "visible"},   {V4L2_PIX_FMT_NV12, 640, 480, "visible"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         const struct tf_format *f = tf_format_match(cases[i].fourcc, cases[i].w, cases[i].h);
 
         assert_non_null(f);
@@ -135,7 +136,7 @@ static void telemetry_tells_shutter_and_tlinear(void **state)
         {0, 0}, {1u << 4, TF_FLAG_FFC_IMMINENT}, {2u << 4, TF_FLAG_FFC}, {3u << 4, 0}, {0xffff0008, 0}};
     const struct tf_format *f = tf_format_find("lepton3-y16-telemetry");
 
-    for (size_t i = 0; i < sizeof(shutter) / sizeof(shutter[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(shutter); i++) {
         struct lepton_words words = {.status = shutter[i].status, .fpa_k100 = 30000, .tlinear = 1};
         struct tf_telemetry t;
         size_t size;
@@ -201,7 +202,7 @@ static void limits_in_counts(void **state)
                  {"lepton3-y16-telemetry", false, 0, 0},
                  {"grey", false, 0, 255}};
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         const struct tf_format *f = tf_format_find(cases[i].row);
         struct tf_radiometry radiometry = f->radiometry;
         uint16_t limits[2];

@@ -1,3 +1,4 @@
+#include "base/count.h"
 #include "common.h"
 
 #include <errno.h>
@@ -301,7 +302,7 @@ static void wrong_addresses_say_what_is_wrong(void **state)
          {"unknown key"}},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         const char *words[5] = {0};
 
         memcpy(words, cases[i].words, sizeof(cases[i].words));

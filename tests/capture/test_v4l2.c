@@ -1,4 +1,6 @@
 /* A V4L2 camera that runs: buffers, stamps, gaps, damage, loss, silence, the end. */
+#include "base/clock.h"
+#include "base/count.h"
 #include "v4l2_pattern.h"
 
 #include <errno.h>
@@ -24,7 +26,7 @@ static void frames_lend_the_drivers_buffers(void **state)
         assert_int_equal(f->sequence, i);
         assert_int_equal(f->flags, 0);
         assert_int_equal(f->stamp, TF_STAMP_DRIVER_EOF);
-        assert_true(f->t_mono_ns <= tf_now_ns() && tf_now_ns() - f->t_mono_ns < 1000000000u);
+        assert_true(f->t_mono_ns <= tf_now_ns() && tf_now_ns() - f->t_mono_ns < TF_NS_PER_S);
         tf_frame_unref(f);
     }
     assert_int_equal(fake.maps, 12);
@@ -45,7 +47,7 @@ static void stamps_are_taken_from_where_the_flags_say(void **state)
         {V4L2_BUF_FLAG_TIMESTAMP_UNKNOWN, TF_STAMP_ARRIVAL},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_source *s;
         struct tf_frame *f;
 
@@ -180,7 +182,7 @@ static void a_lost_camera_is_told_by_its_reason(void **state)
                  {EIO, TF_NEXT_GONE, "failed while streaming"},
                  {EINVAL, TF_NEXT_ERROR, "VIDIOC_DQBUF"}};
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_error err = {0};
         struct tf_source *s;
 

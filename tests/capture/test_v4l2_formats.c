@@ -1,4 +1,5 @@
 /* The pixel formats and line lengths that V4L2 cameras give. */
+#include "base/count.h"
 #include "v4l2_pattern.h"
 
 #include <libavcodec/avcodec.h>
@@ -85,7 +86,7 @@ static void pictures_for_people_have_their_planes(void **state)
         {V4L2_PIX_FMT_GREY, TF_PIXEL_U8, {0}, {80}},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_source *s;
         struct tf_frame *f;
 

@@ -1,4 +1,5 @@
 /* Opening a V4L2 camera: what cannot work is named, what makes no sense is refused, any ioctl may fail. */
+#include "base/count.h"
 #include "v4l2_pattern.h"
 
 #include <errno.h>
@@ -73,7 +74,7 @@ static void answers_that_make_no_sense_are_refused(void **state)
         {1u << 20, 4096, 160, 4096, "4096 MiB"}, /* no bytes at all, as 32 bits count */
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_source *s = NULL;
         struct tf_error err = {0};
         int r;
@@ -105,8 +106,8 @@ static void every_ioctl_may_fail(void **state)
                                              VIDIOC_QUERYBUF, VIDIOC_QBUF,  VIDIOC_STREAMON};
     static const int codes[] = {EINVAL, EBUSY, EIO, ENODEV, ENOMEM};
 
-    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-        for (size_t k = 0; k < sizeof(codes) / sizeof(codes[0]); k++)
+    for (size_t i = 0; i < TF_COUNT(requests); i++)
+        for (size_t k = 0; k < TF_COUNT(codes); k++)
             for (int after = 0; after < 2; after++) {
                 struct tf_source *s = NULL;
                 struct tf_error err = {0};

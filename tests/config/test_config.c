@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "base/cpu.h"
 #include "config/config.h"
 
@@ -265,7 +266,7 @@ static void bad_values_are_errors(void **state)
     };
     char text[256], key[64];
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         bool section = *cases[i].section;
 
         snprintf(text, sizeof(text), CAMERA "%s%s%s\n", cases[i].section, section ? "\n" : "", cases[i].line);
@@ -510,7 +511,7 @@ static void help_says_everything(void **state)
     char *help = tf_config_help();
 
     assert_non_null(help);
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(words); i++)
         assert_non_null(strstr(help, words[i]));
     for (char *line = help; *line; line = strchr(line, '\n') + 1)
         assert_true(strcspn(line, "\n") <= 125);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "capture/source.h"
 #include "fuzz.h"
 #include "tests/capture/fake_v4l2.h"
@@ -28,7 +29,7 @@ static uint32_t word(void)
                                    1u << 24, 1u << 28, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
     uint8_t b = byte();
 
-    return b < 128 ? odd[b % (sizeof(odd) / sizeof(odd[0]))] : (uint32_t)(b << 8 | byte());
+    return b < 128 ? odd[b % TF_COUNT(odd)] : (uint32_t)(b << 8 | byte());
 }
 
 /* The answer's words that may differ, by request. */

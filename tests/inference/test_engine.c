@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "inference/engine/engine.h"
 #include "tests/inference/support.h"
 #include "tests/sanitized.h"
@@ -68,7 +69,7 @@ static void test_stats(void **state)
         assert_non_null(step.name);
         assert_non_null(step.kernel);
         macs += step.macs;
-        fused = fused || !strcmp(step.op, "Conv+Clip");
+        fused = fused || strcmp(step.op, "Conv+Clip") == 0;
     }
     assert_true(fused);
     assert_int_equal(stats.macs, macs);
@@ -222,7 +223,7 @@ static void test_no_allocation(void **state)
     counting = false;
     free(block);
     assert_int_equal(calls, 1);
-    for (size_t m = 0; m < sizeof(models) / sizeof(models[0]); m++) {
+    for (size_t m = 0; m < TF_COUNT(models); m++) {
         char path[512];
         float *data, *results[16];
         const float *in;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "inference/engine/kernels/kernels.h"
 #include "inference/engine/kernels/pack.h"
 #include "tests/inference/support.h"
@@ -251,7 +252,7 @@ static void line_case(int n)
 {
     static const int sizes[] = {0,  1,  2,  3,  7,  8,  9,  15,  16,  17,  24,  31,  32, 33,
                                 47, 48, 49, 63, 64, 65, 96, 127, 128, 129, 200, 256, 300};
-    size_t size = (size_t)sizes[(size_t)n % (sizeof(sizes) / sizeof(sizes[0]))];
+    size_t size = (size_t)sizes[(size_t)n % TF_COUNT(sizes)];
     int count = PICK(1, 2, 3, 4, 9, 16);
     size_t shift = test_below(&rnd, 33);
     uint8_t *in[16];

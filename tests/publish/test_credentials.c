@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "publish/http/http.h"
 
 static char path[64];
@@ -77,7 +78,7 @@ static void bad_files_are_refused_and_not_repeated(void **state)
                  {"hush:", 5}, {"hush\nlab:x", 10}, {"hu\0sh:x", 7}, {"lab:hu\tsh", 9}};
     char user[64] = "untouched", password[128];
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_error err = {0};
 
         put(cases[i].text, cases[i].size);
@@ -118,9 +119,9 @@ static void loopback_is_told_from_the_rest(void **state)
                                       "127.1",
                                       ""};
 
-    for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(near); i++)
         assert_true(tf_address_is_loopback(near[i]));
-    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(far); i++)
         assert_false(tf_address_is_loopback(far[i]));
 }
 

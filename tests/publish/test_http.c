@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "http_client.h"
 
 static void pages_answer(void **state)
@@ -106,7 +107,7 @@ static void metrics_are_prometheus_text(void **state)
     r = ask(http, "/metrics");
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.type, "version=0.0.4"));
-    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(expected); i++)
         if (!has_line(r.body, expected[i]))
             fail_msg("no line %s in\n%s", expected[i], r.body);
     assert_null(strstr(r.body, "thermoface_sensor_celsius{camera=\"visible\"}")); /* unknown */
@@ -289,13 +290,13 @@ static void basic_on_loopback(void **state)
                                         "/healthz", "/snapshot.png", "/nothing"};
     struct reply r;
 
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(paths); i++) {
         r = ask(http, paths[i]);
         assert_int_equal(r.status, 401);
         assert_memory_equal(r.challenge, "Basic ", 6);
         free(r.body);
     }
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(wrong); i++)
         assert_int_equal(
             ask_status_of(http, "/state", &(struct request){.user = wrong[i], .auth = CURLAUTH_BASIC}), 401);
     assert_int_equal(

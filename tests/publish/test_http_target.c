@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "publish/http/target.h"
 
 static void good_targets(void **state)
@@ -28,7 +29,7 @@ static void good_targets(void **state)
         {"/%f4%8f%bf%bf", "/\xf4\x8f\xbf\xbf"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_target t;
         const char *why;
 
@@ -85,7 +86,7 @@ static void bad_targets(void **state)
         "//\x7f",
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_target t;
         const char *why = NULL;
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "publish/record/record.h"
 #include "records.h"
 #include "tests/sanitized.h"
@@ -201,7 +202,7 @@ static void numbers_are_rounded_not_cut(void **state)
     };
     char expected[96];
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         test_record(&record, "c", 0, 0);
         record.sensor_c = cases[i].value;
         text[tf_record_ndjson(&record, text, size)] = '\0';
@@ -380,7 +381,7 @@ static void csv_has_the_records_columns(void **state)
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
     assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2);
-    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(first); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
     assert_string_equal(cell(columns, "flags"), "ffc duplicate");

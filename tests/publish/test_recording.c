@@ -17,6 +17,7 @@
 #include <libavformat/avformat.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "publish/recording/recording.h"
 #include "publish/recording/session.h"
 
@@ -88,7 +89,7 @@ static struct tf_recording_options options_of(uint16_t width, uint16_t height, e
         .folder = folder,
         .stem = "a",
         .waiting_max = 8,
-        .t_start_ns = 1000000000,
+        .t_start_ns = TF_NS_PER_S,
         .width = width,
         .height = height,
         .pixel = pixel,
@@ -268,7 +269,7 @@ static void bit_for_bit(void **state)
         {64, 48, TF_PIXEL_YUV420, TF_RECORDING_FFVHUFF, "ffvhuff"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_recording_options o = options_of(cases[i].width, cases[i].height, cases[i].pixel);
         struct tf_recording_status status;
         char command[128];
@@ -431,7 +432,7 @@ static void labels(void **state)
 
     memset(longest, 'a', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(bad); i++) {
         struct tf_session_options o = session_of(bad[i], NULL, "t");
 
         assert_int_equal(tf_session_create(&o, &s, &err), -EINVAL);
@@ -503,7 +504,7 @@ static void quoted_marks(void **state)
     int64_t onset;
 
     assert_int_equal(tf_session_create(&o, &s, &err), 0);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(texts); i++) {
         struct tf_mark mark = {.text = texts[i][0], .value = texts[i][0], .t_mono_ns = 1000 + i * 1000};
 
         assert_int_equal(tf_session_mark(s, &mark, &onset, &err), 0);
@@ -513,7 +514,7 @@ static void quoted_marks(void **state)
     assert_non_null(strstr(err.text, "UTF-8"));
     assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(path, sizeof(path), "sub-08/beh/sub-08_task-rest_run-1_events.tsv");
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(texts); i++) {
         snprintf(wanted, sizeof(wanted), "0.%06zu\t0\t%s\t%s\t%zu\t1970-01-01T00:00:00.000000Z\n", i,
                  texts[i][1], texts[i][1], 1000 + i * 1000);
         count_lines(path, wanted, &found);
@@ -596,7 +597,7 @@ static void old_data_sets_ignore_manifests(void **state)
     char path[128], text[256];
 
     snprintf(path, sizeof(path), "%s/.bidsignore", folder);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(texts); i++) {
         struct tf_session_options o = session_of("1", NULL, "t");
         FILE *file = fopen(path, "w");
         struct tf_session *s = NULL;
@@ -626,7 +627,7 @@ static void links_are_not_followed(void **state)
     struct tf_error err = {0};
 
     snprintf(elsewhere, sizeof(elsewhere), "%s-elsewhere", folder);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(names); i++) {
         struct tf_session_options o = session_of("1", "2", "rest");
 
         snprintf(command, sizeof(command),

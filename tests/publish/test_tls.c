@@ -67,9 +67,9 @@ static void make_certificate(const char *path, gnutls_x509_privkey_t k, time_t b
 static int set_up(void **state)
 {
     assert_non_null(mkdtemp(folder));
-    snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
-    snprintf(key, sizeof key, "%s/key.pem", folder);
-    snprintf(other, sizeof other, "%s/other.pem", folder);
+    snprintf(certificate, sizeof(certificate), "%s/cert.pem", folder);
+    snprintf(key, sizeof(key), "%s/key.pem", folder);
+    snprintf(other, sizeof(other), "%s/other.pem", folder);
     return 0;
 }
 

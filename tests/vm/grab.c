@@ -97,7 +97,7 @@ int main(int argc, char **argv)
     if (argc > 5 && read_pattern(argv[5], &pattern))
         return 2;
     options.url = argv[1];
-    options.format = strcmp(argv[2], "-") ? argv[2] : NULL;
+    options.format = strcmp(argv[2], "-") != 0 ? argv[2] : NULL;
     options.width = (uint16_t)w;
     options.height = (uint16_t)h;
     options.line_bytes = line;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "inference/engine/kernels/bench.h"
 #include "inference/engine/kernels/pack.h"
 
@@ -38,7 +39,7 @@ static const struct shape shapes[] = {
     {TF_KERNEL_QUANTIZE, "12544 floats", 12544, 1, 0, 0},
     {TF_KERNEL_BLEND, "64 bytes", 64, 4, 0, 0},
 };
-#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+#define SHAPES TF_COUNT(shapes)
 
 /* Everything a call needs, made once per case. */
 struct set {

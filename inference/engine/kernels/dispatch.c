@@ -1,3 +1,4 @@
+#include "base/count.h"
 #include "inference/engine/kernels/kernels.h"
 
 #define TF_KERNEL(kind, KIND, level, LEVEL, unit, panel, pairs)                                              \
@@ -22,7 +23,7 @@ static const struct tf_kernel list[] = {
 size_t tf_kernels(const struct tf_kernel **ret)
 {
     *ret = list;
-    return sizeof(list) / sizeof(list[0]);
+    return TF_COUNT(list);
 }
 
 /* Which rungs a level may use: avxvnni is a side rung, avx512vnni does not imply it. */
@@ -47,7 +48,7 @@ const struct tf_kernel *tf_kernel_select(enum tf_kernel_kind kind, enum tf_cpu_l
 {
     const struct tf_kernel *best = NULL;
 
-    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(list); i++)
         if (list[i].kind == kind && covers(level, list[i].level) && (!best || list[i].level > best->level))
             best = &list[i];
     return best;

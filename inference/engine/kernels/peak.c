@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/cpu.h"
 #include "inference/engine/kernels/bench.h"
 
@@ -116,11 +117,11 @@ static const struct {
 
 double tf_kernel_peak_gmacs(const char *level, uint64_t ns)
 {
-    for (size_t i = 0; i < sizeof(peaks) / sizeof(peaks[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(peaks); i++) {
         uint64_t start = tf_now_ns(), before, after;
         double best = 0;
 
-        if (strcmp(tf_cpu_name(peaks[i].level), level) || !tf_cpu_has(peaks[i].level))
+        if (strcmp(tf_cpu_name(peaks[i].level), level) != 0 || !tf_cpu_has(peaks[i].level))
             continue;
         /* The best of many short stretches: other work on the machine can only make one slower. */
         do {

@@ -176,7 +176,7 @@ bool tf_step_as_residual(const struct tf_engine *engine, const struct tf_step *s
     out = &engine->tensors[step->out[0]];
     for (int i = 0; i < 2; i++) {
         const struct tf_tensor *in = &engine->tensors[step->in[i]];
-        if (in->rank != 4 || out->rank != 4 || memcmp(in->dims, out->dims, 4 * sizeof(*in->dims)))
+        if (in->rank != 4 || out->rank != 4 || memcmp(in->dims, out->dims, 4 * sizeof(*in->dims)) != 0)
             return false;
     }
     *ret = (struct tf_conv_residual){.conv_zp = p->add.a_zp,

@@ -39,7 +39,7 @@ static int geometry(struct tf_node *node, const int64_t in[2], const int64_t ker
     }
     tf_attr_string(node->proto, "auto_pad", "NOTSET", auto_pad, sizeof(auto_pad));
     if (p->transposed) {
-        if (strcmp(auto_pad, "NOTSET") || tf_attr(node->proto, "output_shape"))
+        if (strcmp(auto_pad, "NOTSET") != 0 || tf_attr(node->proto, "output_shape"))
             return tf_node_fail(node, err, -ENOTSUP, "auto_pad and output_shape are not run, use pads");
         if (tf_attr_ints(node->proto, "output_padding", v, 2) == 2)
             for (int i = 0; i < 2; i++) {
@@ -53,12 +53,12 @@ static int geometry(struct tf_node *node, const int64_t in[2], const int64_t ker
     } else {
         for (int i = 0; i < 2; i++) {
             int64_t reach = (kernel[i] - 1) * p->dilation[i] + 1;
-            if (!strcmp(auto_pad, "SAME_UPPER") || !strcmp(auto_pad, "SAME_LOWER")) {
+            if (strcmp(auto_pad, "SAME_UPPER") == 0 || strcmp(auto_pad, "SAME_LOWER") == 0) {
                 int64_t need = ((in[i] + p->stride[i] - 1) / p->stride[i] - 1) * p->stride[i] + reach - in[i];
                 need = TF_MAX(need, 0);
                 p->pad[i] = (int32_t)(auto_pad[5] == 'U' ? need / 2 : need - need / 2);
                 p->pad[i + 2] = (int32_t)(need - p->pad[i]);
-            } else if (strcmp(auto_pad, "NOTSET") && strcmp(auto_pad, "VALID")) {
+            } else if (strcmp(auto_pad, "NOTSET") != 0 && strcmp(auto_pad, "VALID") != 0) {
                 return tf_node_fail(node, err, -EINVAL, "auto_pad \"%s\" is not known", auto_pad);
             }
             reach = in[i] + p->pad[i] + p->pad[i + 2] - reach;
@@ -83,7 +83,7 @@ static int fold_batch_norm(struct tf_graph *graph, struct tf_node *node, struct 
     if (value->is_output || value->reader_count != 1)
         return 0;
     bn = &graph->nodes[value->readers[0]];
-    if (strcmp(bn->op, "BatchNormalization") || bn->in[0] != node->out[0])
+    if (strcmp(bn->op, "BatchNormalization") != 0 || bn->in[0] != node->out[0])
         return 0;
     for (int i = 0; i < 4; i++) {
         c[i] = i + 1 < bn->inputs && bn->in[i + 1] >= 0 ? graph->values[bn->in[i + 1]].constant : NULL;
@@ -120,7 +120,7 @@ static void run_depthwise(struct tf_engine *engine, const struct tf_step *step, 
 int tf_lower_conv(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
 {
     struct tf_engine *engine = graph->engine;
-    struct tf_conv_params p = {.transposed = !strcmp(node->op, "ConvTranspose")};
+    struct tf_conv_params p = {.transposed = strcmp(node->op, "ConvTranspose") == 0};
     int64_t in_dims[TF_TENSOR_RANK_MAX], out_dims[4], kernel[2], group, ic, oc;
     const struct tf_const *data;
     struct tf_output output;

@@ -132,7 +132,7 @@ static int lower_matmul_f32(struct tf_graph *graph, struct tf_node *node, struct
 int tf_lower_gemm(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
 {
     struct tf_engine *engine = graph->engine;
-    bool gemm = !strcmp(node->op, "Gemm");
+    bool gemm = strcmp(node->op, "Gemm") == 0;
     bool trans_b = gemm && tf_attr_int(node->proto, "transB", 0);
     float alpha = gemm ? tf_attr_float(node->proto, "alpha", 1) : 1,
           beta = gemm ? tf_attr_float(node->proto, "beta", 1) : 1;

@@ -190,7 +190,7 @@ static struct tf_step *move_step(struct tf_engine *engine, const struct tf_node 
 
 static bool same_shape(const struct tf_tensor *a, const struct tf_tensor *b)
 {
-    return a->rank == b->rank && !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof(*a->dims));
+    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof(*a->dims)) == 0;
 }
 
 int tf_step_copy(struct tf_engine *engine, const struct tf_node *node, const char *op, int in, int out)
@@ -546,7 +546,7 @@ static int lower_pad(struct tf_graph *graph, struct tf_node *node, struct tf_err
         tie_moved(graph, node->in[0], node->out[0], in, t.rank, t.dims);
         return 0;
     }
-    if (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect"))
+    if (strcmp(mode, "constant") != 0 && strcmp(mode, "edge") != 0 && strcmp(mode, "reflect") != 0)
         return tf_node_fail(node, err, -ENOTSUP, "mode \"%s\" is not run", mode);
     if (t.type == TF_U8 && *mode == 'c') {
         /* The border stays u8 where its value is one of the input's steps, as 0 always is. */
@@ -659,7 +659,7 @@ static int new_shape(struct tf_graph *graph, struct tf_node *node, const struct 
     unsigned marked = 0;
 
     *rank = 0;
-    if (!strcmp(node->op, "Flatten")) {
+    if (strcmp(node->op, "Flatten") == 0) {
         int64_t a = tf_attr_int(node->proto, "axis", 1);
         a = a < 0 ? a + t->rank : a;
         if (a < 0 || a > t->rank)
@@ -670,7 +670,7 @@ static int new_shape(struct tf_graph *graph, struct tf_node *node, const struct 
         *rank = 2;
         return 0;
     }
-    if (!strcmp(node->op, "Reshape")) {
+    if (strcmp(node->op, "Reshape") == 0) {
         n = list_of(graph, node, 1, "shape", list, TF_TENSOR_RANK_MAX);
         if (n < 0)
             return tf_node_fail(node, err, -ENOTSUP, "its shape is not a constant of at most %d dimensions",
@@ -752,15 +752,15 @@ int tf_lower_move(struct tf_graph *graph, struct tf_node *node, struct tf_error 
 {
     if (node->inputs < 1 || node->in[0] < 0)
         return tf_node_fail(node, err, -EINVAL, "its input is missing");
-    if (!strcmp(node->op, "Concat"))
+    if (strcmp(node->op, "Concat") == 0)
         return lower_concat(graph, node, err);
-    if (!strcmp(node->op, "Split"))
+    if (strcmp(node->op, "Split") == 0)
         return lower_split(graph, node, err);
-    if (!strcmp(node->op, "Slice"))
+    if (strcmp(node->op, "Slice") == 0)
         return lower_slice(graph, node, err);
-    if (!strcmp(node->op, "Pad"))
+    if (strcmp(node->op, "Pad") == 0)
         return lower_pad(graph, node, err);
-    if (!strcmp(node->op, "Transpose"))
+    if (strcmp(node->op, "Transpose") == 0)
         return lower_transpose(graph, node, err);
     return lower_reshape(graph, node, err);
 }

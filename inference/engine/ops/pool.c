@@ -50,12 +50,12 @@ static int geometry(struct tf_node *node, const int64_t in[2], struct pool_param
     for (int i = 0; i < 2; i++) {
         int64_t reach = (int64_t)(p->kernel[i] - 1) * p->dilation[i] + 1, room;
 
-        if (!strncmp(auto_pad, "SAME", 4)) {
+        if (strncmp(auto_pad, "SAME", 4) == 0) {
             int64_t need =
                 TF_MAX(((in[i] + p->stride[i] - 1) / p->stride[i] - 1) * p->stride[i] + reach - in[i], 0);
-            p->pad[i] = (int32_t)(strcmp(auto_pad, "SAME_LOWER") ? need / 2 : need - need / 2);
+            p->pad[i] = (int32_t)(strcmp(auto_pad, "SAME_LOWER") != 0 ? need / 2 : need - need / 2);
             p->pad[i + 2] = (int32_t)(need - p->pad[i]);
-        } else if (strcmp(auto_pad, "NOTSET") && strcmp(auto_pad, "VALID")) {
+        } else if (strcmp(auto_pad, "NOTSET") != 0 && strcmp(auto_pad, "VALID") != 0) {
             return tf_node_fail(node, err, -EINVAL, "auto_pad \"%s\" is not known", auto_pad);
         }
         room = in[i] + p->pad[i] + p->pad[i + 2] - reach;
@@ -245,9 +245,9 @@ static int float_output(struct tf_graph *graph, struct tf_node *node, int rank, 
 int tf_lower_pool(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
 {
     struct tf_engine *engine = graph->engine;
-    struct pool_params p = {.max = !strcmp(node->op, "MaxPool"),
-                            .global =
-                                !strcmp(node->op, "GlobalAveragePool") || !strcmp(node->op, "ReduceMean"),
+    struct pool_params p = {.max = strcmp(node->op, "MaxPool") == 0,
+                            .global = strcmp(node->op, "GlobalAveragePool") == 0 ||
+                                      strcmp(node->op, "ReduceMean") == 0,
                             .count_pad = tf_attr_int(node->proto, "count_include_pad", 0) != 0};
     int64_t dims[4];
     struct tf_output output = {.op = node->op};
@@ -263,7 +263,7 @@ int tf_lower_pool(struct tf_graph *graph, struct tf_node *node, struct tf_error 
         return tf_node_fail(node, err, -ENOTSUP, "its second output (indices) is not made");
     if (tf_attr_int(node->proto, "storage_order", 0))
         return tf_node_fail(node, err, -ENOTSUP, "storage_order 1 is not run");
-    if (!strcmp(node->op, "ReduceMean")) {
+    if (strcmp(node->op, "ReduceMean") == 0) {
         int64_t axes[2] = {0, 0};
         if (tf_attr_ints(node->proto, "axes", axes, 2) != 2 || x->rank != 4 || (axes[0] + 4) % 4 != 2 ||
             (axes[1] + 4) % 4 != 3 || !tf_attr_int(node->proto, "keepdims", 1))

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "inference/engine/ops/ops.h"
 #include "inference/engine/ops/walk.h"
 
@@ -32,7 +33,7 @@ float tf_exp(float x)
         return INFINITY;
     k = rint((double)x * 1.4426950408889634);
     r = (double)x - k * 0.6931471805599453;
-    for (int i = (int)(sizeof(c) / sizeof(c[0])) - 1; i >= 0; i--)
+    for (int i = (int)TF_COUNT(c) - 1; i >= 0; i--)
         y = y * r + c[i];
     return (float)ldexp(y, (int)k);
 }

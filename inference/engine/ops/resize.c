@@ -25,22 +25,22 @@ static float original(const struct resize_params *p, int axis, int64_t i, int64_
 {
     float x = (float)i, scale = p->scale[axis];
 
-    if (!strcmp(p->coordinates, "asymmetric"))
+    if (strcmp(p->coordinates, "asymmetric") == 0)
         return x / scale;
-    if (!strcmp(p->coordinates, "align_corners"))
+    if (strcmp(p->coordinates, "align_corners") == 0)
         return out == 1 ? 0.0f : x * (float)(in - 1) / (float)(out - 1);
-    if (!strcmp(p->coordinates, "pytorch_half_pixel"))
+    if (strcmp(p->coordinates, "pytorch_half_pixel") == 0)
         return out > 1 ? (x + 0.5f) / scale - 0.5f : 0.0f;
     return (x + 0.5f) / scale - 0.5f;
 }
 
 static int32_t nearest(const char *mode, float x)
 {
-    if (!strcmp(mode, "floor"))
+    if (strcmp(mode, "floor") == 0)
         return (int32_t)floorf(x);
-    if (!strcmp(mode, "ceil"))
+    if (strcmp(mode, "ceil") == 0)
         return (int32_t)ceilf(x);
-    if (!strcmp(mode, "round_prefer_ceil"))
+    if (strcmp(mode, "round_prefer_ceil") == 0)
         return (int32_t)floorf(x + 0.5f);
     return (int32_t)ceilf(x - 0.5f);
 }
@@ -145,15 +145,15 @@ int tf_lower_resize(struct tf_graph *graph, struct tf_node *node, struct tf_erro
                    graph->opset >= 11 ? "half_pixel" : "asymmetric", p.coordinates, sizeof(p.coordinates));
     tf_attr_string(node->proto, "nearest_mode", graph->opset >= 11 ? "round_prefer_floor" : "floor",
                    p.nearest, sizeof(p.nearest));
-    p.linear = !strcmp(mode, "linear");
-    if (!p.linear && strcmp(mode, "nearest"))
+    p.linear = strcmp(mode, "linear") == 0;
+    if (!p.linear && strcmp(mode, "nearest") != 0)
         return tf_node_fail(node, err, -ENOTSUP, "mode \"%s\" is not run, nearest and linear are", mode);
-    if (strcmp(p.coordinates, "asymmetric") && strcmp(p.coordinates, "align_corners") &&
-        strcmp(p.coordinates, "pytorch_half_pixel") && strcmp(p.coordinates, "half_pixel"))
+    if (strcmp(p.coordinates, "asymmetric") != 0 && strcmp(p.coordinates, "align_corners") != 0 &&
+        strcmp(p.coordinates, "pytorch_half_pixel") != 0 && strcmp(p.coordinates, "half_pixel") != 0)
         return tf_node_fail(node, err, -ENOTSUP, "coordinate_transformation_mode \"%s\" is not run",
                             p.coordinates);
-    if (strcmp(p.nearest, "floor") && strcmp(p.nearest, "ceil") && strcmp(p.nearest, "round_prefer_floor") &&
-        strcmp(p.nearest, "round_prefer_ceil"))
+    if (strcmp(p.nearest, "floor") != 0 && strcmp(p.nearest, "ceil") != 0 &&
+        strcmp(p.nearest, "round_prefer_floor") != 0 && strcmp(p.nearest, "round_prefer_ceil") != 0)
         return tf_node_fail(node, err, -ENOTSUP, "nearest_mode \"%s\" is not run", p.nearest);
     if (tf_attr_int(node->proto, "antialias", 0) || tf_attr(node->proto, "axes"))
         return tf_node_fail(node, err, -ENOTSUP, "antialias and axes are not run");

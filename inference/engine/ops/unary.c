@@ -61,24 +61,24 @@ static function function_of(struct tf_graph *graph, const struct tf_node *node, 
 {
     *slopes = NULL;
     *channels = 0;
-    if (!strcmp(node->op, "Relu"))
+    if (strcmp(node->op, "Relu") == 0)
         return relu;
-    if (!strcmp(node->op, "Sigmoid"))
+    if (strcmp(node->op, "Sigmoid") == 0)
         return sigmoid;
-    if (!strcmp(node->op, "Tanh"))
+    if (strcmp(node->op, "Tanh") == 0)
         return hyperbolic_tangent;
-    if (!strcmp(node->op, "HardSwish"))
+    if (strcmp(node->op, "HardSwish") == 0)
         return hard_swish;
-    if (!strcmp(node->op, "LeakyRelu")) {
+    if (strcmp(node->op, "LeakyRelu") == 0) {
         arguments[0] = tf_attr_float(node->proto, "alpha", 0.01f);
         return leaky_relu;
     }
-    if (!strcmp(node->op, "HardSigmoid")) {
+    if (strcmp(node->op, "HardSigmoid") == 0) {
         arguments[0] = tf_attr_float(node->proto, "alpha", 0.2f);
         arguments[1] = tf_attr_float(node->proto, "beta", 0.5f);
         return hard_sigmoid;
     }
-    if (!strcmp(node->op, "Clip")) {
+    if (strcmp(node->op, "Clip") == 0) {
         arguments[0] = tf_attr_float(node->proto, "min", -INFINITY);
         arguments[1] = tf_attr_float(node->proto, "max", INFINITY);
         for (int i = 1; i < node->inputs && i < 3; i++) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "inference/face/face.h"
 #include "inference/face/finder.h"
 #include "inference/face/tracker.h"
@@ -61,7 +62,7 @@ static struct tf_frame scene(uint64_t t_ms, const float (*spots)[2], int count)
                          .height = SIDE,
                          .pixel = TF_PIXEL_U16,
                          .radiometry = {true, 0.01f, -273.15f},
-                         .t_mono_ns = 1000000000ull + t_ms * MS};
+                         .t_mono_ns = TF_NS_PER_S + t_ms * MS};
 
     for (int y = 0; y < SIDE; y++) {
         for (int x = 0; x < SIDE; x++) {
@@ -565,7 +566,7 @@ static void expect_refusal_of(const char *model, bool landmarks, const char *fro
     assert_int_equal(r, -EINVAL);
     assert_null(a);
     assert_non_null(strstr(err.text, path));
-    if (strstr(err.text, message) == NULL)
+    if (!strstr(err.text, message))
         fail_msg("'%s' does not say '%s'", err.text, message);
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "inference/face/breathing.h"
 
 static uint32_t seed;
@@ -35,7 +36,7 @@ static void rates_are_found(void **state)
     struct tf_breathing b;
 
     for (size_t c = 0; c < 3; c++)
-        for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        for (size_t i = 0; i < TF_COUNT(rates); i++) {
             breathe(&b, rates[i], 40, cameras[c], 0.1f, 0.01f);
             if (!(fabs((double)b.rate - rates[i]) < 0.5))
                 fail_msg("%g frames/s: %g breaths a minute instead of %g", cameras[c], (double)b.rate,

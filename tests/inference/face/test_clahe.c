@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "inference/face/clahe.h"
 
 static uint8_t pixels[112 * 96], scratch[TF_CLAHE_TILES_MAX * TF_CLAHE_TILES_MAX * 256];
@@ -48,7 +49,7 @@ static void equal_to_opencv(void **state)
 
     picture(96, 96);
     assert_int_equal(fnv(96 * 96), 0x969e091a);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         picture(cases[i].width, cases[i].height);
         tf_clahe(pixels, cases[i].width, cases[i].height, cases[i].limit, cases[i].tiles, scratch);
         assert_int_equal(pixels[5 * cases[i].width + 7], cases[i].at[0]);

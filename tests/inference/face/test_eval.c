@@ -89,7 +89,7 @@ static json_t *run_json(const char *args)
     /* One line, one object. */
     assert_ptr_equal(strchr(output, '\n'), output + strlen(output) - 1);
     json_t *o = json_loads(output, 0, &error);
-    if (o == NULL)
+    if (!o)
         fail_msg("not JSON: %s", output);
     return o;
 }
@@ -491,12 +491,12 @@ static void bad_labels_name_file_and_line(void **state)
         FILE *f = create(cases[i].name);
         const char *at = cases[i].text;
 
-        if (!strncmp(at, "HEADER", 6)) {
+        if (strncmp(at, "HEADER", 6) == 0) {
             header(f);
             at += 6;
         }
         const char *whole = strstr(at, "ROW");
-        if (whole != NULL) {
+        if (whole) {
             fprintf(f, "%.*s", (int)(whole - at), at);
             fprintf(f, "a.pgm,p,s");
             for (int k = 0; k < 68; k++)
@@ -507,7 +507,7 @@ static void bad_labels_name_file_and_line(void **state)
         fclose(f);
         snprintf(args, sizeof(args), "visible68 %s%s", cases[i].name, model);
         assert_int_equal(run(output, sizeof(output), args), 1);
-        if (strstr(output, cases[i].message) == NULL)
+        if (!strstr(output, cases[i].message))
             fail_msg("'%s' does not say '%s'", output, cases[i].message);
     }
     /* A line without an end stops at the limit. */

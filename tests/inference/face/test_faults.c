@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "inference/face/faults.h"
 
 static uint16_t pixels[640 * 512];
@@ -53,7 +54,7 @@ static const struct {
     uint16_t x, y;
     int off;
 } dead[] = {{31, 20, 150}, {80, 60, -140}, {81, 63, 900}, {0, 77, 400}, {159, 119, -600}, {5, 0, 30000}};
-#define DEAD (sizeof(dead) / sizeof(*dead))
+#define DEAD TF_COUNT(dead)
 
 static void put_dead(uint16_t w)
 {

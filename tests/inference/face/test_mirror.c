@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "base/count.h"
 #include "capture/source.h"
 #include "inference/face/face.h"
 #include "inference/face/landmarks.h"
@@ -63,7 +65,7 @@ static struct tf_frame frame_of(uint16_t *pixels, uint64_t t_ms)
                              .height = HEIGHT,
                              .pixel = TF_PIXEL_U16,
                              .radiometry = {true, 0.01f, -273.15f},
-                             .t_mono_ns = 1000000000ull + t_ms * MS};
+                             .t_mono_ns = TF_NS_PER_S + t_ms * MS};
 }
 
 /* Where a point of a face lies in the mirrored order, from the order's own symmetry: jaw, brows, nose, eyes,
@@ -74,7 +76,7 @@ static int other_side(int k)
                                   {55, 59, 114}, {60, 64, 124}, {65, 67, 132}};
     static const int eyes[12] = {45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40};
 
-    for (size_t i = 0; i < sizeof(sums) / sizeof(*sums); i++) {
+    for (size_t i = 0; i < TF_COUNT(sums); i++) {
         if (k >= sums[i][0] && k <= sums[i][1])
             return sums[i][2] - k;
     }

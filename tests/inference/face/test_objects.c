@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "capture/source.h"
 #include "inference/face/face.h"
 
@@ -192,7 +193,7 @@ static void other_scenes(void **state)
         {"dead pixels", {.url = LARGE, .share = 3, .celsius = -273.15f}},
     };
 
-    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(scenes); i++) {
         struct figures f = play(&scenes[i].scene);
 
         print_message("%s: seen in %u of %d frames, error %.2f %%\n", scenes[i].name, f.seen, FRAMES,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "inference/face/face.h"
 
 #define SIDE_MAX 700
@@ -108,7 +109,7 @@ static void compare(const struct tf_frame *f, const struct tf_outline *o, const 
         for (int x = x0; x <= x1; x++) {
             bool in = inside(o, x, y, &edge);
 
-            if (bounding != NULL && !(bounding_parts & 1u << tf_mask_at(bounding, (float)x, (float)y)))
+            if (bounding && !(bounding_parts & 1u << tf_mask_at(bounding, (float)x, (float)y)))
                 continue;
             on_edge += edge;
             if (in)
@@ -149,7 +150,7 @@ static void equal_to_brute_force(void **state)
                  {160, 120, 41.9f, -0.4f, 3},      {640, 512, 171.3f, 0.021f, 35000},
                  {700, 700, 263.77f, 0.83f, 2000}, {64, 64, 80.1f, 0.2f, 600}};
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         struct tf_frame f = make(cases[i].w, cases[i].h, cases[i].spread);
 
         face(points, cases[i].w * 0.5f + 0.137f, cases[i].h * 0.4f + 0.291f, cases[i].eyes, cases[i].angle);
@@ -369,7 +370,7 @@ static void what_is_no_measurement_is_left_out(void **state)
 
     face(points, 60.2f, 70.3f, 40, 0);
     tf_regions_measure(&f, NULL, points, clean, outlines);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         uint16_t kept = *in_the_nose(0);
         double sum = (double)was->mean * was->n - (kept / 100.0 - 273.15);
 
@@ -495,7 +496,7 @@ static void points_that_are_none_are_survived(void **state)
     struct tf_point points[TF_POINTS];
     static const float bad[] = {NAN, INFINITY, -INFINITY, 1e30f, -1e9f};
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+    for (size_t i = 0; i < TF_COUNT(bad); i++) {
         for (int k = 0; k < TF_POINTS; k++) {
             face(points, 60.2f, 70.3f, 40, 0);
             points[k].x = bad[i];
