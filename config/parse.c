@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/options.h"
 #include "config/lines.h"
 #include "config/table.h"
@@ -490,7 +491,7 @@ static void check_pair(struct parse *p, size_t i)
 static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,
                            const char *credentials)
 {
-    if (enabled && !credentials && !tf_config_is_loopback(address) && GOOD(p, section, 0, "credentials"))
+    if (enabled && !credentials && !tf_address_is_loopback(address) && GOOD(p, section, 0, "credentials"))
         FAIL(p, key_line(p, section, "address", 0),
              "[%s] would listen on %s, beyond this machine, without asking for a password: set credentials",
              tf_sections[section].name, address);
@@ -507,7 +508,7 @@ static void check_access(struct parse *p)
     if (!c->credentials && (c->watch_credentials || c->tokens))
         FAIL(p, key_line(p, TF_SECTION_HTTP, key, 0),
              "[http] has %s, but nobody who may control: set credentials too", key);
-    if (c->tokens && !c->tls_certificate && !tf_config_is_loopback(c->address))
+    if (c->tokens && !c->tls_certificate && !tf_address_is_loopback(c->address))
         FAIL(p, key_line(p, TF_SECTION_HTTP, "tokens", 0),
              "[http] would take tokens that cross the net in the clear: set tls-certificate and tls-key, or "
              "listen on 127.0.0.1");

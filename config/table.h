@@ -89,6 +89,4 @@ int tf_value_copy(const struct tf_key *key, void *to, const void *from);
 /* "yes or no", "0 to 4096", "recorded, fast", …: what may stand there. */
 void tf_value_describe(const struct tf_key *key, char *text, size_t size);
 
-bool tf_config_is_loopback(const char *address);
-
 #endif

@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,18 +10,6 @@
 #define FILE_MAX 1024
 #define TOKENS_FILE_MAX (32u << 10)
 #define TOKEN_MIN 16
-
-bool tf_address_is_loopback(const char *address)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-
-    if (inet_pton(AF_INET, address, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, address, &v6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&v6);
-    return strcmp(address, "localhost") == 0;
-}
 
 static int read_file(const char *what, const char *path, char *text, size_t size, size_t *length,
                      struct tf_error *err)

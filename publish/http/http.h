@@ -95,7 +95,5 @@ int tf_credentials_read(const char *path, char user[64], char password[128], str
  * with # do not count. At most 64.
  */
 int tf_tokens_read(const char *path, struct tf_tokens *ret, struct tf_error *err);
-/* Whether an address is of the loopback interface (127.0.0.0/8, ::1, localhost). */
-bool tf_address_is_loopback(const char *address);
 
 #endif

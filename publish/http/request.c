@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "publish/http/server.h"
 #include "publish/record/text_out.h"

@@ -105,26 +105,6 @@ static void large_missing_and_strange_files_are_refused(void **state)
     assert_int_equal(tf_credentials_read("/dev/zero", user, password, &err), -EINVAL);
 }
 
-static void loopback_is_told_from_the_rest(void **state)
-{
-    static const char *const near[] = {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "localhost"};
-    static const char *const far[] = {"0.0.0.0",
-                                      "::",
-                                      "192.168.1.2",
-                                      "128.0.0.1",
-                                      "fe80::1",
-                                      "::ffff:192.168.1.2",
-                                      "localhost.example.org",
-                                      "127.0.0.1.example.org",
-                                      "127.1",
-                                      ""};
-
-    for (size_t i = 0; i < TF_COUNT(near); i++)
-        assert_true(tf_address_is_loopback(near[i]));
-    for (size_t i = 0; i < TF_COUNT(far); i++)
-        assert_false(tf_address_is_loopback(far[i]));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,7 +112,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_longest_just_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_files_are_refused_and_not_repeated, setup, teardown),
         cmocka_unit_test_setup_teardown(large_missing_and_strange_files_are_refused, setup, teardown),
-        cmocka_unit_test(loopback_is_told_from_the_rest),
     };
 
     return cmocka_run_group_tests_name("publish credentials", tests, NULL, NULL);
