@@ -90,18 +90,6 @@ void tf_log(enum tf_log_level level, const char *camera, const char *format, ...
     va_end(args);
 }
 
-void tf_log_state(int *last, int state, enum tf_log_level level, const char *camera, const char *format, ...)
-{
-    va_list args;
-
-    if (*last == state)
-        return;
-    *last = state;
-    va_start(args, format);
-    write_line(level, camera, format, args);
-    va_end(args);
-}
-
 void tf_log_limited(struct tf_log_limit *limit, unsigned burst, uint64_t interval_ns, enum tf_log_level level,
                     const char *camera, const char *format, ...)
 {

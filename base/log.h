@@ -22,13 +22,6 @@ void tf_log_set_level(enum tf_log_level level);
 void tf_log(enum tf_log_level level, const char *camera, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/*
- * Says a state once: writes only when `state` differs from the one kept in *last, and stores it. Not for
- * several threads on one `last`.
- */
-void tf_log_state(int *last, int state, enum tf_log_level level, const char *camera, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-
 /* At most `burst` messages in `interval_ns`; the next one written says how many were left out. `{0}` is a
  * valid start. */
 struct tf_log_limit {

@@ -97,7 +97,6 @@ int tf_v4l2_run_create(const struct tf_v4l2_io *io, size_t buffers, size_t neede
 int tf_v4l2_run_start(struct tf_v4l2_run *run);
 /* Ends streaming and lets go of the run. */
 void tf_v4l2_run_stop(struct tf_v4l2_run *run);
-size_t tf_v4l2_run_buffers(const struct tf_v4l2_run *run);
 size_t tf_v4l2_run_queued(struct tf_v4l2_run *run); /* with the driver now */
 struct tf_pool *tf_v4l2_run_pool(struct tf_v4l2_run *run);
 /*

@@ -192,11 +192,6 @@ void tf_v4l2_run_stop(struct tf_v4l2_run *run)
     tf_lender_close(run->lender);
 }
 
-size_t tf_v4l2_run_buffers(const struct tf_v4l2_run *run)
-{
-    return run->count;
-}
-
 size_t tf_v4l2_run_queued(struct tf_v4l2_run *run)
 {
     size_t n = 0;

@@ -46,24 +46,6 @@ static void level_and_camera(void **state)
     assert_string_equal(text, "error left: lost: unplugged\nnotice: started\n");
 }
 
-static void say_states(void)
-{
-    int last = -1;
-
-    for (int i = 0; i < 5; i++)
-        tf_log_state(&last, 1, TF_LOG_WARNING, "c", "lost");
-    tf_log_state(&last, 2, TF_LOG_NOTICE, "c", "back");
-    tf_log_state(&last, 1, TF_LOG_WARNING, "c", "lost");
-}
-
-static void each_state_once(void **state)
-{
-    char text[4096];
-
-    captured(say_states, text, sizeof(text));
-    assert_string_equal(text, "warning c: lost\nnotice c: back\nwarning c: lost\n");
-}
-
 static void say_often(void)
 {
     struct tf_log_limit limit = {0};
@@ -87,7 +69,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(level_and_camera),
-        cmocka_unit_test(each_state_once),
         cmocka_unit_test(bursts_are_limited_and_counted),
     };
     unsetenv("JOURNAL_STREAM");
