@@ -89,8 +89,7 @@ int tf_overlay_draw(struct tf_overlay *overlay, const struct tf_frame *frame, co
  */
 int tf_overlay_read_number(const struct tf_picture *picture, uint32_t *ret);
 
-/* A PNG of a picture in memory that the caller frees, or in a file. */
+/* A PNG of a picture in memory that the caller frees. */
 int tf_picture_png(const struct tf_picture *picture, uint8_t **ret, size_t *size, struct tf_error *err);
-int tf_picture_png_file(const struct tf_picture *picture, const char *path, struct tf_error *err);
 
 #endif

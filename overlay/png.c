@@ -1,8 +1,7 @@
+/* A picture as PNG. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cairo.h>
 
@@ -46,40 +45,4 @@ int tf_picture_png(const struct tf_picture *p, uint8_t **ret, size_t *size, stru
     *ret = memory.data;
     *size = memory.size;
     return 0;
-}
-
-int tf_picture_png_file(const struct tf_picture *p, const char *path, struct tf_error *err)
-{
-    uint8_t *data = NULL;
-    size_t size = 0;
-    int fd = -1, ret;
-
-    ret = tf_picture_png(p, &data, &size, err);
-    if (ret < 0)
-        return ret;
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        goto fail;
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, data + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            goto fail;
-        done += (size_t)n;
-    }
-    ret = close(fd);
-    fd = -1;
-    if (ret < 0)
-        goto fail;
-    free(data);
-    return 0;
-
-fail:
-    ret = -errno;
-    tf_fail(err, ret, "%s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    free(data);
-    return ret;
 }

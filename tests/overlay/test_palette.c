@@ -138,6 +138,7 @@ static void png_is_the_picture(void **state)
     struct tf_error err = {0};
     uint8_t *data = NULL;
     size_t size = 0;
+    FILE *file;
 
     for (int i = 0; i < 64 * 48; i++)
         scene_set(f, i % 64, i / 64, (uint16_t)(29000 + i));
@@ -145,11 +146,14 @@ static void png_is_the_picture(void **state)
     p = scene_draw(overlay, f, NULL, TF_BANNER_NONE);
     assert_int_equal(tf_picture_png(p, &data, &size, &err), 0);
     assert_memory_equal(data, "\x89PNG\r\n\x1a\n", 8);
-    free(data);
 
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/a.png", folder);
-    assert_int_equal(tf_picture_png_file(p, path, &err), 0);
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    free(data);
     cairo_surface_t *surface = cairo_image_surface_create_from_png(path);
     assert_int_equal(cairo_surface_status(surface), CAIRO_STATUS_SUCCESS);
     assert_int_equal(cairo_image_surface_get_width(surface), p->width);
@@ -162,9 +166,6 @@ static void png_is_the_picture(void **state)
     cairo_surface_destroy(surface);
     unlink(path);
     rmdir(folder);
-
-    assert_int_equal(tf_picture_png_file(p, path, &err), -ENOENT);
-    assert_non_null(strstr(err.text, path));
     tf_overlay_destroy(overlay);
     scene_free(f);
 }
