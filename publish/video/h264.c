@@ -1,42 +1,45 @@
-/* Finding parameter sets in an Annex B byte stream. */
-#include <stdbool.h>
+/* H.264's parameter sets, as libavcodec finds them. */
 #include <string.h>
+
+#include <libavcodec/bsf.h>
 
 #include "publish/video/h264.h"
 
-/* The offset of the next 00 00 01 at or after `from`, or `size`. */
-static size_t next_start(const uint8_t *data, size_t size, size_t from)
+/* The filter hands a packet's SPS and PPS over as side data and the packet on as it is. */
+static size_t filtered(AVBSFContext *filter, AVPacket *packet, uint8_t *ret, size_t capacity)
 {
-    for (size_t i = from; i + 3 <= size; i++)
-        if (!data[i] && !data[i + 1] && data[i + 2] == 1)
-            return i;
+    const uint8_t *found;
+    size_t size = 0;
+
+    if (av_bsf_send_packet(filter, packet) < 0 || av_bsf_receive_packet(filter, packet) < 0)
+        return 0;
+    found = av_packet_get_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, &size);
+    if (!found || size > capacity)
+        return 0;
+    memcpy(ret, found, size);
     return size;
 }
 
 size_t tf_h264_parameters(const uint8_t *data, size_t size, uint8_t *ret, size_t capacity)
 {
-    static const uint8_t start_code[4] = {0, 0, 0, 1};
-    bool sps = false, pps = false;
-    size_t length = 0, at = next_start(data, size, 0);
+    const AVBitStreamFilter *by = av_bsf_get_by_name("extract_extradata");
+    AVPacket *packet = av_packet_alloc();
+    AVBSFContext *filter = NULL;
+    size_t length = 0;
 
-    while (at + 3 < size) {
-        size_t begin = at + 3, end = next_start(data, size, begin), type = data[begin] & 0x1f;
+    if (!by || !packet || size > INT32_MAX || av_bsf_alloc(by, &filter) < 0)
+        goto out;
+    filter->par_in->codec_type = AVMEDIA_TYPE_VIDEO;
+    filter->par_in->codec_id = AV_CODEC_ID_H264;
+    if (av_bsf_init(filter) < 0)
+        goto out;
+    /* Not reference counted: the filter copies it, with the padding that its parser reads. */
+    packet->data = (uint8_t *)(uintptr_t)data;
+    packet->size = (int)size;
+    length = filtered(filter, packet, ret, capacity);
 
-        /* Picture data follow the parameters: a large picture need not be searched to its end. */
-        if (type >= 1 && type <= 5)
-            break;
-        at = end;
-        while (end > begin && !data[end - 1]) /* zeros before the next start code belong to it */
-            end--;
-        if (type == 7 || type == 8) {
-            if (end - begin + sizeof start_code > capacity - length)
-                return 0;
-            memcpy(ret + length, start_code, sizeof start_code);
-            memcpy(ret + length + sizeof start_code, data + begin, end - begin);
-            length += end - begin + sizeof start_code;
-            sps |= type == 7;
-            pps |= type == 8;
-        }
-    }
-    return sps && pps ? length : 0;
+out:
+    av_bsf_free(&filter);
+    av_packet_free(&packet);
+    return length;
 }

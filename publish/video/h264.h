@@ -9,7 +9,8 @@
 
 /*
  * Copies the SPS and PPS units (types 7 and 8, ITU-T H.264 table 7-1) of an Annex B piece to `ret`, each with
- * a four-byte start code. Returns the bytes written; 0 when there are not both, or they do not fit.
+ * a start code. Returns the bytes written; 0 when there is no SPS, or they do not fit. Allocates: for the key
+ * pictures of a stream, not for every packet.
  */
 size_t tf_h264_parameters(const uint8_t *data, size_t size, uint8_t *ret, size_t capacity);
 
