@@ -20,14 +20,28 @@
 #define TF_CONFIG_FILE_MAX (256u << 10) /* bytes */
 #define TF_CONFIG_NAME_MAX 32           /* bytes of a camera's name, [a-z0-9_-] */
 
-enum tf_config_pace { /* as tf_source_pace */
-                      TF_CONFIG_PACE_RECORDED,
-                      TF_CONFIG_PACE_FAST,
+/* Choices, by the names that config/table.c gives them. daemon/choices.h holds them against the enumerations
+ * of the rooms that they are for. */
+enum tf_config_pace {
+    TF_CONFIG_PACE_RECORDED,
+    TF_CONFIG_PACE_FAST,
 };
 
-enum tf_config_csv { /* as tf_csv_profile */
-                     TF_CONFIG_CSV_THERMOFACE,
-                     TF_CONFIG_CSV_OPENFACE,
+enum tf_config_mirror {
+    TF_CONFIG_MIRROR_AUTO,
+    TF_CONFIG_MIRROR_NO,
+    TF_CONFIG_MIRROR_YES,
+};
+
+enum tf_config_csv {
+    TF_CONFIG_CSV_THERMOFACE,
+    TF_CONFIG_CSV_OPENFACE,
+};
+
+enum tf_config_codec {
+    TF_CONFIG_CODEC_AUTO,
+    TF_CONFIG_CODEC_FFV1,
+    TF_CONFIG_CODEC_FFVHUFF,
 };
 
 enum tf_config_visible {
@@ -61,16 +75,16 @@ struct tf_config_camera {
     float black_body_temperature; /* °C */
 };
 
-enum tf_config_pair_use { /* as tf_pair_use */
-                          TF_CONFIG_PAIR_BETTER,
-                          TF_CONFIG_PAIR_ALWAYS,
-                          TF_CONFIG_PAIR_NEVER,
+enum tf_config_pair_use {
+    TF_CONFIG_PAIR_BETTER,
+    TF_CONFIG_PAIR_ALWAYS,
+    TF_CONFIG_PAIR_NEVER,
 };
 
-enum tf_config_pair_picture { /* as tf_pair_layout, after none */
-                              TF_CONFIG_PAIR_NO_PICTURE,
-                              TF_CONFIG_PAIR_SIDE_BY_SIDE,
-                              TF_CONFIG_PAIR_INSET,
+enum tf_config_pair_picture {
+    TF_CONFIG_PAIR_NO_PICTURE,
+    TF_CONFIG_PAIR_SIDE_BY_SIDE,
+    TF_CONFIG_PAIR_INSET,
 };
 
 /* [pair NAME]: two cameras on one rig. */
@@ -97,7 +111,7 @@ struct tf_config_inference {
     float filter_min_cutoff, filter_beta; /* 0 = the filter's own default */
     float score;                          /* 0 = default */
     uint32_t find_every;                  /* 0 = default */
-    int mirror;                           /* as enum tf_mirror */
+    int mirror;                           /* enum tf_config_mirror */
 };
 
 struct tf_config_range {
@@ -149,7 +163,7 @@ struct tf_config_recording {
     int csv_profile; /* enum tf_config_csv */
 
     char *directory; /* of sessions; NULL = none are recorded */
-    int codec;       /* as enum tf_recording_codec */
+    int codec;       /* enum tf_config_codec */
     int visible;     /* enum tf_config_visible */
     bool annotated;
     uint32_t free_space_min; /* MiB */

@@ -3,19 +3,33 @@
 #include "base/count.h"
 #include "config/table.h"
 
-static const char *const paces[] = {"recorded", "fast", NULL};
-static const char *const profiles[] = {"thermoface", "openface", NULL};
+/* By their enumerations in config.h; the last is NULL. */
+static const char *const paces[] = {
+    [TF_CONFIG_PACE_RECORDED] = "recorded", [TF_CONFIG_PACE_FAST] = "fast", NULL};
+static const char *const profiles[] = {
+    [TF_CONFIG_CSV_THERMOFACE] = "thermoface", [TF_CONFIG_CSV_OPENFACE] = "openface", NULL};
+static const char *const mirrors[] = {
+    [TF_CONFIG_MIRROR_AUTO] = "auto", [TF_CONFIG_MIRROR_NO] = "no", [TF_CONFIG_MIRROR_YES] = "yes", NULL};
+static const char *const uses[] = {[TF_CONFIG_PAIR_BETTER] = "better",
+                                   [TF_CONFIG_PAIR_ALWAYS] = "always",
+                                   [TF_CONFIG_PAIR_NEVER] = "never",
+                                   NULL};
+static const char *const pair_pictures[] = {[TF_CONFIG_PAIR_NO_PICTURE] = "none",
+                                            [TF_CONFIG_PAIR_SIDE_BY_SIDE] = "side-by-side",
+                                            [TF_CONFIG_PAIR_INSET] = "picture-in-picture",
+                                            NULL};
+static const char *const codecs[] = {[TF_CONFIG_CODEC_AUTO] = "auto",
+                                     [TF_CONFIG_CODEC_FFV1] = "ffv1",
+                                     [TF_CONFIG_CODEC_FFVHUFF] = "ffvhuff",
+                                     NULL};
+static const char *const visibles[] = {
+    [TF_CONFIG_VISIBLE_LOSSLESS] = "lossless", [TF_CONFIG_VISIBLE_H264] = "h264", NULL};
+
+/* Words of which the value is read otherwise. */
 static const char *const rotations[] = {"auto", "0", "90", "180", "270", NULL};
 /* base/cpu.h's ladder; tests/config holds the two lists against each other. */
 static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
                                    "neon",    "dotprod", "i8mm",    NULL};
-
-/* As enum tf_mirror. */
-static const char *const mirrors[] = {"auto", "no", "yes", NULL};
-static const char *const uses[] = {"better", "always", "never", NULL};
-static const char *const pair_pictures[] = {"none", "side-by-side", "picture-in-picture", NULL};
-static const char *const codecs[] = {"auto", "ffv1", "ffvhuff", NULL};
-static const char *const visibles[] = {"lossless", "h264", NULL};
 
 #define AT(type, field) offsetof(struct tf_config_##type, field)
 

@@ -14,6 +14,7 @@
 #include "base/count.h"
 #include "base/cpu.h"
 #include "base/log.h"
+#include "daemon/choices.h"
 #include "daemon/service.h"
 #include "publish/net/announce.h"
 #include "publish/recording/manifest.h"
@@ -237,7 +238,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .line_bytes = camera->line_bytes,
                 .scale = camera->scale,
                 .offset = camera->offset,
-                .pace = (enum tf_source_pace)camera->pace,
+                .pace = tf_choice_pace(camera->pace),
                 .loop = camera->loop,
                 .frames = camera->buffers,
                 .settle_ns = camera->settle_ns,
@@ -265,7 +266,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .track = true,
                 .score_min = inference->score,
                 .find_every = inference->find_every,
-                .mirror = (enum tf_mirror)inference->mirror,
+                .mirror = tf_choice_mirror(inference->mirror),
             },
         .analyse = camera->analyse,
         .black_body_c = camera->black_body_temperature,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/choices.h"
 #include "daemon/service.h"
 
 static size_t camera_index(const struct tf_config *config, const char *name)
@@ -72,7 +73,7 @@ const struct tf_pipeline_pair *tf_service_pair_of(struct tf_service *service, si
             .partner = pair->visible,
             .exchange = service->exchanges[camera_index(config, pair->visible)],
             .registration = pair->calibration ? &service->registrations[i] : NULL,
-            .use = (enum tf_pair_use)pair->use,
+            .use = tf_choice_pair_use(pair->use),
             .max_skew_ns = pair->max_skew_ns,
             .wait_ns = pair->wait_ns,
         };

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/choices.h"
 #include "daemon/request.h"
 #include "daemon/service.h"
 #include "publish/recording/manifest.h"
@@ -288,7 +289,7 @@ static int start_recordings(struct tf_service *service, const struct request *q,
             .manifest = tf_session_manifest(service->session),
             .manifest_name = tf_session_manifest_name(service->session),
             .stem = stem,
-            .codec = (enum tf_recording_codec)c->codec,
+            .codec = tf_choice_codec(c->codec),
             .visible_h264 = c->visible == TF_CONFIG_VISIBLE_H264,
             .annotated = c->annotated && service->cameras[i]->pictures,
             .free_min = (uint64_t)c->free_space_min << 20,
