@@ -152,7 +152,7 @@ static int tell_status(struct tf_service *service, char **answer)
     for (int i = 0; i < n; i++) {
         struct tf_recording_status s;
 
-        if (tf_pipeline_record_status(service->pipelines[i], &s) < 0)
+        if (tf_pipeline_recording_status(service->pipelines[i], &s) < 0)
             continue;
         failed |= s.failed;
         json_array_append_new(cameras, tell_camera(&s));
@@ -203,7 +203,7 @@ static int end_session(struct tf_service *service, json_t *cameras, struct tf_er
     for (int i = 0; i < n; i++) {
         struct tf_recording_status s = {0};
         struct tf_error e = {0};
-        int r = tf_pipeline_record_stop(service->pipelines[i], &s, &e);
+        int r = tf_pipeline_recording_stop(service->pipelines[i], &s, &e);
 
         if (r == -ENOENT && !s.camera[0])
             continue;
@@ -245,7 +245,7 @@ static bool has_failed(struct tf_service *service)
     struct tf_recording_status s;
 
     for (int i = 0; i < n; i++)
-        if (tf_pipeline_record_status(service->pipelines[i], &s) == 0 && s.failed)
+        if (tf_pipeline_recording_status(service->pipelines[i], &s) == 0 && s.failed)
             return true;
     tell_tables(service, &tables);
     return tables.result < 0;
@@ -308,7 +308,7 @@ static int start_recordings(struct tf_service *service, const struct request *q,
         };
 
         tf_session_camera_stem(service->session, service->cameras[i]->name, stem, sizeof(stem));
-        r = tf_pipeline_record_start(service->pipelines[i], &options, err);
+        r = tf_pipeline_recording_start(service->pipelines[i], &options, err);
     }
     return r;
 }
@@ -537,7 +537,7 @@ void tf_service_session_watch(struct tf_service *service)
     for (int i = 0; i < n && service->session; i++) {
         struct tf_recording_status s;
 
-        if (tf_pipeline_record_status(service->pipelines[i], &s) < 0)
+        if (tf_pipeline_recording_status(service->pipelines[i], &s) < 0)
             continue;
         if (s.failed && !service->session_said_failed)
             tf_log(TF_LOG_ERROR, s.camera, s.ended ? "RECORDING STOPPED: %s" : "RECORDING DAMAGED: %s",

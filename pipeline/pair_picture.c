@@ -1,6 +1,8 @@
+/* The picture of a pair of cameras: a thread of its own that looks at both of them. */
 #include "pipeline/pair_picture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "pipeline/internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "pipeline/latest.h"
 
 #define NICE 5             /* as the cameras' own pictures */
 #define IDLE_NS 100000000u /* nobody watches */
@@ -43,81 +47,60 @@ struct tf_pair_picture {
 
 /* What is at hand of both cameras. */
 struct pair_now {
-    struct tf_shared_record *thermal, *visible;
+    struct tf_latest thermal, visible;
     uint32_t sizes[4]; /* thermal width, height, visible width, height */
-    int64_t since_utc_ns;
-    uint64_t last_frame;
 };
-
-static struct tf_shared_record *newest(struct tf_pipeline *p, uint32_t *width, uint32_t *height)
-{
-    struct tf_shared_record *latest;
-
-    pthread_mutex_lock(&p->lock);
-    latest = p->latest;
-    if (latest)
-        tf_shared_record_ref(latest);
-    *width = p->status.width ? p->status.width : UNKNOWN_WIDTH;
-    *height = p->status.height ? p->status.height : UNKNOWN_HEIGHT;
-    pthread_mutex_unlock(&p->lock);
-    if (latest) {
-        *width = tf_frame_upright_width(latest->frame);
-        *height = tf_frame_upright_height(latest->frame);
-    }
-    return latest;
-}
 
 static struct pair_now look(struct tf_pair_picture *x)
 {
-    struct tf_pipeline *t = x->options.thermal;
     struct pair_now now;
 
     pthread_mutex_lock(&x->holding);
-    now.thermal = newest(t, &now.sizes[0], &now.sizes[1]);
-    now.visible = newest(x->options.visible, &now.sizes[2], &now.sizes[3]);
-    pthread_mutex_lock(&t->lock);
-    now.since_utc_ns = t->state_since_utc_ns;
-    now.last_frame = t->status.last_frame;
-    pthread_mutex_unlock(&t->lock);
+    tf_pipeline_latest(x->options.thermal, &now.thermal);
+    tf_pipeline_latest(x->options.visible, &now.visible);
+    now.sizes[0] = now.thermal.width ? now.thermal.width : UNKNOWN_WIDTH;
+    now.sizes[1] = now.thermal.height ? now.thermal.height : UNKNOWN_HEIGHT;
+    now.sizes[2] = now.visible.width ? now.visible.width : UNKNOWN_WIDTH;
+    now.sizes[3] = now.visible.height ? now.visible.height : UNKNOWN_HEIGHT;
     return now;
 }
 
 static void let_go(struct tf_pair_picture *x, struct pair_now *now)
 {
-    if (now->thermal)
-        tf_shared_record_unref(now->thermal);
-    if (now->visible)
-        tf_shared_record_unref(now->visible);
-    now->thermal = now->visible = NULL;
+    if (now->thermal.record)
+        tf_shared_record_unref(now->thermal.record);
+    if (now->visible.record)
+        tf_shared_record_unref(now->visible.record);
+    now->thermal.record = now->visible.record = NULL;
     pthread_mutex_unlock(&x->holding);
 }
 
 static int draw(const struct tf_pair_picture *x, struct tf_pair_overlay *overlay, const struct pair_now *now,
                 const struct tf_picture **ret)
 {
-    const struct tf_record *t = now->thermal ? &now->thermal->record : NULL;
-    const struct tf_record *v = now->visible ? &now->visible->record : NULL;
+    const struct tf_record *t = now->thermal.record ? &now->thermal.record->record : NULL;
+    const struct tf_record *v = now->visible.record ? &now->visible.record->record : NULL;
     struct tf_overlay_note note = {
-        .camera = x->options.thermal->camera,
-        .frame = t ? t->frame : now->last_frame,
+        .camera = tf_pipeline_camera(x->options.thermal),
+        .frame = t ? t->frame : now->thermal.last_frame,
         .t_utc_ns = t ? t->t_utc_ns : tf_utc_now_ns(),
         .banner = !t                             ? TF_BANNER_NO_SIGNAL
                   : t->state == TF_STATE_SKIPPED ? TF_BANNER_SKIPPED
                                                  : TF_BANNER_NONE,
-        .since_utc_ns = now->since_utc_ns,
+        .since_utc_ns = now->thermal.since_utc_ns,
     };
     const struct tf_pair_view view = {
-        .thermal = t ? now->thermal->frame : NULL,
+        .thermal = t ? now->thermal.record->frame : NULL,
         .thermal_faces = t ? &t->faces : NULL,
         .note = &note,
-        .visible = v ? now->visible->frame : NULL,
+        .visible = v ? now->visible.record->frame : NULL,
         .visible_faces = v ? &v->faces : NULL,
-        .visible_camera = x->options.visible->camera,
+        .visible_camera = tf_pipeline_camera(x->options.visible),
         .visible_number = v ? v->frame : 0,
         .skew_ms = t && v ? (double)(int64_t)(v->t_mono_ns - t->t_mono_ns) / 1e6 : 0,
     };
 
-    tf_turn_note(x->options.thermal, &note);
+    tf_turn_note(now->thermal.turn_better, &note);
     return tf_pair_overlay_draw(overlay, &view, ret);
 }
 
@@ -195,8 +178,8 @@ static int show(struct tf_pair_picture *x, const struct pair_now *now, uint64_t 
     if (tf_rtsp_take_key_request(x->mount))
         x->key_wanted = true;
     r = tf_encoder_encode(x->encoder, picture, t_ns,
-                          now->thermal ? now->thermal->record.frame : now->last_frame, x->key_wanted, deliver,
-                          x, err);
+                          now->thermal.record ? now->thermal.record->record.frame : now->thermal.last_frame,
+                          x->key_wanted, deliver, x, err);
     if (r == 0)
         x->key_wanted = false;
     return r;
@@ -238,7 +221,7 @@ static void *picture_main(void *arg)
             /* Once, so that a description needs no picture. */
             if (!described) {
                 now = look(x);
-                described = now.thermal != NULL;
+                described = now.thermal.record != NULL;
                 if (described)
                     prepare(x, &now, &err);
                 let_go(x, &now);
@@ -247,12 +230,12 @@ static void *picture_main(void *arg)
         }
         wait_ns = LOOK_NS;
         now = look(x);
-        if (now.thermal && now.thermal->record.t_mono_ns != stamp &&
-            tf_picture_due(&x->due_ns, x->options.fps_max, now.thermal->record.t_mono_ns)) {
-            stamp = now.thermal->record.t_mono_ns;
+        if (now.thermal.record && now.thermal.record->record.t_mono_ns != stamp &&
+            tf_picture_due(&x->due_ns, x->options.fps_max, now.thermal.record->record.t_mono_ns)) {
+            stamp = now.thermal.record->record.t_mono_ns;
             r = show(x, &now, stamp, &err);
             shown_ns = tf_now_ns();
-        } else if (!now.thermal && tf_now_ns() - shown_ns > ABSENT_NS) {
+        } else if (!now.thermal.record && tf_now_ns() - shown_ns > ABSENT_NS) {
             shown_ns = tf_now_ns();
             r = show(x, &now, shown_ns, &err);
         }
@@ -336,7 +319,7 @@ int tf_pair_picture_snapshot(struct tf_pair_picture *x, struct tf_snapshot *snap
     uint32_t number;
     int r = 0;
 
-    if (!now.thermal)
+    if (!now.thermal.record)
         r = tf_fail(err, -EAGAIN, "pair %s: no thermal frame", x->name);
     if (r == 0)
         r = create_overlay(x, &now, &number, &overlay, err);

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "pipeline/internal.h"
+#include "pipeline/picture.h"
 
 /* The picture waits for the record, not the other way round: where the processor is short, inference goes
  * first. */
@@ -16,182 +16,163 @@
 #define UNKNOWN_WIDTH 640
 #define UNKNOWN_HEIGHT 480
 
-/* To be drawn and encoded. */
-static bool is_looked_at(const struct tf_pipeline *p)
-{
-    return atomic_load_explicit(&p->video_open, memory_order_relaxed) ||
-           atomic_load_explicit(&p->recording_pictures, memory_order_relaxed) ||
-           (p->mount && tf_rtsp_viewers(p->mount) > 0);
-}
-
-bool tf_picture_wanted(const struct tf_pipeline *p)
-{
-    return is_looked_at(p) || (p->mount && !atomic_load_explicit(&p->described, memory_order_relaxed));
-}
-
 /* An open encoder knows its parameter sets: players that ask for a description get one, and nothing is
  * encoded. */
-static void describe(struct tf_pipeline *p, float fps)
+static void describe(struct tf_pictures *x, float fps)
 {
     const uint8_t *data;
     size_t size;
 
-    atomic_store(&p->described, true);
-    data = tf_encoder_extradata(p->encoder, &size);
+    atomic_store(&x->queue->described, true);
+    data = tf_encoder_extradata(x->encoder, &size);
     if (data)
-        tf_rtsp_headers(p->mount, data, size, fps);
+        tf_rtsp_headers(x->queue->mount, data, size, fps);
 }
 
 /* The video file fails or ends alone: whoever watches goes on watching. */
-static void end_video(struct tf_pipeline *p, int r, const struct tf_error *err)
+static void end_video(struct tf_pictures *x, int r, const struct tf_error *err)
 {
-    atomic_store(&p->video_open, false);
-    tf_pipeline_fail(p, r, err);
-    if (p->options.log)
-        tf_log(TF_LOG_ERROR, p->camera, "the annotated video ends: %s", err->text);
+    atomic_store(&x->queue->video_open, false);
+    tf_shared_fail(x->shared, r, err);
+    if (x->setup->options.log)
+        tf_log(TF_LOG_ERROR, x->setup->camera, "the annotated video ends: %s", err->text);
 }
 
 static void deliver(void *context, const struct tf_packet *packet)
 {
-    struct tf_pipeline *p = context;
+    struct tf_pictures *x = context;
     struct tf_error err = {0};
     int r;
 
-    atomic_fetch_add_explicit(&p->encoded, 1, memory_order_relaxed);
-    if (p->mount)
-        tf_rtsp_push(p->mount, packet);
-    tf_pipeline_record_packet(p, packet);
-    if (p->options.video && !atomic_load(&p->video_open))
-        atomic_fetch_add_explicit(&p->video_lost, 1, memory_order_relaxed);
-    if (!p->muxer || !atomic_load(&p->video_open))
+    atomic_fetch_add_explicit(&x->encoded, 1, memory_order_relaxed);
+    if (x->queue->mount)
+        tf_rtsp_push(x->queue->mount, packet);
+    tf_recorder_packet(x->recorder, x->recording, x->encoder, packet);
+    if (x->setup->options.video && !atomic_load(&x->queue->video_open))
+        atomic_fetch_add_explicit(&x->video_lost, 1, memory_order_relaxed);
+    if (!x->muxer || !atomic_load(&x->queue->video_open))
         return;
-    r = tf_muxer_write(p->muxer, packet, &err);
+    r = tf_muxer_write(x->muxer, packet, &err);
     if (r < 0) {
-        atomic_fetch_add_explicit(&p->video_lost, 1, memory_order_relaxed);
-        end_video(p, r, &err);
+        atomic_fetch_add_explicit(&x->video_lost, 1, memory_order_relaxed);
+        end_video(x, r, &err);
     }
 }
 
-static void close_encoder(struct tf_pipeline *p)
+static void close_encoder(struct tf_pictures *x)
 {
     struct tf_error err = {0};
     int r = 0;
 
-    if (p->encoder)
-        tf_encoder_flush(p->encoder, deliver, p, NULL);
-    if (p->encoder)
-        tf_pipeline_record_packets_end(p);
-    if (p->muxer)
-        r = tf_muxer_close(p->muxer, &err);
-    p->muxer = NULL;
-    tf_encoder_destroy(p->encoder);
-    p->encoder = NULL;
+    if (x->encoder)
+        tf_encoder_flush(x->encoder, deliver, x, NULL);
+    if (x->encoder)
+        tf_recorder_packets_end(x->recorder);
+    if (x->muxer)
+        r = tf_muxer_close(x->muxer, &err);
+    x->muxer = NULL;
+    tf_encoder_destroy(x->encoder);
+    x->encoder = NULL;
     if (r < 0) {
-        tf_pipeline_fail(p, r, &err);
-        if (p->options.log)
-            tf_log(TF_LOG_ERROR, p->camera, "the annotated video is not complete: %s", err.text);
+        tf_shared_fail(x->shared, r, &err);
+        if (x->setup->options.log)
+            tf_log(TF_LOG_ERROR, x->setup->camera, "the annotated video is not complete: %s", err.text);
     }
 }
 
-void tf_picture_finish(struct tf_pipeline *p)
+void tf_picture_finish(struct tf_pictures *x)
 {
-    close_encoder(p);
+    close_encoder(x);
 }
 
-static int open_encoder(struct tf_pipeline *p, struct tf_error *err)
+static int open_encoder(struct tf_pictures *x, struct tf_error *err)
 {
-    struct tf_encoder_options eo = p->options.encoder;
-    float limit = p->options.picture_fps_max;
+    struct tf_encoder_options eo = x->setup->options.encoder;
+    float limit = x->setup->options.picture_fps_max;
     int r;
 
-    tf_overlay_size(p->overlay, &eo.width, &eo.height);
+    tf_overlay_size(x->overlay, &eo.width, &eo.height);
     if (!(eo.fps > 0)) {
-        pthread_mutex_lock(&p->lock);
-        eo.fps = p->has_info && p->info.fps > 0 ? p->info.fps : 25;
-        pthread_mutex_unlock(&p->lock);
+        pthread_mutex_lock(&x->shared->lock);
+        eo.fps = x->shared->has_info && x->shared->info.fps > 0 ? x->shared->info.fps : 25;
+        pthread_mutex_unlock(&x->shared->lock);
     }
     if (limit > 0 && limit < eo.fps)
         eo.fps = limit;
-    r = tf_encoder_create(&eo, &p->encoder, err);
+    r = tf_encoder_create(&eo, &x->encoder, err);
     if (r == 0)
-        p->key_wanted = true;
-    if (r == 0 && p->mount)
-        describe(p, eo.fps);
+        x->key_wanted = true;
+    if (r == 0 && x->queue->mount)
+        describe(x, eo.fps);
     return r;
 }
 
-int tf_picture_prepare(struct tf_pipeline *p, uint32_t width, uint32_t height, bool card,
+int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, bool card,
                        struct tf_error *err)
 {
     int r;
 
-    if (!p->overlay || p->overlay_width != width || p->overlay_height != height) {
+    if (!x->overlay || x->overlay_width != width || x->overlay_height != height) {
         struct tf_overlay_options overlay;
         uint32_t number;
 
-        if (p->muxer) {
+        if (x->muxer) {
             /* A container has one picture size from its first frame to its last. */
             struct tf_error size = {0};
 
             tf_fail(&size, -EINVAL, "%s: the camera came back with %ux%u pixels instead of %ux%u",
-                    p->options.video, width, height, p->overlay_width, p->overlay_height);
-            end_video(p, -EINVAL, &size);
+                    x->setup->options.video, width, height, x->overlay_width, x->overlay_height);
+            end_video(x, -EINVAL, &size);
         }
-        close_encoder(p);
-        tf_overlay_destroy(p->overlay);
-        p->overlay = NULL;
-        pthread_mutex_lock(&p->lock);
-        overlay = p->overlay_options;
-        number = p->overlay_number;
-        pthread_mutex_unlock(&p->lock);
-        r = tf_overlay_create(&overlay, width, height, &p->overlay, err);
+        close_encoder(x);
+        tf_overlay_destroy(x->overlay);
+        x->overlay = NULL;
+        number = tf_shared_overlay(x->shared, &overlay);
+        r = tf_overlay_create(&overlay, width, height, &x->overlay, err);
         if (r < 0)
             return r;
-        p->overlay_taken = number;
-        p->overlay_width = width;
-        p->overlay_height = height;
-        r = open_encoder(p, err);
+        x->overlay_taken = number;
+        x->overlay_width = width;
+        x->overlay_height = height;
+        r = open_encoder(x, err);
         if (r < 0)
             return r;
     }
     /* The file begins with the first real picture, when the camera's size is known, and its turn. */
-    if (!card && p->encoder && !p->muxer && atomic_load(&p->video_open) && !atomic_load(&p->turn_open)) {
-        r = tf_muxer_create(p->options.video, p->encoder, p->options.overwrite, &p->muxer, err);
+    if (!card && x->encoder && !x->muxer && atomic_load(&x->queue->video_open) &&
+        !atomic_load(&x->shared->turn.open)) {
+        r = tf_muxer_create(x->setup->options.video, x->encoder, x->setup->options.overwrite, &x->muxer, err);
         if (r < 0)
             return r;
-        p->key_wanted = true;
+        x->key_wanted = true;
     }
     return 0;
 }
 
-static void picture_error(struct tf_pipeline *p, int r, const struct tf_error *err)
+static void picture_error(struct tf_pictures *x, int r, const struct tf_error *err)
 {
-    if (p->encoder_failed)
+    if (x->encoder_failed)
         return;
-    p->encoder_failed = true;
-    tf_pipeline_fail(p, r, err);
-    if (p->options.log)
-        tf_log(TF_LOG_ERROR, p->camera, "pictures fail: %s", err->text[0] ? err->text : strerror(-r));
+    x->encoder_failed = true;
+    tf_shared_fail(x->shared, r, err);
+    if (x->setup->options.log)
+        tf_log(TF_LOG_ERROR, x->setup->camera, "pictures fail: %s", err->text[0] ? err->text : strerror(-r));
 }
 
-static void take_overlay_options(struct tf_pipeline *p)
+static void take_overlay_options(struct tf_pictures *x)
 {
     struct tf_overlay_options overlay;
     struct tf_error err = {0};
-    uint32_t number;
+    uint32_t number = tf_shared_overlay(x->shared, &overlay);
 
-    pthread_mutex_lock(&p->lock);
-    overlay = p->overlay_options;
-    number = p->overlay_number;
-    pthread_mutex_unlock(&p->lock);
-    if (number == p->overlay_taken)
+    if (number == x->overlay_taken)
         return;
-    p->overlay_taken = number;
-    if (tf_overlay_set_options(p->overlay, &overlay, &err) < 0 && p->options.log)
-        tf_log(TF_LOG_WARNING, p->camera, "the overlay stays as it was: %s", err.text);
+    x->overlay_taken = number;
+    if (tf_overlay_set_options(x->overlay, &overlay, &err) < 0 && x->setup->options.log)
+        tf_log(TF_LOG_WARNING, x->setup->camera, "the overlay stays as it was: %s", err.text);
 }
 
-static void draw_and_encode(struct tf_pipeline *p, const struct tf_frame *frame, const struct tf_faces *faces,
+static void draw_and_encode(struct tf_pictures *x, const struct tf_frame *frame, const struct tf_faces *faces,
                             const struct tf_overlay_note *note, uint64_t t_ns)
 {
     const struct tf_picture *picture;
@@ -199,45 +180,45 @@ static void draw_and_encode(struct tf_pipeline *p, const struct tf_frame *frame,
     uint64_t begin = tf_now_ns(), drawn;
     int r;
 
-    if (!p->encoder) {
-        tf_pipeline_record_picture_lost(p, TF_THREAD_PICTURE, p->picture_recording, TF_PICTURE_ENCODER);
+    if (!x->encoder) {
+        tf_recorder_picture_lost(x->recorder, TF_THREAD_PICTURE, x->recording, TF_PICTURE_ENCODER);
         return;
     }
-    take_overlay_options(p);
-    r = tf_overlay_draw(p->overlay, frame, faces, note, &picture);
+    take_overlay_options(x);
+    r = tf_overlay_draw(x->overlay, frame, faces, note, &picture);
     drawn = tf_now_ns();
-    tf_stage_add(p, TF_STAGE_OVERLAY, drawn - begin);
+    tf_stage_add(x->shared, TF_STAGE_OVERLAY, drawn - begin);
     if (r < 0) {
         tf_fail(&err, r, "the picture could not be drawn: %s", strerror(-r));
-        picture_error(p, r, &err);
-        tf_pipeline_record_picture_lost(p, TF_THREAD_PICTURE, p->picture_recording, TF_PICTURE_ENCODER);
+        picture_error(x, r, &err);
+        tf_recorder_picture_lost(x->recorder, TF_THREAD_PICTURE, x->recording, TF_PICTURE_ENCODER);
         return;
     }
     /* Between "no signal" cards, stamped now, and frames, stamped when they were captured, time may not run
      * back. */
-    if (t_ns <= p->picture_last_ns)
-        t_ns = p->picture_last_ns + 1000000;
-    p->picture_last_ns = t_ns;
+    if (t_ns <= x->last_ns)
+        t_ns = x->last_ns + 1000000;
+    x->last_ns = t_ns;
     /* Not by a picture from before the recording, which is not in it. */
-    if (p->picture_recording && atomic_exchange(&p->recording_key, false))
-        p->key_wanted = true;
-    if (p->mount && tf_rtsp_take_key_request(p->mount))
-        p->key_wanted = true;
-    r = tf_encoder_encode(p->encoder, picture, t_ns, note->frame, p->key_wanted, deliver, p, &err);
-    tf_stage_add(p, TF_STAGE_ENCODE, tf_now_ns() - drawn);
+    if (x->recording && atomic_exchange(&x->queue->recording_key, false))
+        x->key_wanted = true;
+    if (x->queue->mount && tf_rtsp_take_key_request(x->queue->mount))
+        x->key_wanted = true;
+    r = tf_encoder_encode(x->encoder, picture, t_ns, note->frame, x->key_wanted, deliver, x, &err);
+    tf_stage_add(x->shared, TF_STAGE_ENCODE, tf_now_ns() - drawn);
     if (r < 0) {
-        picture_error(p, r, &err);
-        tf_pipeline_record_picture_lost(p, TF_THREAD_PICTURE, p->picture_recording, TF_PICTURE_ENCODER);
+        picture_error(x, r, &err);
+        tf_recorder_picture_lost(x->recorder, TF_THREAD_PICTURE, x->recording, TF_PICTURE_ENCODER);
     } else {
-        p->key_wanted = false;
+        x->key_wanted = false;
     }
 }
 
-static void draw_record(struct tf_pipeline *p, const struct tf_shared_record *shared)
+static void draw_record(struct tf_pictures *x, const struct tf_shared_record *shared)
 {
     const struct tf_record *record = &shared->record;
     struct tf_overlay_note note = {
-        .camera = p->camera,
+        .camera = x->setup->camera,
         .frame = record->frame,
         .t_utc_ns = record->t_utc_ns,
         .banner = TF_BANNER_NONE,
@@ -245,182 +226,93 @@ static void draw_record(struct tf_pipeline *p, const struct tf_shared_record *sh
     struct tf_error err = {0};
     int r;
 
-    if (p->live) {
-        struct tf_status status;
-
-        tf_pipeline_status(p, &status);
-        note.fps = status.fps;
-    }
+    if (x->setup->live)
+        note.fps = tf_shared_fps(x->shared);
     if (record->state == TF_STATE_SKIPPED)
         note.banner = TF_BANNER_SKIPPED;
-    tf_turn_note(p, &note);
-    r = tf_picture_prepare(p, tf_frame_upright_width(shared->frame), tf_frame_upright_height(shared->frame),
+    tf_turn_note(atomic_load_explicit(&x->shared->turn.better, memory_order_relaxed), &note);
+    r = tf_picture_prepare(x, tf_frame_upright_width(shared->frame), tf_frame_upright_height(shared->frame),
                            false, &err);
-    if (r < 0 && p->encoder && !p->muxer)
-        end_video(p, r, &err);
+    if (r < 0 && x->encoder && !x->muxer)
+        end_video(x, r, &err);
     else if (r < 0)
-        picture_error(p, r, &err);
-    if (!is_looked_at(p)) {
-        atomic_store(&p->described, true); /* or never will be */
+        picture_error(x, r, &err);
+    if (!tf_picture_watched(x->queue)) {
+        atomic_store(&x->queue->described, true); /* or never will be */
         return;
     }
-    p->picture_recording = shared->recording;
-    draw_and_encode(p, shared->frame, &record->faces, &note, record->t_mono_ns);
-    p->picture_recording = 0;
+    x->recording = shared->recording;
+    draw_and_encode(x, shared->frame, &record->faces, &note, record->t_mono_ns);
+    x->recording = 0;
+}
+
+/* An open camera without frames keeps its last picture under a banner; one that is gone has the card. */
+static void draw_card(struct tf_pictures *x, const struct tf_latest *latest)
+{
+    const struct tf_source_options *source = &x->setup->options.source;
+    const struct tf_shared_record *last = latest->state == TF_CAMERA_NO_SIGNAL ? latest->record : NULL;
+    struct tf_overlay_note note = {
+        .camera = x->setup->camera,
+        .frame = latest->last_frame,
+        .t_utc_ns = tf_utc_now_ns(),
+        .since_utc_ns = latest->since_utc_ns,
+        .banner = last ? TF_BANNER_STALE : TF_BANNER_NO_SIGNAL,
+    };
+    uint32_t width = latest->width, height = latest->height;
+    struct tf_error err = {0};
+    int r = 0;
+
+    if (!width || !height) {
+        width = source->width ? source->width : UNKNOWN_WIDTH;
+        height = source->height ? source->height : UNKNOWN_HEIGHT;
+    }
+    if (!x->muxer)
+        r = tf_picture_prepare(x, width, height, true, &err);
+    x->recording = TF_PICTURE_CARD;
+    if (r < 0)
+        picture_error(x, r, &err);
+    else
+        draw_and_encode(x, last ? last->frame : NULL, last ? &last->record.faces : NULL, &note, tf_now_ns());
+    x->recording = 0;
 }
 
 /* Nothing came for a while. Where the camera is away, whoever watches is told, about five times a second. */
-static void draw_absence(struct tf_pipeline *p)
+static void draw_absence(struct tf_pictures *x)
 {
-    struct tf_overlay_note note = {.camera = p->camera};
-    struct tf_shared_record *latest = NULL;
-    struct tf_error err = {0};
-    enum tf_camera_state state;
-    uint32_t width, height;
-    int r;
+    struct tf_latest latest;
 
-    if (!p->mount || tf_rtsp_viewers(p->mount) == 0)
+    if (!x->queue->mount || tf_rtsp_viewers(x->queue->mount) == 0)
         return;
-    pthread_mutex_lock(&p->lock);
-    state = p->status.state;
-    note.since_utc_ns = p->state_since_utc_ns;
-    note.frame = p->status.last_frame;
-    width = p->status.width;
-    height = p->status.height;
-    if (state == TF_CAMERA_NO_SIGNAL && p->latest) {
-        latest = p->latest;
-        tf_shared_record_ref(latest);
-    }
-    pthread_mutex_unlock(&p->lock);
-    if (state == TF_CAMERA_RUNNING)
-        return;
-    if (!width || !height) {
-        width = p->options.source.width ? p->options.source.width : UNKNOWN_WIDTH;
-        height = p->options.source.height ? p->options.source.height : UNKNOWN_HEIGHT;
-    }
-    note.t_utc_ns = tf_utc_now_ns();
-    note.banner = latest ? TF_BANNER_STALE : TF_BANNER_NO_SIGNAL;
-    r = p->muxer ? 0 : tf_picture_prepare(p, width, height, true, &err);
-    p->picture_recording = TF_PICTURE_CARD;
-    if (r < 0)
-        picture_error(p, r, &err);
-    else
-        /* An open camera without frames keeps its last picture under a banner; one that is gone has the card.
-         */
-        draw_and_encode(p, latest ? latest->frame : NULL, latest ? &latest->record.faces : NULL, &note,
-                        tf_now_ns());
-    p->picture_recording = 0;
-    if (latest)
-        tf_shared_record_unref(latest);
+    tf_shared_latest(x->shared, &latest);
+    if (latest.state != TF_CAMERA_RUNNING)
+        draw_card(x, &latest);
+    if (latest.record)
+        tf_shared_record_unref(latest.record);
 }
 
 void *tf_picture_main(void *arg)
 {
-    struct tf_pipeline *p = arg;
+    struct tf_pictures *x = arg;
     id_t self = (id_t)syscall(SYS_gettid);
 
     setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + PICTURE_NICE);
     for (;;) {
         void *v;
-        int r = tf_ring_pop(p->picture_ring, TF_POLL_MS, &v);
+        int r = tf_ring_pop(x->queue->ring, TF_POLL_MS, &v);
 
-        tf_pipeline_beat(p, TF_THREAD_PICTURE);
+        tf_shared_beat(x->shared, TF_THREAD_PICTURE);
         if (r == -EAGAIN) {
-            draw_absence(p);
+            draw_absence(x);
             continue;
         }
         if (r < 0)
             break;
-        if (p->pictures_wait)
-            sem_post(&p->picture_slots);
-        draw_record(p, v);
+        if (x->queue->wait)
+            sem_post(&x->queue->slots);
+        draw_record(x, v);
         tf_shared_record_unref(v);
-        atomic_fetch_add_explicit(&p->pictures_done, 1, memory_order_release);
+        atomic_fetch_add_explicit(&x->queue->done, 1, memory_order_release);
     }
-    close_encoder(p);
+    close_encoder(x);
     return NULL;
-}
-
-/*
- * Two pictures of one version are equal: of one frame, in one state, by one set of overlay options. A picture
- * without a frame shows the time and is always new: 0.
- */
-static uint64_t picture_version(const struct tf_shared_record *latest, uint32_t number,
-                                enum tf_camera_state state)
-{
-    return latest ? (latest->record.frame + 1) << 20 | (uint64_t)(number & 0xffff) << 4 | (uint64_t)state : 0;
-}
-
-int tf_pipeline_snapshot(struct tf_pipeline *p, struct tf_snapshot *snapshot, struct tf_error *err)
-{
-    struct tf_overlay_note note = {.camera = p->camera};
-    struct tf_overlay_options options;
-    struct tf_shared_record *latest;
-    const struct tf_picture *picture;
-    uint32_t width, height, number;
-    enum tf_camera_state state;
-    uint64_t frames, version;
-    int r = 0;
-
-    pthread_mutex_lock(&p->snapshot_lock);
-    pthread_mutex_lock(&p->lock);
-    latest = p->latest;
-    if (latest)
-        tf_shared_record_ref(latest);
-    options = p->overlay_options;
-    number = p->overlay_number;
-    state = p->status.state;
-    frames = p->status.frames;
-    width = p->status.width;
-    height = p->status.height;
-    note.since_utc_ns = p->state_since_utc_ns;
-    note.frame = p->status.last_frame;
-    pthread_mutex_unlock(&p->lock);
-
-    version = picture_version(latest, number, state);
-    if (version && version == snapshot->version) {
-        r = -EALREADY;
-        goto out;
-    }
-    if (latest) {
-        width = tf_frame_upright_width(latest->frame);
-        height = tf_frame_upright_height(latest->frame);
-        note.frame = latest->record.frame;
-        note.t_utc_ns = latest->record.t_utc_ns;
-        if (state == TF_CAMERA_NO_SIGNAL)
-            note.banner = TF_BANNER_STALE;
-        tf_turn_note(p, &note);
-    } else if (frames && state != TF_CAMERA_RUNNING) {
-        note.t_utc_ns = tf_utc_now_ns();
-        note.banner = TF_BANNER_NO_SIGNAL;
-    } else {
-        r = tf_fail(err, -EAGAIN, "camera %s: no frame yet", p->camera);
-        goto out;
-    }
-    if (!p->snapshot_overlay || p->snapshot_width != width || p->snapshot_height != height ||
-        p->snapshot_number != number) {
-        tf_overlay_destroy(p->snapshot_overlay);
-        p->snapshot_overlay = NULL;
-        r = tf_overlay_create(&options, width, height, &p->snapshot_overlay, err);
-        if (r < 0)
-            goto out;
-        p->snapshot_width = width;
-        p->snapshot_height = height;
-        p->snapshot_number = number;
-    }
-    r = tf_overlay_draw(p->snapshot_overlay, latest ? latest->frame : NULL,
-                        latest ? &latest->record.faces : NULL, &note, &picture);
-    if (r < 0) {
-        tf_fail(err, r, "camera %s: the picture could not be drawn: %s", p->camera, strerror(-r));
-        goto out;
-    }
-    r = tf_snapshot_encode(picture, snapshot, err);
-    if (r == 0)
-        snapshot->version = version;
-
-out:
-    if (latest)
-        tf_shared_record_unref(latest);
-    pthread_mutex_unlock(&p->snapshot_lock);
-    return r;
 }

@@ -1,53 +1,16 @@
+/* A pipeline from create to destroy: its parts put together, its threads started and ended. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "pipeline/internal.h"
 #include "pipeline/models.h"
 
-void tf_pipeline_fail(struct tf_pipeline *p, int code, const struct tf_error *err)
-{
-    pthread_mutex_lock(&p->lock);
-    if (!p->result) {
-        p->result = code;
-        p->error = *err;
-    }
-    pthread_mutex_unlock(&p->lock);
-}
-
 static struct timespec timespec_of(uint64_t t_ns)
 {
     return (struct timespec){.tv_sec = (time_t)(t_ns / 1000000000u), .tv_nsec = (long)(t_ns % 1000000000u)};
-}
-
-bool tf_pipeline_sleep(struct tf_pipeline *p, uint64_t ns)
-{
-    struct timespec until = timespec_of(tf_now_ns() + ns);
-
-    pthread_mutex_lock(&p->lock);
-    while (!atomic_load(&p->stopping))
-        if (pthread_cond_timedwait(&p->changed, &p->lock, &until) == ETIMEDOUT)
-            break;
-    pthread_mutex_unlock(&p->lock);
-    return !atomic_load(&p->stopping);
-}
-
-void tf_pipeline_beat(struct tf_pipeline *p, enum tf_thread_role role)
-{
-    atomic_store_explicit(&p->workers[role].beat_ns, tf_now_ns(), memory_order_relaxed);
-}
-
-/* A frame that the live ring had no room for: its entry in the backlog stays and becomes a record that says
- * so. */
-static void entry_dropped(void *context, void *v)
-{
-    struct tf_entry *entry = v;
-
-    tf_frame_unref(entry->frame);
-    entry->frame = NULL;
 }
 
 /* In the inference thread, and at the end. */
@@ -55,69 +18,8 @@ static void picture_dropped(void *context, void *v)
 {
     struct tf_shared_record *shared = v;
 
-    tf_pipeline_record_picture_lost(context, TF_THREAD_INFERENCE, shared->recording, TF_PICTURE_QUEUE);
+    tf_recorder_picture_lost(context, TF_THREAD_INFERENCE, shared->recording, TF_PICTURE_QUEUE);
     tf_shared_record_unref(shared);
-}
-
-int tf_pipeline_keep_string(struct tf_pipeline *p, const char **s)
-{
-    char *copy;
-
-    if (!*s)
-        return 0;
-    copy = strdup(*s);
-    if (!copy)
-        return -ENOMEM;
-    p->strings[p->string_count++] = copy;
-    *s = copy;
-    return 0;
-}
-
-static int keep_options(struct tf_pipeline *p, const struct tf_pipeline_options *options)
-{
-    const char **strings[] = {
-        &p->options.source.url,         &p->options.source.format,   &p->options.analyser.models,
-        &p->options.analyser.landmarks, &p->options.analyser.finder, &p->options.analyser.cpu,
-        &p->options.encoder.codec,      &p->options.video,           &p->options.analyser.segmentation,
-        &p->options.source.controls,    &p->options.source.ffc,      &p->options.source.ffc_hold,
-        &p->options.source.ffc_release, &p->options.source.raw,      &p->options.source.stream,
-    };
-
-    _Static_assert(sizeof(strings) / sizeof(strings[0]) <= sizeof(p->strings) / sizeof(p->strings[0]),
-                   "a place for each");
-
-    p->options = *options;
-    p->options.camera = p->camera;
-    if (tf_pipeline_pair_init(p) < 0)
-        return -ENOMEM;
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-        if (tf_pipeline_keep_string(p, strings[i]) < 0)
-            return -ENOMEM;
-    tf_pipeline_record_budget(p);
-    return 0;
-}
-
-static int check_options(const struct tf_pipeline_options *o, struct tf_error *err)
-{
-    size_t n = o->camera ? strlen(o->camera) : 0;
-    struct stat st;
-
-    if (n < 1 || n > 63 || strspn(o->camera, "abcdefghijklmnopqrstuvwxyz0123456789_-") != n)
-        return tf_fail(
-            err, -EINVAL,
-            "camera name \"%.80s\": 1 to 63 of the characters a-z, 0-9, \"_\" and \"-\" are allowed",
-            o->camera ? o->camera : "");
-    if (!o->source.url || !*o->source.url)
-        return tf_fail(err, -EINVAL, "camera %s: no source is given", o->camera);
-    if (o->video && !o->pictures)
-        return tf_fail(err, -EINVAL, "camera %s: a video file needs pictures", o->camera);
-    if (o->picture_fps_max < 0)
-        return tf_fail(err, -EINVAL, "camera %s: the limit of pictures per second is negative", o->camera);
-    /* The file is made only when the camera's size is known; said now, so that nobody waits for nothing. */
-    if (o->video && !o->overwrite && stat(o->video, &st) == 0)
-        return tf_fail(err, -EEXIST, "%s: exists already; choose another name or ask for overwriting",
-                       o->video);
-    return 0;
 }
 
 /* Names of encoders and palettes are checked before the camera is there. */
@@ -136,117 +38,142 @@ static int try_encoder(const struct tf_pipeline_options *o, struct tf_error *err
     return r;
 }
 
-static int create_rings(struct tf_pipeline *p)
+/* Each part gets what it may touch. */
+static void connect(struct tf_pipeline *p)
+{
+    p->recorder.setup = p->capture.setup = p->inference.setup = p->pictures.setup = p->snapshots.setup =
+        &p->setup;
+    p->recorder.shared = p->capture.shared = p->inference.shared = p->pictures.shared = p->snapshots.shared =
+        &p->shared;
+    p->capture.frames = p->inference.frames = &p->frames;
+    p->recorder.pictures = p->inference.pictures = p->pictures.queue = &p->picture_queue;
+    p->capture.recorder = p->inference.recorder = p->pictures.recorder = &p->recorder;
+}
+
+static int create_analyser(struct tf_pipeline *p, struct tf_error *err)
+{
+    const struct tf_pipeline_options *o = &p->setup.options;
+    int r;
+
+    if (!o->analyse)
+        return 0;
+    r = tf_models_check(&o->analyser, err);
+    if (r == 0)
+        r = tf_analyser_create(&o->analyser, &p->inference.analyser, err);
+    if (r == 0 && o->first_face_id)
+        tf_analyser_set_next_id(p->inference.analyser, o->first_face_id);
+    return r;
+}
+
+/* A recording's turn is told before its first frame, which then has it. */
+static void probe_turn(struct tf_pipeline *p)
+{
+    struct tf_source *source;
+    int turn;
+
+    if (!tf_turn_can_probe(&p->inference) || tf_capture_open(&p->capture.options, &source, NULL) < 0)
+        return;
+    turn = tf_turn_probe(&p->inference, source);
+    tf_source_close(source);
+    if (turn < 0)
+        return;
+    p->capture.options.rotate = (uint16_t)turn;
+    tf_source_turn(p->capture.first_source, (uint16_t)turn);
+}
+
+/* A camera that is not there yet is taken for live; a source that turns out to wait still loses nothing that
+ * way as long as inference keeps up, and `retry` is for cameras. */
+static int open_first(struct tf_pipeline *p, struct tf_error *err)
 {
     int r;
 
-    p->pictures_wait = !p->live && p->options.video;
-    r = tf_ring_create(p->live ? TF_RING_DROP_OLDEST : TF_RING_REFUSE, TF_LIVE_RING, entry_dropped, p,
-                       &p->ring);
+    p->setup.live = true;
+    if (p->setup.options.retry)
+        return 0;
+    r = tf_capture_open(&p->capture.options, &p->capture.first_source, err);
     if (r < 0)
         return r;
-    return tf_ring_create(p->pictures_wait ? TF_RING_REFUSE : TF_RING_DROP_OLDEST, TF_PICTURE_RING,
-                          picture_dropped, p, &p->picture_ring);
+    p->setup.live = tf_source_info(p->capture.first_source)->live;
+    if (!p->setup.live)
+        probe_turn(p);
+    tf_shared_set_source(&p->shared, tf_source_info(p->capture.first_source));
+    return 0;
+}
+
+static int create_queues(struct tf_pipeline *p, struct tf_error *err)
+{
+    bool live = p->setup.live;
+    int r = tf_frame_queue_create(&p->frames, live);
+
+    if (r == 0)
+        r = tf_picture_queue_create(&p->picture_queue, !live && p->setup.options.video, picture_dropped,
+                                    &p->recorder);
+    p->inference.records = calloc(TF_RECORDS, sizeof(*p->inference.records));
+    if (r == 0 && !p->inference.records)
+        r = -ENOMEM;
+    return r < 0 ? tf_fail(err, r, "camera %s: out of memory", p->setup.camera) : 0;
+}
+
+/* Encoder, RTSP and video file, as far as the camera's size is known. */
+static int create_pictures(struct tf_pipeline *p, struct tf_error *err)
+{
+    const struct tf_pipeline_options *o = &p->setup.options;
+    const struct tf_shared *s = &p->shared;
+    float fps = o->source.fps > 0 ? o->source.fps : 25;
+    int r = 0;
+
+    atomic_store(&p->picture_queue.video_open, o->video != NULL);
+    if (!o->pictures)
+        return 0;
+    if (o->rtsp || o->video)
+        r = try_encoder(o, err);
+    if (r == 0 && o->rtsp)
+        r = tf_rtsp_mount(o->rtsp, p->setup.camera, s->has_info && s->info.fps > 0 ? s->info.fps : fps,
+                          &p->picture_queue.mount, err);
+    if (r == 0 && s->has_info && o->video)
+        r = tf_picture_prepare(&p->pictures, s->status.width, s->status.height, false, err);
+    return r;
 }
 
 int tf_pipeline_create(const struct tf_pipeline_options *options, struct tf_pipeline **ret,
                        struct tf_error *err)
 {
-    struct tf_pipeline *p;
-    pthread_condattr_t attr;
+    struct tf_pipeline *p = calloc(1, sizeof(*p));
     int r;
 
-    r = check_options(options, err);
-    if (r < 0)
-        return r;
-    p = calloc(1, sizeof(*p));
     if (!p)
-        return tf_fail(err, -ENOMEM, "camera %s: out of memory", options->camera);
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_mutex_init(&p->snapshot_lock, NULL);
-    tf_pipeline_record_init(p);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &attr);
-    pthread_condattr_destroy(&attr);
-    sem_init(&p->ring_slots, 0, TF_LIVE_RING);
-    sem_init(&p->picture_slots, 0, TF_PICTURE_RING);
-    snprintf(p->camera, sizeof(p->camera), "%s", options->camera);
-
-    r = keep_options(p, options);
-    p->backlog = calloc(TF_BACKLOG, sizeof(*p->backlog));
-    p->records = calloc(TF_RECORDS, sizeof(*p->records));
-    if (r < 0 || !p->backlog || !p->records) {
-        r = tf_fail(err, -ENOMEM, "camera %s: out of memory", options->camera);
-        goto fail;
-    }
-    p->overlay_options = options->overlay;
-    p->overlay_number = 1;
-    tf_status_init(p);
-    r = tf_turn_init(p, err);
-    if (r < 0)
-        goto fail;
-
-    if (options->analyse) {
-        r = tf_models_check(&p->options.analyser, err);
-        if (r == 0)
-            r = tf_analyser_create(&p->options.analyser, &p->analyser, err);
-        if (r < 0)
-            goto fail;
-        if (options->first_face_id)
-            tf_analyser_set_next_id(p->analyser, options->first_face_id);
-    }
-    /* A camera that is not there yet is taken for live; a source that turns out to wait still loses nothing
-     * that way as long as inference keeps up, and `retry` is for cameras. */
-    p->live = true;
-    if (!options->retry) {
-        r = tf_capture_open(p, &p->first_source, err);
-        if (r < 0)
-            goto fail;
-        p->live = tf_source_info(p->first_source)->live;
-        if (!p->live)
-            tf_turn_probe(p);
-        tf_status_source(p, tf_source_info(p->first_source));
-    }
-    r = create_rings(p);
+        return tf_fail(err, -ENOMEM, "camera %s: out of memory", options->camera ? options->camera : "");
+    connect(p);
+    r = tf_setup_init(&p->setup, options, err);
+    tf_shared_init(&p->shared, &p->setup);
+    tf_recorder_init(&p->recorder);
+    pthread_mutex_init(&p->snapshots.lock, NULL);
+    p->capture.options = p->setup.options.source;
+    if (r == 0)
+        r = tf_turn_init(&p->inference, &p->capture.options, err);
+    if (r == 0)
+        r = create_analyser(p, err);
+    if (r == 0)
+        r = open_first(p, err);
+    if (r == 0)
+        r = create_queues(p, err);
+    if (r == 0)
+        r = create_pictures(p, err);
     if (r < 0) {
-        tf_fail(err, r, "camera %s: out of memory", p->camera);
-        goto fail;
-    }
-    if (options->pictures && (options->rtsp || options->video)) {
-        r = try_encoder(&p->options, err);
-        if (r < 0)
-            goto fail;
-    }
-    if (options->pictures && options->rtsp) {
-        float fps = options->source.fps > 0 ? options->source.fps : 25;
-
-        r = tf_rtsp_mount(options->rtsp, p->camera, p->has_info && p->info.fps > 0 ? p->info.fps : fps,
-                          &p->mount, err);
-        if (r < 0)
-            goto fail;
-    }
-    atomic_store(&p->video_open, p->options.video != NULL);
-    if (p->has_info && options->pictures && options->video) {
-        r = tf_picture_prepare(p, p->status.width, p->status.height, false, err);
-        if (r < 0)
-            goto fail;
+        tf_pipeline_destroy(p);
+        return r;
     }
     *ret = p;
     return 0;
-
-fail:
-    tf_pipeline_destroy(p);
-    return r;
 }
 
 int tf_pipeline_add_sink(struct tf_pipeline *p, const struct tf_sink *sink)
 {
     if (p->started)
         return -EBUSY;
-    if (p->sink_count == TF_PIPELINE_SINKS_MAX)
+    if (p->inference.sinks.count == TF_PIPELINE_SINKS_MAX)
         return -ENOSPC;
-    p->sinks[p->sink_count++] = *sink;
+    p->inference.sinks.items[p->inference.sinks.count++] = *sink;
     return 0;
 }
 
@@ -261,26 +188,27 @@ static void *thread_main(void *arg)
     static const char *const prefixes[] = {"cap", "inf", "pic"};
     struct thread_start start = *(struct thread_start *)arg;
     struct tf_pipeline *p = start.pipeline;
-    struct tf_worker *worker = &p->workers[start.role];
+    void *const own[] = {&p->capture, &p->inference, &p->pictures};
+    struct tf_worker *worker = &p->shared.workers[start.role];
     struct timespec cpu = {0};
     char name[16];
 
     free(arg);
-    snprintf(name, sizeof(name), "%s:%.11s", prefixes[start.role], p->camera);
+    snprintf(name, sizeof(name), "%s:%.11s", prefixes[start.role], p->setup.camera);
     pthread_setname_np(pthread_self(), name);
-    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&p->shared.lock);
     worker->running = pthread_getcpuclockid(pthread_self(), &worker->clock) == 0;
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_unlock(&p->shared.lock);
 
-    mains[start.role](p);
+    mains[start.role](own[start.role]);
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&p->shared.lock);
     worker->running = false;
     worker->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
-    p->threads_left--;
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
+    p->shared.threads_left--;
+    pthread_cond_broadcast(&p->shared.changed);
+    pthread_mutex_unlock(&p->shared.lock);
     return NULL;
 }
 
@@ -292,19 +220,19 @@ static int start_thread(struct tf_pipeline *p, enum tf_thread_role role)
     if (!start)
         return -ENOMEM;
     *start = (struct thread_start){p, role};
-    tf_pipeline_beat(p, role);
-    pthread_mutex_lock(&p->lock);
-    p->threads_left++;
-    pthread_mutex_unlock(&p->lock);
-    r = -pthread_create(&p->workers[role].thread, NULL, thread_main, start);
+    tf_shared_beat(&p->shared, role);
+    pthread_mutex_lock(&p->shared.lock);
+    p->shared.threads_left++;
+    pthread_mutex_unlock(&p->shared.lock);
+    r = -pthread_create(&p->threads[role], NULL, thread_main, start);
     if (r < 0) {
-        pthread_mutex_lock(&p->lock);
-        p->threads_left--;
-        pthread_mutex_unlock(&p->lock);
+        pthread_mutex_lock(&p->shared.lock);
+        p->shared.threads_left--;
+        pthread_mutex_unlock(&p->shared.lock);
         free(start);
         return r;
     }
-    p->workers[role].started = true;
+    p->thread_started[role] = true;
     return 0;
 }
 
@@ -313,35 +241,29 @@ int tf_pipeline_start(struct tf_pipeline *p, struct tf_error *err)
     int r = 0;
 
     if (p->started)
-        return tf_fail(err, -EBUSY, "camera %s: started already", p->camera);
+        return tf_fail(err, -EBUSY, "camera %s: started already", p->setup.camera);
     p->started = true;
     /* Consumers first: what capture delivers at once finds somebody waiting. */
-    if (p->options.pictures)
+    if (p->setup.options.pictures)
         r = start_thread(p, TF_THREAD_PICTURE);
     if (r == 0)
         r = start_thread(p, TF_THREAD_INFERENCE);
     if (r == 0)
         r = start_thread(p, TF_THREAD_CAPTURE);
     if (r < 0) {
-        tf_fail(err, r, "camera %s: no thread could be started: %s", p->camera, strerror(-r));
+        tf_fail(err, r, "camera %s: no thread could be started: %s", p->setup.camera, strerror(-r));
         /* What runs already ends when what feeds it is closed. */
-        tf_ring_close(p->ring);
-        if (!p->workers[TF_THREAD_INFERENCE].started)
-            tf_ring_close(p->picture_ring);
+        tf_ring_close(p->frames.ring);
+        if (!p->thread_started[TF_THREAD_INFERENCE])
+            tf_ring_close(p->picture_queue.ring);
         tf_pipeline_stop(p, NULL);
     }
     return r;
 }
 
-bool tf_pipeline_running(const struct tf_pipeline *pipeline)
+bool tf_pipeline_running(const struct tf_pipeline *p)
 {
-    struct tf_pipeline *p = (struct tf_pipeline *)pipeline;
-    bool running;
-
-    pthread_mutex_lock(&p->lock);
-    running = p->threads_left > 0;
-    pthread_mutex_unlock(&p->lock);
-    return running;
+    return tf_shared_running((struct tf_shared *)&p->shared); /* the lock is not part of what a reader sees */
 }
 
 int tf_pipeline_wait(struct tf_pipeline *p, int timeout_ms)
@@ -351,30 +273,30 @@ int tf_pipeline_wait(struct tf_pipeline *p, int timeout_ms)
 
     if (timeout_ms >= 0)
         until = timespec_of(tf_now_ns() + (uint64_t)timeout_ms * 1000000u);
-    pthread_mutex_lock(&p->lock);
-    while (p->threads_left > 0 && r == 0) {
+    pthread_mutex_lock(&p->shared.lock);
+    while (p->shared.threads_left > 0 && r == 0) {
         if (timeout_ms < 0)
-            pthread_cond_wait(&p->changed, &p->lock);
-        else if (pthread_cond_timedwait(&p->changed, &p->lock, &until) == ETIMEDOUT)
+            pthread_cond_wait(&p->shared.changed, &p->shared.lock);
+        else if (pthread_cond_timedwait(&p->shared.changed, &p->shared.lock, &until) == ETIMEDOUT)
             r = -ETIMEDOUT;
     }
-    if (p->threads_left == 0)
+    if (p->shared.threads_left == 0)
         r = 0;
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_unlock(&p->shared.lock);
     return r;
 }
 
 void tf_pipeline_ask_stop(struct tf_pipeline *p)
 {
-    pthread_mutex_lock(&p->lock);
-    if (!atomic_load(&p->stopping)) {
-        atomic_store(&p->stop_ns, tf_now_ns());
-        atomic_store(&p->stopping, true);
+    pthread_mutex_lock(&p->shared.lock);
+    if (!atomic_load(&p->shared.stopping)) {
+        atomic_store(&p->shared.stop_ns, tf_now_ns());
+        atomic_store(&p->shared.stopping, true);
     }
-    if (p->source)
-        tf_source_wake(p->source);
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
+    if (p->shared.source)
+        tf_source_wake(p->shared.source);
+    pthread_cond_broadcast(&p->shared.changed);
+    pthread_mutex_unlock(&p->shared.lock);
 }
 
 int tf_pipeline_stop(struct tf_pipeline *p, struct tf_error *err)
@@ -384,15 +306,15 @@ int tf_pipeline_stop(struct tf_pipeline *p, struct tf_error *err)
     tf_pipeline_ask_stop(p);
     if (!p->joined) {
         for (int i = 0; i < TF_THREADS; i++)
-            if (p->workers[i].started)
-                pthread_join(p->workers[i].thread, NULL);
+            if (p->thread_started[i])
+                pthread_join(p->threads[i], NULL);
         p->joined = true;
     }
-    pthread_mutex_lock(&p->lock);
-    r = p->result;
+    pthread_mutex_lock(&p->shared.lock);
+    r = p->shared.result;
     if (r < 0 && err)
-        *err = p->error;
-    pthread_mutex_unlock(&p->lock);
+        *err = p->shared.error;
+    pthread_mutex_unlock(&p->shared.lock);
     return r;
 }
 
@@ -402,27 +324,19 @@ void tf_pipeline_destroy(struct tf_pipeline *p)
         return;
     if (p->started)
         tf_pipeline_stop(p, NULL);
-    tf_pipeline_record_stop(p, NULL, NULL);
-    tf_sinks_close(p);
-    tf_picture_finish(p);
-    tf_pipeline_record_finish(p);
-    tf_overlay_destroy(p->overlay);
-    tf_overlay_destroy(p->snapshot_overlay);
-    tf_source_close(p->first_source);
-    tf_ring_destroy(p->ring);
-    tf_ring_destroy(p->picture_ring);
-    if (p->latest)
-        tf_shared_record_unref(p->latest);
-    tf_analyser_destroy(p->analyser);
-    free(p->records);
-    free(p->backlog);
-    for (int i = 0; i < p->string_count; i++)
-        free(p->strings[i]);
-    sem_destroy(&p->ring_slots);
-    sem_destroy(&p->picture_slots);
-    pthread_cond_destroy(&p->changed);
-    pthread_mutex_destroy(&p->snapshot_lock);
-    pthread_mutex_destroy(&p->lock);
+    tf_recorder_stop(&p->recorder, NULL, NULL);
+    tf_inference_close_sinks(&p->inference);
+    tf_picture_finish(&p->pictures);
+    tf_overlay_destroy(p->snapshots.overlay);
+    tf_source_close(p->capture.first_source);
+    tf_frame_queue_finish(&p->frames);
+    tf_picture_queue_finish(&p->picture_queue);
+    tf_recorder_finish(&p->recorder); /* what the queue drops is counted there */
+    pthread_mutex_destroy(&p->snapshots.lock);
+    tf_shared_finish(&p->shared);
+    tf_analyser_destroy(p->inference.analyser);
+    free(p->inference.records);
+    tf_setup_finish(&p->setup);
     free(p);
 }
 
@@ -432,17 +346,18 @@ int tf_pipeline_set_overlay(struct tf_pipeline *p, const struct tf_overlay_optio
     int r = 0;
 
     if (!tf_palette_name(overlay->palette))
-        return tf_fail(err, -EINVAL, "camera %s: palette %d does not exist", p->camera, overlay->palette);
-    pthread_mutex_lock(&p->lock);
-    if (overlay->lines_min != p->overlay_options.lines_min) {
+        return tf_fail(err, -EINVAL, "camera %s: palette %d does not exist", p->setup.camera,
+                       overlay->palette);
+    pthread_mutex_lock(&p->shared.lock);
+    if (overlay->lines_min != p->shared.overlay_options.lines_min) {
         r = tf_fail(err, -EINVAL,
                     "camera %s: the size of the picture cannot change while it is streamed: restart",
-                    p->camera);
+                    p->setup.camera);
     } else {
-        p->overlay_options = *overlay;
-        p->overlay_number++;
+        p->shared.overlay_options = *overlay;
+        p->shared.overlay_number++;
     }
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_unlock(&p->shared.lock);
     return r;
 }
 
@@ -451,8 +366,44 @@ const struct tf_source_info *tf_pipeline_source_info(const struct tf_pipeline *p
     struct tf_pipeline *p = (struct tf_pipeline *)pipeline;
     const struct tf_source_info *info;
 
-    pthread_mutex_lock(&p->lock);
-    info = p->has_info ? &p->info : NULL;
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_lock(&p->shared.lock);
+    info = p->shared.has_info ? &p->shared.info : NULL;
+    pthread_mutex_unlock(&p->shared.lock);
     return info;
+}
+
+void tf_pipeline_latest(struct tf_pipeline *p, struct tf_latest *ret)
+{
+    tf_shared_latest(&p->shared, ret);
+}
+
+const char *tf_pipeline_camera(const struct tf_pipeline *p)
+{
+    return p->setup.camera;
+}
+
+int tf_pipeline_snapshot(struct tf_pipeline *p, struct tf_snapshot *snapshot, struct tf_error *err)
+{
+    return tf_snapshots_draw(&p->snapshots, snapshot, err);
+}
+
+int tf_pipeline_ffc(struct tf_pipeline *p, enum tf_ffc action, struct tf_error *err)
+{
+    return tf_shutter_move(&p->shared, &p->setup, action, err);
+}
+
+int tf_pipeline_recording_start(struct tf_pipeline *p, const struct tf_recording_options *options,
+                                struct tf_error *err)
+{
+    return tf_recorder_start(&p->recorder, options, err);
+}
+
+int tf_pipeline_recording_stop(struct tf_pipeline *p, struct tf_recording_status *ret, struct tf_error *err)
+{
+    return tf_recorder_stop(&p->recorder, ret, err);
+}
+
+int tf_pipeline_recording_status(struct tf_pipeline *p, struct tf_recording_status *ret)
+{
+    return tf_recorder_status(&p->recorder, ret);
 }

@@ -1,8 +1,6 @@
 /*
  * One camera's way, from source to sinks, with its threads and rings.
- *
- *   capture thread ─► live ring ─► inference thread ─► record sinks (in order, every frame)
- *                                                  └─► picture ring ─► picture thread
+ * Capture, inference and pictures are a thread each; shared.h shows who gives what to whom.
  *
  * Live sources: the rings drop the oldest, so a frame that inference skips still yields a record (state
  * skipped), in order. Offline (a source that waits): nothing is skipped, latency is null. The supervisor
@@ -67,7 +65,7 @@ struct tf_pipeline_options {
     bool overwrite;                    /* files that exist */
     float picture_fps_max;             /* 0 = every frame */
 
-    /* tf_pipeline_record_start will be called: frames are held for it, too. */
+    /* tf_pipeline_recording_start will be called: frames are held for it, too. */
     bool recordable;
     bool retry; /* supervise: re-open a lost camera; false: a lost camera ends the run with an error */
     bool log;   /* say states in the log (the daemon); false: only through status and the result */
@@ -116,16 +114,16 @@ int tf_pipeline_ffc(struct tf_pipeline *pipeline, enum tf_ffc action, struct tf_
  * size and its format are filled in here. -EAGAIN: it delivers nothing now; -EBUSY: recorded already;
  * -ENOTSUP: not `recordable`; errors of tf_recording_create. From any thread.
  */
-int tf_pipeline_record_start(struct tf_pipeline *pipeline, const struct tf_recording_options *options,
-                             struct tf_error *err);
+int tf_pipeline_recording_start(struct tf_pipeline *pipeline, const struct tf_recording_options *options,
+                                struct tf_error *err);
 /*
  * Waits until every frame has its row and the files are whole. -ENOENT: nothing is recorded; else the
  * recording's first error, after which its files are still readable. `ret` may be NULL.
  */
-int tf_pipeline_record_stop(struct tf_pipeline *pipeline, struct tf_recording_status *ret,
-                            struct tf_error *err);
+int tf_pipeline_recording_stop(struct tf_pipeline *pipeline, struct tf_recording_status *ret,
+                               struct tf_error *err);
 /* -ENOENT: nothing is recorded. */
-int tf_pipeline_record_status(struct tf_pipeline *pipeline, struct tf_recording_status *ret);
+int tf_pipeline_recording_status(struct tf_pipeline *pipeline, struct tf_recording_status *ret);
 
 /*
  * Whether each thread still moves: 0, or -ETIMEDOUT and the reason when one has not for 10 s (a driver call

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include "pipeline/internal.h"
+#include "pipeline/shared.h"
 
 /* Below this the scatter of the stamps says more than the clocks do. */
 #define FRAMES_MIN 30

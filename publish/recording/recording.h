@@ -64,7 +64,7 @@ struct tf_recording_options {
     uint64_t t_start_ns; /* the session's start (CLOCK_MONOTONIC); "StartTime" counts from it */
     int64_t t_start_utc_ns;
 
-    /* What is recorded; tf_pipeline_record_start fills these from the camera. */
+    /* What is recorded; tf_pipeline_recording_start fills these from the camera. */
     uint16_t width, height, rotate; /* as captured */
     bool flip;
     const char *rotate_from; /* "configured", "faces", "undecided"; NULL: not known */

@@ -142,7 +142,7 @@ static unsigned run(bool analyse, bool allocate, bool record, bool paired, unsig
     if (record) {
         struct tf_recording_options ro = {.folder = folder, .stem = "a"};
 
-        if (tf_pipeline_record_start(pipeline, &ro, &err) != 0)
+        if (tf_pipeline_recording_start(pipeline, &ro, &err) != 0)
             fail_msg("%s", err.text);
     }
     atomic_store(&counting, true);
@@ -152,7 +152,7 @@ static unsigned run(bool analyse, bool allocate, bool record, bool paired, unsig
     if (record) {
         struct tf_recording_status recorded;
 
-        assert_int_equal(tf_pipeline_record_stop(pipeline, &recorded, &err), 0);
+        assert_int_equal(tf_pipeline_recording_stop(pipeline, &recorded, &err), 0);
         /* It is the way into the files that is counted, not that of refusals. */
         assert_true(recorded.frames > frames / 2);
         assert_int_equal(recorded.frames + recorded.refused, recorded.rows);

@@ -40,9 +40,9 @@ static void v4l2_buffers(void **state)
             usleep(10000);
         tf_pipeline_stop(p, &err);
         assert_int_equal(fake.maps, rows[i].buffers);
-        assert_int_equal(p->record_waiting, rows[i].waiting);
+        assert_int_equal(p->setup.recording_wait, rows[i].waiting);
         /* With all of them taken, and one in the encoder's hands, three are still the driver's. */
-        assert_true(in_flight + p->record_waiting + (rows[i].recordable ? 1 : 0) + 3 <= fake.maps);
+        assert_true(in_flight + p->setup.recording_wait + (rows[i].recordable ? 1 : 0) + 3 <= fake.maps);
         tf_pipeline_destroy(p);
     }
 }
