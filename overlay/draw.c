@@ -4,11 +4,22 @@
  * nor memory.
  */
 #include <math.h>
+#include <string.h>
 
 #include "overlay/draw.h"
 
 /* Coordinates from a network or a broken projection may be anything; beyond this no mark can be seen. */
 #define COORDINATE_MAX 32768.0f
+
+struct tf_yuv tf_yuv_of(uint32_t rgb)
+{
+    int r = rgb >> 16 & 255, g = rgb >> 8 & 255, b = rgb & 255;
+
+    /* ITU-R BT.709-6, 3.2 to 3.4, of 8 bits: Y is 16..235, U and V are 16..240; times 65536. */
+    return (struct tf_yuv){(uint8_t)((11966 * r + 40254 * g + 4064 * b + (16 << 16) + 32768) >> 16),
+                           (uint8_t)((-6596 * r - 22188 * g + 28784 * b + (128 << 16) + 32768) >> 16),
+                           (uint8_t)((28784 * r - 26145 * g - 2639 * b + (128 << 16) + 32768) >> 16)};
+}
 
 bool tf_rect_clip(struct tf_rect *r, const struct tf_rect *clip)
 {
@@ -26,19 +37,103 @@ bool tf_rect_overlap(const struct tf_rect *a, const struct tf_rect *b)
     return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
 }
 
+static inline uint8_t mixed(int from, int to, int alpha) /* alpha of 256 */
+{
+    return (uint8_t)(from + (((to - from) * alpha + 128) >> 8));
+}
+
+static void blend_planes(const struct tf_picture *p, int x, int y, int n, const struct tf_cover *cover,
+                         uint32_t rgb)
+{
+    struct tf_yuv ink = tf_yuv_of(rgb);
+    uint8_t *u = p->plane[1] + (size_t)(y / 2) * p->pitch[1] + x / 2,
+            *v = p->plane[2] + (size_t)(y / 2) * p->pitch[2] + x / 2;
+
+    for (int row = 0; row < 2 && y + row < (int)p->height; row++) {
+        uint8_t *luma = p->plane[0] + (size_t)(y + row) * p->pitch[0] + x;
+        const uint16_t *c = cover->rows[row];
+        for (int i = 0; i < n; i++)
+            luma[i] = mixed(luma[i], ink.y, c[i]);
+    }
+    for (int i = 0; i < (n + 1) / 2; i++) {
+        int sum = cover->rows[0][2 * i] + cover->rows[0][2 * i + 1] + cover->rows[1][2 * i] +
+                  cover->rows[1][2 * i + 1];
+        u[i] = mixed(u[i], ink.u, sum / 4);
+        v[i] = mixed(v[i], ink.v, sum / 4);
+    }
+}
+
+void tf_cover_blend(const struct tf_picture *p, int x, int y, int n, const struct tf_cover *cover,
+                    uint32_t rgb)
+{
+    if (!p->data) {
+        blend_planes(p, x, y, n, cover, rgb);
+        return;
+    }
+    for (int row = 0; row < 2 && y + row < (int)p->height; row++) {
+        uint32_t *pixels = tf_pixel_row(p, y + row) + x;
+        const uint16_t *c = cover->rows[row];
+        for (int i = 0; i < n; i++)
+            if (c[i])
+                tf_blend(pixels + i, rgb, c[i]);
+    }
+}
+
+void tf_draw_shape(const struct tf_canvas *c, struct tf_rect r, tf_shape_fn *fill, const void *shape,
+                   uint32_t rgb)
+{
+    if (!tf_rect_clip(&r, &c->clip))
+        return;
+    for (int y = r.y & ~1; y < r.y + r.h; y += 2)
+        for (int x = r.x & ~1; x < r.x + r.w; x += TF_COVER) {
+            int end = x + TF_COVER < r.x + r.w ? x + TF_COVER : r.x + r.w, from = x > r.x ? x : r.x;
+            struct tf_cover cover;
+            bool any = false;
+
+            /* One column more than is drawn: chroma takes them by twos. */
+            for (int row = 0; row < 2; row++) {
+                memset(cover.rows[row], 0, (size_t)((end - x + 1) & ~1) * sizeof *cover.rows[row]);
+                if (y + row >= r.y && y + row < r.y + r.h)
+                    any |= fill(shape, y + row, from, end - from, cover.rows[row] + (from - x));
+            }
+            if (any)
+                tf_cover_blend(c->picture, x, y, end - x, &cover, rgb);
+        }
+}
+
+static bool fill_evenly(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    unsigned alpha = *(const unsigned *)shape;
+
+    for (int i = 0; i < n; i++)
+        ret[i] = (uint16_t)alpha;
+    return true;
+}
+
+/* Opaque, of whole chroma samples: nothing to blend. */
+static void set_planes(const struct tf_picture *p, struct tf_rect r, uint32_t rgb)
+{
+    struct tf_yuv ink = tf_yuv_of(rgb);
+
+    for (int y = r.y; y < r.y + r.h; y++)
+        memset(p->plane[0] + (size_t)y * p->pitch[0] + r.x, ink.y, (size_t)r.w);
+    for (int y = r.y / 2; y < (r.y + r.h) / 2; y++) {
+        memset(p->plane[1] + (size_t)y * p->pitch[1] + r.x / 2, ink.u, (size_t)r.w / 2);
+        memset(p->plane[2] + (size_t)y * p->pitch[2] + r.x / 2, ink.v, (size_t)r.w / 2);
+    }
+}
+
 void tf_draw_rect(const struct tf_canvas *c, struct tf_rect r, uint32_t rgb, unsigned alpha)
 {
     if (!tf_rect_clip(&r, &c->clip))
         return;
-    for (int y = r.y; y < r.y + r.h; y++) {
-        uint32_t *row = tf_pixel_row(c->picture, y);
-        if (alpha >= 256)
-            for (int x = r.x; x < r.x + r.w; x++)
-                row[x] = rgb;
-        else
-            for (int x = r.x; x < r.x + r.w; x++)
-                tf_blend(row + x, rgb, alpha);
+    if (!c->picture->data && alpha >= 256 && !((r.x | r.y | r.w | r.h) & 1)) {
+        set_planes(c->picture, r, rgb);
+        return;
     }
+    if (alpha > 256)
+        alpha = 256;
+    tf_draw_shape(c, r, fill_evenly, &alpha, rgb);
 }
 
 static bool usable(float v)
@@ -61,102 +156,136 @@ static bool bounds(const struct tf_canvas *c, float x0, float y0, float x1, floa
     return tf_rect_clip(ret, &c->clip);
 }
 
-static inline void cover(uint32_t *pixel, float inside, uint32_t rgb, unsigned alpha)
+static inline uint16_t share(float inside, unsigned alpha)
 {
-    if (inside >= 1)
-        tf_blend(pixel, rgb, alpha);
-    else if (inside > 0)
-        tf_blend(pixel, rgb, (unsigned)(inside * (float)alpha));
+    inside = inside < 0 ? 0 : inside > 1 ? 1 : inside;
+    return (uint16_t)(int)(inside * (float)alpha);
+}
+
+struct plate {
+    float cx, cy, hx, hy, radius;
+    unsigned alpha;
+};
+
+static bool fill_plate(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    const struct plate *p = shape;
+    float dy = fabsf((float)y + 0.5f - p->cy) - p->hy;
+
+    for (int i = 0; i < n; i++) {
+        float dx = fabsf((float)(x + i) + 0.5f - p->cx) - p->hx;
+        ret[i] = dx <= 0 || dy <= 0 ? (uint16_t)p->alpha
+                                    : share(p->radius + 0.5f - sqrtf(dx * dx + dy * dy), p->alpha);
+    }
+    return true;
 }
 
 void tf_draw_plate(const struct tf_canvas *c, struct tf_rect r, float radius, uint32_t rgb, unsigned alpha)
 {
-    struct tf_rect part = r;
-    float cx = (float)r.x + (float)r.w / 2, cy = (float)r.y + (float)r.h / 2;
-    float hx = (float)r.w / 2 - radius, hy = (float)r.h / 2 - radius;
+    struct plate plate = {.cx = (float)r.x + (float)r.w / 2,
+                          .cy = (float)r.y + (float)r.h / 2,
+                          .hx = (float)r.w / 2 - radius,
+                          .hy = (float)r.h / 2 - radius,
+                          .radius = radius,
+                          .alpha = alpha};
 
-    if (!tf_rect_clip(&part, &c->clip))
-        return;
-    for (int y = part.y; y < part.y + part.h; y++) {
-        uint32_t *row = tf_pixel_row(c->picture, y);
-        float dy = fabsf((float)y + 0.5f - cy) - hy;
-        for (int x = part.x; x < part.x + part.w; x++) {
-            float dx = fabsf((float)x + 0.5f - cx) - hx;
-            if (dx <= 0 || dy <= 0)
-                tf_blend(row + x, rgb, alpha);
-            else
-                cover(row + x, radius + 0.5f - sqrtf(dx * dx + dy * dy), rgb, alpha);
-        }
+    tf_draw_shape(c, r, fill_plate, &plate, rgb);
+}
+
+struct round {
+    float x, y, radius, half; /* half the width of a ring */
+    unsigned alpha;
+};
+
+static bool fill_disc(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    const struct round *d = shape;
+    float dy = (float)y + 0.5f - d->y;
+
+    for (int i = 0; i < n; i++) {
+        float dx = (float)(x + i) + 0.5f - d->x;
+        ret[i] = share(d->radius + 0.5f - sqrtf(dx * dx + dy * dy), d->alpha);
     }
+    return true;
 }
 
 void tf_draw_disc(const struct tf_canvas *c, float x, float y, float radius, uint32_t rgb, unsigned alpha)
 {
+    struct round disc = {.x = x, .y = y, .radius = radius, .alpha = alpha};
     struct tf_rect r;
-    float reach = radius + 1;
+    float reach = radius + 0.5f;
 
-    if (!bounds(c, x - reach, y - reach, x + reach, y + reach, &r))
-        return;
-    for (int py = r.y; py < r.y + r.h; py++) {
-        uint32_t *row = tf_pixel_row(c->picture, py);
-        float dy = (float)py + 0.5f - y;
-        for (int px = r.x; px < r.x + r.w; px++) {
-            float dx = (float)px + 0.5f - x;
-            cover(row + px, radius + 0.5f - sqrtf(dx * dx + dy * dy), rgb, alpha);
-        }
+    if (bounds(c, x - reach, y - reach, x + reach, y + reach, &r))
+        tf_draw_shape(c, r, fill_disc, &disc, rgb);
+}
+
+static bool fill_ring(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    const struct round *d = shape;
+    float dy = (float)y + 0.5f - d->y;
+
+    for (int i = 0; i < n; i++) {
+        float dx = (float)(x + i) + 0.5f - d->x;
+        ret[i] = share(d->half + 0.5f - fabsf(sqrtf(dx * dx + dy * dy) - d->radius), d->alpha);
     }
+    return true;
 }
 
 void tf_draw_ring(const struct tf_canvas *c, float x, float y, float radius, float width, uint32_t rgb,
                   unsigned alpha)
 {
+    struct round ring = {.x = x, .y = y, .radius = radius, .half = width / 2, .alpha = alpha};
     struct tf_rect r;
-    float reach = radius + width / 2 + 1;
+    float reach = radius + width / 2 + 0.5f;
 
-    if (!bounds(c, x - reach, y - reach, x + reach, y + reach, &r))
-        return;
-    for (int py = r.y; py < r.y + r.h; py++) {
-        uint32_t *row = tf_pixel_row(c->picture, py);
-        float dy = (float)py + 0.5f - y;
-        for (int px = r.x; px < r.x + r.w; px++) {
-            float dx = (float)px + 0.5f - x;
-            cover(row + px, width / 2 + 0.5f - fabsf(sqrtf(dx * dx + dy * dy) - radius), rgb, alpha);
-        }
+    if (bounds(c, x - reach, y - reach, x + reach, y + reach, &r))
+        tf_draw_shape(c, r, fill_ring, &ring, rgb);
+}
+
+struct line {
+    float x, y, dx, dy, inverse, half, spread;
+    unsigned alpha;
+};
+
+static bool fill_line(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    const struct line *l = shape;
+    float oy = (float)y + 0.5f - l->y;
+    int first = x, last = x + n - 1;
+
+    /* Of a long flat row only the pixels near the line: where it crosses this row, and what the slope
+     * spreads. */
+    if (fabsf(l->dy) > 1e-3f) {
+        float at = l->x + l->dx * (oy / l->dy);
+        if (at - l->spread > (float)first)
+            first = at - l->spread < (float)last ? (int)(at - l->spread) : last + 1;
+        if (at + l->spread < (float)last)
+            last = at + l->spread > (float)first ? (int)(at + l->spread) : first - 1;
     }
+    for (int px = first; px <= last; px++) {
+        float ox = (float)px + 0.5f - l->x, along = (ox * l->dx + oy * l->dy) * l->inverse;
+        along = along < 0 ? 0 : along > 1 ? 1 : along;
+        float ex = ox - along * l->dx, ey = oy - along * l->dy;
+        ret[px - x] = share(l->half + 0.5f - sqrtf(ex * ex + ey * ey), l->alpha);
+    }
+    return first <= last;
 }
 
 void tf_draw_line(const struct tf_canvas *c, float x0, float y0, float x1, float y1, float width,
                   uint32_t rgb, unsigned alpha)
 {
+    float half = width / 2, reach = half + 1, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
+    struct line line = {.x = x0,
+                        .y = y0,
+                        .dx = dx,
+                        .dy = dy,
+                        .inverse = length2 > 0 ? 1 / length2 : 0,
+                        .half = half,
+                        .spread = fabsf(dy) > 1e-3f ? reach * sqrtf(length2) / fabsf(dy) : 0,
+                        .alpha = alpha};
     struct tf_rect r;
-    float half = width / 2, reach = half + 1;
-    float dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
-    float inverse = length2 > 0 ? 1 / length2 : 0;
 
-    if (!bounds(c, fminf(x0, x1) - reach, fminf(y0, y1) - reach, fmaxf(x0, x1) + reach, fmaxf(y0, y1) + reach,
-                &r))
-        return;
-    for (int py = r.y; py < r.y + r.h; py++) {
-        uint32_t *row = tf_pixel_row(c->picture, py);
-        float oy = (float)py + 0.5f - y0;
-        int first = r.x, last = r.x + r.w - 1;
-
-        /* Of a long flat row only the pixels near the line: where it crosses this row, and what the slope
-         * spreads. */
-        if (fabsf(dy) > 1e-3f) {
-            float at = x0 + dx * (oy / dy), spread = reach * sqrtf(length2) / fabsf(dy);
-            if (at - spread > (float)first)
-                first = at - spread < (float)last ? (int)(at - spread) : last + 1;
-            if (at + spread < (float)last)
-                last = at + spread > (float)first ? (int)(at + spread) : first - 1;
-        }
-        for (int px = first; px <= last; px++) {
-            float ox = (float)px + 0.5f - x0;
-            float along = (ox * dx + oy * dy) * inverse;
-            along = along < 0 ? 0 : along > 1 ? 1 : along;
-            float ex = ox - along * dx, ey = oy - along * dy, d2 = ex * ex + ey * ey;
-            if (d2 < (half + 0.5f) * (half + 0.5f))
-                cover(row + px, half + 0.5f - sqrtf(d2), rgb, alpha);
-        }
-    }
+    if (bounds(c, fminf(x0, x1) - reach, fminf(y0, y1) - reach, fmaxf(x0, x1) + reach, fmaxf(y0, y1) + reach,
+               &r))
+        tf_draw_shape(c, r, fill_line, &line, rgb);
 }

@@ -1,4 +1,7 @@
-/* Anti-aliased marks on a picture, clipped, without allocation. Private to overlay/. */
+/*
+ * Anti-aliased marks on a picture of either form, clipped, without allocation. A mark is a coverage of
+ * pixels: luma (or RGB) takes each pixel's own, chroma the mean of its four pixels. Private to overlay/.
+ */
 #ifndef TF_OVERLAY_DRAW_H
 #define TF_OVERLAY_DRAW_H
 
@@ -18,8 +21,8 @@ struct tf_canvas {
     struct tf_rect clip;
 };
 
-/* Colours are 0x00RRGGBB, alpha 0 (nothing) to 256 (opaque). Coordinates: pixel corners, so that a pixel's
- * centre is +0.5. */
+/* Colours are 0x00RRGGBB, alpha and coverage 0 (nothing) to 256 (opaque). Coordinates: pixel corners, so that
+ * a pixel's centre is +0.5. */
 static inline void tf_blend(uint32_t *pixel, uint32_t rgb, unsigned alpha)
 {
     uint32_t odd = *pixel & 0xff00ff, even = *pixel & 0x00ff00;
@@ -33,9 +36,30 @@ static inline uint32_t *tf_pixel_row(const struct tf_picture *picture, int y)
     return (uint32_t *)(void *)(picture->data + (size_t)y * picture->stride);
 }
 
+/* A colour as planes have it. */
+struct tf_yuv {
+    uint8_t y, u, v;
+};
+struct tf_yuv tf_yuv_of(uint32_t rgb);
+
 /* True when something is left of `rect` inside `clip`; it is cut to that. */
 bool tf_rect_clip(struct tf_rect *rect, const struct tf_rect *clip);
 bool tf_rect_overlap(const struct tf_rect *a, const struct tf_rect *b);
+
+/* Two rows of coverage, from an even column and row on. */
+#define TF_COVER 64
+struct tf_cover {
+    uint16_t rows[2][TF_COVER];
+};
+/* Blends one colour into `n` columns of rows y and y + 1; what is not covered may lie outside the picture. */
+void tf_cover_blend(const struct tf_picture *picture, int x, int y, int n, const struct tf_cover *cover,
+                    uint32_t rgb);
+
+/* The coverage of pixels x to x + n - 1 of a row into `ret`, which is zero before; false: none. */
+typedef bool tf_shape_fn(const void *shape, int y, int x, int n, uint16_t *ret);
+/* Paints a shape's part inside `bounds`. */
+void tf_draw_shape(const struct tf_canvas *canvas, struct tf_rect bounds, tf_shape_fn *fill,
+                   const void *shape, uint32_t rgb);
 
 void tf_draw_rect(const struct tf_canvas *canvas, struct tf_rect rect, uint32_t rgb, unsigned alpha);
 /* A rectangle with round corners. */

@@ -292,6 +292,34 @@ static const struct {
                           [TF_PART_NOSE] = {0x7ee04b, 90},
                           [TF_PART_MOUTH] = {0xff6ad5, 100}};
 
+/* Two rows of a tile from x, y on, as far as they lie in `r`. */
+static void tint(const struct tf_overlay *o, const struct tf_canvas *c, const struct tf_mask *mask,
+                 const struct tf_rect *r, int x, int y)
+{
+    int n = x + TF_COVER < r->x + r->w ? TF_COVER : r->x + r->w - x;
+    uint8_t parts[2][TF_COVER] = {{0}};
+    unsigned seen = 0;
+
+    for (int row = 0; row < 2; row++)
+        for (int i = 0; i < n; i++) {
+            if (x + i < r->x || y + row < r->y || y + row >= r->y + r->h)
+                continue;
+            enum tf_part part = tf_mask_at(mask, ((float)(x + i) + 0.5f) / (float)o->factor - 0.5f,
+                                           ((float)(y + row) + 0.5f) / (float)o->factor - 0.5f);
+            parts[row][i] = (uint8_t)part;
+            seen |= 1u << part;
+        }
+    for (int part = 0; part < TF_PARTS; part++) {
+        struct tf_cover cover;
+        if (part == TF_PART_BACKGROUND || !(seen >> part & 1))
+            continue;
+        for (int row = 0; row < 2; row++)
+            for (int i = 0; i < TF_COVER; i++)
+                cover.rows[row][i] = parts[row][i] == part ? (uint16_t)part_tints[part].alpha : 0;
+        tf_cover_blend(c->picture, x, y, n, &cover, part_tints[part].rgb);
+    }
+}
+
 static void draw_mask(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_mask *mask)
 {
     float half_x = mask->step_x / 2, half_y = mask->step_y / 2;
@@ -304,16 +332,9 @@ static void draw_mask(struct tf_overlay *o, const struct tf_canvas *c, const str
                         whole(to_picture(o, mask->y + (float)mask->height * mask->step_y - half_y)) - y0};
     if (!tf_rect_clip(&r, &c->clip))
         return;
-    for (int y = r.y; y < r.y + r.h; y++) {
-        uint32_t *row = tf_pixel_row(c->picture, y);
-
-        for (int x = r.x; x < r.x + r.w; x++) {
-            enum tf_part part = tf_mask_at(mask, ((float)x + 0.5f) / (float)o->factor - 0.5f,
-                                           ((float)y + 0.5f) / (float)o->factor - 0.5f);
-            if (part != TF_PART_BACKGROUND)
-                tf_blend(row + x, part_tints[part].rgb, part_tints[part].alpha);
-        }
-    }
+    for (int y = r.y & ~1; y < r.y + r.h; y += 2)
+        for (int x = r.x & ~1; x < r.x + r.w; x += TF_COVER)
+            tint(o, c, mask, &r, x, y);
 }
 
 void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, bool celsius)

@@ -3,8 +3,10 @@
 #define TF_OVERLAY_INTERNAL_H
 
 #include "overlay/draw.h"
+#include "overlay/kernels/kernels.h"
 #include "overlay/levels.h"
 #include "overlay/overlay.h"
+#include "overlay/planes.h"
 #include "overlay/scale.h"
 #include "overlay/text.h"
 
@@ -22,6 +24,9 @@ struct tf_overlay {
     struct tf_rect bar;     /* room of the scale bar, right of it; w 0: none */
     struct tf_rect strip;   /* room of the clock below both; h 0: none */
     struct tf_picture picture;
+    uint8_t *pixels; /* the picture's memory */
+    const struct tf_paint *paint;
+    struct tf_planes *planes; /* of pictures of planes; the next three are RGB's */
 
     struct tf_font *small, *normal, *bold, *huge;
     int16_t *levels[3]; /* upright planes; 1 and 2 only once a colour frame came */
@@ -37,6 +42,9 @@ struct tf_overlay {
     uint64_t skin_ns;     /* when */
 };
 #define TF_COLOURS_ZERO 384
+
+/* Memory for a picture of its width and height, black; fills in where its rows lie. The caller frees it. */
+uint8_t *tf_picture_memory(struct tf_picture *picture, enum tf_picture_form form);
 
 /* The whole picture, or the frame's part, as a canvas. */
 struct tf_canvas tf_canvas_of(struct tf_overlay *overlay, const struct tf_rect *clip);

@@ -2,31 +2,18 @@
 
 #include "overlay/levels.h"
 
-/* Where upright pixels lie in the native picture: native = origin + x * across + y * down. */
-struct walk {
-    int32_t x, y, across_x, across_y, down_x, down_y;
-};
-
-static struct walk turned(const struct tf_frame *f)
+struct tf_walk tf_walk_of(int32_t width, int32_t height, uint16_t rotate, bool flip)
 {
-    switch (f->rotate) {
-    case 90:
-        return (struct walk){0, f->height - 1, 0, -1, 1, 0};
-    case 180:
-        return (struct walk){f->width - 1, f->height - 1, -1, 0, 0, -1};
-    case 270:
-        return (struct walk){f->width - 1, 0, 0, 1, -1, 0};
-    default:
-        return (struct walk){0, 0, 1, 0, 0, 1};
-    }
-}
+    struct tf_walk w = {0, 0, 1, 0, 0, 1};
 
-static struct walk walk_of(const struct tf_frame *f)
-{
-    struct walk w = turned(f);
-    int32_t last = (int32_t)tf_frame_upright_width(f) - 1;
-
-    if (f->flip) {
+    if (rotate == 90)
+        w = (struct tf_walk){0, height - 1, 0, -1, 1, 0};
+    else if (rotate == 180)
+        w = (struct tf_walk){width - 1, height - 1, -1, 0, 0, -1};
+    else if (rotate == 270)
+        w = (struct tf_walk){width - 1, 0, 0, 1, -1, 0};
+    if (flip) {
+        int32_t last = (rotate % 180 ? height : width) - 1;
         w.x += last * w.across_x;
         w.y += last * w.across_y;
         w.across_x = -w.across_x;
@@ -35,10 +22,15 @@ static struct walk walk_of(const struct tf_frame *f)
     return w;
 }
 
+static struct tf_walk walk_of(const struct tf_frame *f)
+{
+    return tf_walk_of(f->width, f->height, f->rotate, f->flip);
+}
+
 void tf_levels_native(const struct tf_frame *f, uint32_t x, uint32_t y, uint32_t *native_x,
                       uint32_t *native_y)
 {
-    struct walk w = walk_of(f);
+    struct tf_walk w = walk_of(f);
 
     *native_x = (uint32_t)(w.x + (int32_t)x * w.across_x + (int32_t)y * w.down_x);
     *native_y = (uint32_t)(w.y + (int32_t)x * w.across_y + (int32_t)y * w.down_y);
@@ -61,7 +53,7 @@ void tf_levels_gray(const struct tf_frame *f, const struct tf_range *range, int1
     uint32_t width = tf_frame_upright_width(f), height = tf_frame_upright_height(f);
     float span = range->high - range->low, scale = TF_LEVEL_TOP / (span > 1e-6f ? span : 1e-6f),
           low = range->low;
-    struct walk w = walk_of(f);
+    struct tf_walk w = walk_of(f);
     size_t bytes = f->pixel == TF_PIXEL_U16 ? 2 : 1;
     ptrdiff_t step = w.across_x * (ptrdiff_t)bytes + w.across_y * (ptrdiff_t)f->stride[0];
 
@@ -130,7 +122,7 @@ static inline int16_t channel(int v) /* 8.8 fixed point to levels */
 void tf_levels_colour(const struct tf_frame *f, int16_t *const planes[3])
 {
     uint32_t width = tf_frame_upright_width(f), height = tf_frame_upright_height(f);
-    struct walk w = walk_of(f);
+    struct tf_walk w = walk_of(f);
     int16_t *restrict red = planes[0], *restrict green = planes[1], *restrict blue = planes[2];
 
     for (uint32_t y = 0; y < height; y++) {

@@ -29,6 +29,11 @@ static inline bool tf_pixel_is_colour(enum tf_pixel pixel)
 void tf_levels_gray(const struct tf_frame *frame, const struct tf_range *range, int16_t *levels);
 /* Three planes (R, G, B; 0..TF_LEVEL_TOP) of a YUV frame, ITU-R BT.601 limited range. */
 void tf_levels_colour(const struct tf_frame *frame, int16_t *const planes[3]);
+/* Where upright pixels of a native plane lie: x + upright x * across_x + upright y * down_x, and so on. */
+struct tf_walk {
+    int32_t x, y, across_x, across_y, down_x, down_y;
+};
+struct tf_walk tf_walk_of(int32_t width, int32_t height, uint16_t rotate, bool flip);
 /* Where an upright pixel lies in the native picture. */
 void tf_levels_native(const struct tf_frame *frame, uint32_t x, uint32_t y, uint32_t *native_x,
                       uint32_t *native_y);

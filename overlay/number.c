@@ -59,11 +59,15 @@ static unsigned brightness(const struct tf_picture *p, int index)
     unsigned sum = 0;
 
     y0 += (uint32_t)(index / COLUMNS * BLOCK);
-    for (uint32_t y = y0 + 2; y < y0 + 6; y++) {
-        const uint8_t *row = p->data + (size_t)y * p->stride;
-        for (uint32_t x = x0 + 2; x < x0 + 6; x++)
-            sum += row[4 * x] + 2u * row[4 * x + 1] + row[4 * x + 2];
-    }
+    for (uint32_t y = y0 + 2; y < y0 + 6; y++)
+        for (uint32_t x = x0 + 2; x < x0 + 6; x++) {
+            if (p->data) {
+                const uint8_t *rgb = p->data + (size_t)y * p->stride + 4 * (size_t)x;
+                sum += rgb[0] + 2u * rgb[1] + rgb[2];
+            } else {
+                sum += 4u * p->plane[0][(size_t)y * p->pitch[0] + x];
+            }
+        }
     return sum / 64;
 }
 

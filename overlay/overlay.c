@@ -16,7 +16,8 @@
 
 struct tf_overlay_options tf_overlay_defaults(void)
 {
-    struct tf_overlay_options o = {.points = true,
+    struct tf_overlay_options o = {.cpu = tf_cpu_detect(),
+                                   .points = true,
                                    .boxes = true,
                                    .regions = true,
                                    .masks = true,
@@ -44,6 +45,8 @@ static void fill_colours(struct tf_overlay *o)
 {
     const uint32_t *table = tf_palette_table(o->options.palette);
 
+    if (o->planes)
+        tf_planes_set_palette(o->planes, table);
     for (int i = 0; i < 1024; i++) {
         int entry = i - TF_COLOURS_ZERO;
         o->colours[i] = table[entry < 0 ? 0 : entry > 255 ? 255 : entry];
@@ -80,7 +83,6 @@ static void add_panels(struct tf_overlay *o)
     h += h & 1;
     o->picture.width = (uint32_t)w;
     o->picture.height = (uint32_t)h;
-    o->picture.stride = ((uint32_t)w * 4 + 63) & ~63u;
 }
 
 static int create_planes(struct tf_overlay *o, int first, int last)
@@ -93,10 +95,36 @@ static int create_planes(struct tf_overlay *o, int first, int last)
         if (!o->levels[i] || !o->row[i])
             return -ENOMEM;
         if (o->factor > 1 && !o->scalers[i] &&
-            tf_scaler_create(o->width, o->height, o->factor, &o->scalers[i]) < 0)
+            tf_scaler_create(o->width, o->height, o->factor, o->paint, &o->scalers[i]) < 0)
             return -ENOMEM;
     }
     return 0;
+}
+
+uint8_t *tf_picture_memory(struct tf_picture *p, enum tf_picture_form form)
+{
+    uint32_t luma = (p->width + 63) & ~63u, chroma = (p->width / 2 + 63) & ~63u, h = p->height;
+    size_t size;
+    uint8_t *memory;
+
+    p->stride = form == TF_PICTURE_RGB ? (p->width * 4 + 63) & ~63u : 0;
+    size = form == TF_PICTURE_RGB ? (size_t)p->stride * h : (size_t)luma * h + (size_t)chroma * (h / 2) * 2;
+    memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
+    if (!memory)
+        return NULL;
+    if (form == TF_PICTURE_RGB) {
+        memset(memory, 0, size);
+        p->data = memory;
+        return memory;
+    }
+    memset(memory, 16, (size_t)luma * h); /* black */
+    memset(memory + (size_t)luma * h, 128, size - (size_t)luma * h);
+    p->plane[0] = memory;
+    p->plane[1] = memory + (size_t)luma * h;
+    p->plane[2] = p->plane[1] + (size_t)chroma * (h / 2);
+    p->pitch[0] = luma;
+    p->pitch[1] = p->pitch[2] = chroma;
+    return memory;
 }
 
 int tf_overlay_create(const struct tf_overlay_options *options, uint32_t width, uint32_t height,
@@ -116,6 +144,7 @@ int tf_overlay_create(const struct tf_overlay_options *options, uint32_t width, 
     if (!o)
         goto fail;
     o->options = *options;
+    o->paint = tf_paint_select(options->cpu);
     o->width = width;
     o->height = height;
     lay_out(o);
@@ -131,10 +160,13 @@ int tf_overlay_create(const struct tf_overlay_options *options, uint32_t width, 
         goto fail;
     }
     code = -ENOMEM;
-    o->picture.data = aligned_alloc(64, (size_t)o->picture.stride * o->picture.height);
-    if (!o->picture.data || create_planes(o, 0, 0) < 0)
+    o->pixels = tf_picture_memory(&o->picture, options->form);
+    if (!o->pixels)
         goto fail;
-    memset(o->picture.data, 0, (size_t)o->picture.stride * o->picture.height);
+    if (options->form == TF_PICTURE_PLANES
+            ? tf_planes_create(width, height, o->factor, o->paint, &o->planes) < 0
+            : create_planes(o, 0, 0) < 0)
+        goto fail;
     fill_colours(o);
     *ret = o;
     return 0;
@@ -157,7 +189,8 @@ void tf_overlay_destroy(struct tf_overlay *o)
     tf_font_destroy(o->normal);
     tf_font_destroy(o->bold);
     tf_font_destroy(o->huge);
-    free(o->picture.data);
+    tf_planes_destroy(o->planes);
+    free(o->pixels);
     free(o);
 }
 
@@ -184,7 +217,9 @@ int tf_overlay_set_options(struct tf_overlay *o, const struct tf_overlay_options
                        options->scale_bar && !o->bar.w ? "scale bar" : "clock");
     if (options->fixed_range != o->options.fixed_range)
         o->range_set = false;
+    enum tf_picture_form form = o->options.form;
     o->options = *options;
+    o->options.form = form;
     fill_colours(o);
     return 0;
 }
@@ -250,6 +285,10 @@ static void paint_gray(struct tf_overlay *o, const struct tf_frame *f, const str
     const uint32_t *colours = o->colours + TF_COLOURS_ZERO;
 
     update_range(o, f, faces);
+    if (o->planes) {
+        tf_planes_gray(o->planes, f, &o->range, &o->picture);
+        return;
+    }
     tf_levels_gray(f, &o->range, o->levels[0]);
     if (o->factor > 1)
         tf_scaler_begin(o->scalers[0]);
@@ -269,8 +308,11 @@ static inline uint32_t byte_of(int level)
 
 static int paint_colour(struct tf_overlay *o, const struct tf_frame *f)
 {
-    int ret = create_planes(o, 1, 2);
+    int ret;
 
+    if (o->planes)
+        return tf_planes_colour(o->planes, f, &o->picture);
+    ret = create_planes(o, 1, 2);
     if (ret < 0)
         return ret;
     tf_levels_colour(f, o->levels);
@@ -289,6 +331,19 @@ static int paint_colour(struct tf_overlay *o, const struct tf_frame *f)
 /* A lost camera's last picture loses its colours, so that nobody takes it for a live one. */
 static void fade(struct tf_overlay *o)
 {
+    const struct tf_picture *p = &o->picture;
+
+    if (o->planes) {
+        for (int y = 0; y < o->image.h; y++) {
+            uint8_t *row = p->plane[0] + (size_t)y * p->pitch[0];
+            for (int x = 0; x < o->image.w; x++)
+                row[x] = (uint8_t)(row[x] > 16 ? 16 + (row[x] - 16) / 2 : 16);
+        }
+        for (int y = 0; y < (o->image.h + 1) / 2; y++)
+            for (int i = 1; i < 3; i++)
+                memset(p->plane[i] + (size_t)y * p->pitch[i], 128, (size_t)(o->image.w + 1) / 2);
+        return;
+    }
     for (int y = 0; y < o->image.h; y++) {
         uint32_t *row = tf_pixel_row(&o->picture, y);
         for (int x = 0; x < o->image.w; x++) {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/frame.h"
 #include "inference/face/face.h"
@@ -20,6 +21,8 @@ const char *tf_palette_name(int palette); /* NULL past the last */
 const uint32_t *tf_palette_table(int palette);
 
 struct tf_overlay_options {
+    enum tf_picture_form form;
+    enum tf_cpu_level cpu; /* of what draws planes; tf_overlay_defaults: the machine's */
     int palette;
     bool fixed_range;           /* else the range follows the picture (percentiles, smoothed) */
     float range_min, range_max; /* °C, or counts when the camera is not radiometric */
@@ -29,7 +32,7 @@ struct tf_overlay_options {
     bool filtered;                                         /* draw points_filtered where there are any */
     bool lines; /* join the points of jaw, brows, nose, eyes and lips by thin lines */
 };
-/* Everything on, iron, automatic range. */
+/* Everything on, iron, automatic range, RGB. */
 struct tf_overlay_options tf_overlay_defaults(void);
 
 /* What the banner says beside the frame's own flags. */
@@ -68,8 +71,8 @@ void tf_overlay_size(const struct tf_overlay *overlay, uint32_t *width, uint32_t
  */
 uint32_t tf_overlay_factor(const struct tf_overlay *overlay);
 /*
- * Takes new options (SIGHUP) between pictures. The size does not change: lines_min is ignored, the room of a
- * scale bar or clock that is turned off stays empty, and one that had no room at the beginning cannot be
+ * Takes new options (SIGHUP) between pictures. Form and size do not change: lines_min is ignored, the room of
+ * a scale bar or clock that is turned off stays empty, and one that had no room at the beginning cannot be
  * turned on: -EINVAL.
  */
 int tf_overlay_set_options(struct tf_overlay *overlay, const struct tf_overlay_options *options,

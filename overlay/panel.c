@@ -251,6 +251,15 @@ static void draw_centred(const struct tf_canvas *c, const struct tf_font *font, 
     tf_text_draw(c, font, middle - tf_text_width(font, text) / 2, base, text, rgb, 0);
 }
 
+static bool fill_stripes(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    int period = *(const int *)shape;
+
+    for (int i = 0; i < n; i++)
+        ret[i] = (x + i + y) % period < period / 2 ? 256 : 0;
+    return true;
+}
+
 void tf_card_draw(struct tf_overlay *o, const struct tf_overlay_note *note)
 {
     struct tf_canvas c = tf_canvas_of(o, &o->image);
@@ -259,12 +268,8 @@ void tf_card_draw(struct tf_overlay *o, const struct tf_overlay_note *note)
 
     tf_draw_rect(&c, o->image, 0x1c2125, 256);
     /* Slanting stripes: unlike any scene, and alive for the encoder at no cost, since they never change. */
-    for (int py = 0; py < o->image.h; py++) {
-        uint32_t *row = tf_pixel_row(&o->picture, py);
-        for (int px = 0; px < o->image.w; px++)
-            if ((px + py) % (int)(48 * o->ui) < (int)(24 * o->ui))
-                row[px] = 0x20262a;
-    }
+    int period = (int)(48 * o->ui);
+    tf_draw_shape(&c, o->image, fill_stripes, &period, 0x20262a);
     if (!o->options.banner)
         return;
     if (note->camera)

@@ -15,10 +15,12 @@
 #define FACTOR_MAX 64
 
 struct tf_scaler {
+    const struct tf_paint *paint;
     uint32_t width, height, factor;
     int16_t coefficients[FACTOR_MAX][TAPS]; /* by phase: the output's place within a source pixel */
     int8_t first[FACTOR_MAX];               /* source offset of the first tap */
     int16_t *padded;                        /* a source row with two repeated pixels on both sides */
+    int16_t *phase;                         /* and every factor-th value of its stretched one */
     int16_t *lines[TAPS];                   /* source rows, stretched; row r is in lines[r % TAPS] */
     int32_t held[TAPS];                     /* which row that is; -1 none */
 };
@@ -55,7 +57,8 @@ static void fill_coefficients(struct tf_scaler *s)
     }
 }
 
-int tf_scaler_create(uint32_t width, uint32_t height, uint32_t factor, struct tf_scaler **ret)
+int tf_scaler_create(uint32_t width, uint32_t height, uint32_t factor, const struct tf_paint *paint,
+                     struct tf_scaler **ret)
 {
     struct tf_scaler *s;
 
@@ -64,11 +67,13 @@ int tf_scaler_create(uint32_t width, uint32_t height, uint32_t factor, struct tf
     s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
+    s->paint = paint;
     s->width = width;
     s->height = height;
     s->factor = factor;
     s->padded = malloc((width + 4) * sizeof *s->padded);
-    if (!s->padded)
+    s->phase = malloc(width * sizeof *s->phase);
+    if (!s->padded || !s->phase)
         goto fail;
     for (int i = 0; i < TAPS; i++) {
         s->lines[i] = malloc((size_t)width * factor * sizeof **s->lines);
@@ -92,6 +97,7 @@ void tf_scaler_destroy(struct tf_scaler *s)
     for (int i = 0; i < TAPS; i++)
         free(s->lines[i]);
     free(s->padded);
+    free(s->phase);
     free(s);
 }
 
@@ -114,20 +120,18 @@ static void stretch(struct tf_scaler *s, const int16_t *values, int16_t *line)
     s->padded[0] = s->padded[1] = values[0];
     s->padded[w + 2] = s->padded[w + 3] = values[w - 1];
     for (uint32_t phase = 0; phase < s->factor; phase++) {
-        const int16_t *c = s->coefficients[phase], *from = s->padded + 2 + s->first[phase];
-        int16_t *to = line + phase;
-        for (uint32_t x = 0; x < w; x++, from++, to += s->factor)
-            *to = narrow(
-                (c[0] * from[0] + c[1] * from[1] + c[2] * from[2] + c[3] * from[3] + (1 << (BITS - 1))) >>
-                BITS);
+        const int16_t *restrict from = s->phase;
+        int16_t *restrict to = line + phase;
+        s->paint->taps(s->padded + 2 + s->first[phase], s->coefficients[phase], w, s->phase);
+        for (uint32_t x = 0; x < w; x++, to += s->factor)
+            *to = from[x];
     }
 }
 
-void tf_scaler_row(struct tf_scaler *s, const int16_t *values, uint32_t y, int16_t *restrict ret)
+/* The stretched rows that row y is made of. */
+static void rows_of(struct tf_scaler *s, const int16_t *values, uint32_t y, const int16_t *rows[TAPS])
 {
-    uint32_t phase = y % s->factor, n = s->width * s->factor;
-    int32_t first = (int32_t)(y / s->factor) + s->first[phase];
-    const int16_t *rows[TAPS];
+    int32_t first = (int32_t)(y / s->factor) + s->first[y % s->factor];
 
     for (int tap = 0; tap < TAPS; tap++) {
         int32_t row = first + tap < 0                     ? 0
@@ -139,10 +143,26 @@ void tf_scaler_row(struct tf_scaler *s, const int16_t *values, uint32_t y, int16
         }
         rows[tap] = s->lines[row % TAPS];
     }
+}
+
+void tf_scaler_row(struct tf_scaler *s, const int16_t *values, uint32_t y, int16_t *restrict ret)
+{
+    uint32_t phase = y % s->factor, n = s->width * s->factor;
+    const int16_t *rows[TAPS];
+
+    rows_of(s, values, y, rows);
     const int16_t *restrict r0 = rows[0], *restrict r1 = rows[1], *restrict r2 = rows[2],
                             *restrict r3 = rows[3];
     const int32_t c0 = s->coefficients[phase][0], c1 = s->coefficients[phase][1],
                   c2 = s->coefficients[phase][2], c3 = s->coefficients[phase][3];
     for (uint32_t x = 0; x < n; x++)
         ret[x] = narrow((c0 * r0[x] + c1 * r1[x] + c2 * r2[x] + c3 * r3[x] + (1 << (BITS - 1))) >> BITS);
+}
+
+void tf_scaler_bytes(struct tf_scaler *s, const int16_t *values, uint32_t y, int16_t bias, uint8_t *ret)
+{
+    const int16_t *rows[TAPS];
+
+    rows_of(s, values, y, rows);
+    s->paint->blend(rows, s->coefficients[y % s->factor], (size_t)s->width * s->factor, bias, ret);
 }

@@ -241,22 +241,33 @@ int tf_text_width(const struct tf_font *font, const char *text)
     return width;
 }
 
+struct stencil {
+    const uint8_t *mask;
+    int x, y, w; /* of the mask's first pixel, and its width */
+    unsigned strength;
+};
+
+static bool fill_glyph(const void *shape, int y, int x, int n, uint16_t *ret)
+{
+    const struct stencil *s = shape;
+    const uint8_t *line = s->mask + (size_t)(y - s->y) * (size_t)s->w + (x - s->x);
+
+    for (int i = 0; i < n; i++)
+        ret[i] = (uint16_t)((line[i] + (line[i] >> 7)) * s->strength >> 8);
+    return true;
+}
+
 static void blit(const struct tf_canvas *c, const struct tf_font *font, const struct glyph *g, int x, int y,
                  uint32_t rgb, unsigned strength, bool outline)
 {
     struct tf_rect r = {x + g->left, y + g->top, g->w, g->h};
-    int ox = r.x, oy = r.y;
+    struct stencil stencil = {.mask = font->masks + g->offset + (outline ? (size_t)g->w * g->h : 0),
+                              .x = r.x,
+                              .y = r.y,
+                              .w = r.w,
+                              .strength = strength};
 
-    if (!tf_rect_clip(&r, &c->clip))
-        return;
-    const uint8_t *mask = font->masks + g->offset + (outline ? (size_t)g->w * g->h : 0);
-    for (int py = r.y; py < r.y + r.h; py++) {
-        uint32_t *row = tf_pixel_row(c->picture, py);
-        const uint8_t *line = mask + (size_t)(py - oy) * g->w - ox;
-        for (int px = r.x; px < r.x + r.w; px++)
-            if (line[px])
-                tf_blend(row + px, rgb, (line[px] + (line[px] >> 7)) * strength >> 8);
-    }
+    tf_draw_shape(c, r, fill_glyph, &stencil, rgb);
 }
 
 int tf_text_draw(const struct tf_canvas *c, const struct tf_font *font, int x, int y, const char *text,

@@ -1,0 +1,12 @@
+/* Pixel, size, turn, flip, palette, banner, and FNV-1a of Y, U and V. */
+{TF_PIXEL_U16, 640, 512, 0, false, "iron", TF_BANNER_NONE, 0x70c3e51eb3f401f2},
+    {TF_PIXEL_U16, 640, 512, 90, false, "iron", TF_BANNER_NONE, 0x48f189d1f9c09e3d},
+    {TF_PIXEL_U16, 640, 512, 180, true, "white-hot", TF_BANNER_NONE, 0xa38322376a871eb9},
+    {TF_PIXEL_U16, 640, 512, 270, true, "viridis", TF_BANNER_NONE, 0x2f5d5fa2332c889b},
+    {TF_PIXEL_U16, 160, 120, 0, false, "iron", TF_BANNER_NONE, 0xbd91764ebb0c524e},
+    {TF_PIXEL_U16, 161, 121, 90, true, "iron", TF_BANNER_NO_SIGNAL, 0x78e0f425bddd80ee},
+    {TF_PIXEL_U8, 320, 240, 270, false, "black-hot", TF_BANNER_NONE, 0xfc431de1c8188e78},
+    {TF_PIXEL_YUYV, 640, 480, 0, false, "iron", TF_BANNER_NONE, 0x22bcaaed4e521e9d},
+    {TF_PIXEL_UYVY, 320, 240, 180, false, "iron", TF_BANNER_NONE, 0x79111b4cba4f610c},
+    {TF_PIXEL_NV12, 640, 480, 90, false, "iron", TF_BANNER_NONE, 0xe12241a509ce072b},
+    {TF_PIXEL_YUV420, 642, 482, 270, true, "iron", TF_BANNER_NONE, 0xa2c0d580745d509f},

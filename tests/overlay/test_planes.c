@@ -1,0 +1,225 @@
+/* Pictures of planes: against the RGB picture, the same at every level of the processor, golden pictures. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scene.h"
+
+static void scene(struct tf_frame *f)
+{
+    for (int y = 0; y < f->height; y++)
+        for (int x = 0; x < f->width; x++) {
+            double warm = 12 * exp(-(pow(x - f->width * 0.6, 2) + pow(y - f->height * 0.4, 2)) /
+                                   (f->width * f->height * 0.03)),
+                   slope = 3.0 * x / f->width + 0.2 * sin(y * 0.7);
+            if (f->pixel == TF_PIXEL_U16)
+                scene_set(f, x, y, (uint16_t)(scene_celsius(22) + (int)(100 * (warm + slope))));
+            else if (f->pixel == TF_PIXEL_U8)
+                scene_set(f, x, y, (uint16_t)(60 + 10 * (warm + slope)));
+        }
+    for (int plane = 0; plane < 3 && f->pixel > TF_PIXEL_U8; plane++)
+        for (int y = 0; y < f->height; y++)
+            for (uint32_t x = 0; x < f->stride[plane]; x++) {
+                bool chroma = plane || (f->pixel == TF_PIXEL_YUYV && x % 2) ||
+                              (f->pixel == TF_PIXEL_UYVY && x % 2 == 0);
+                double phase = (x / 4 * 0.11) + y * 0.05 + (x % 4 == 1 || x % 4 == 2) + plane;
+                f->plane[plane][(size_t)y * f->stride[plane] + x] =
+                    (uint8_t)(128 + (chroma ? 35 : 70) * sin(chroma ? phase * 0.5 : phase));
+            }
+}
+
+static double luma_of(const uint8_t *bgr)
+{
+    return 16 + 219 / 255.0 * (0.2126 * bgr[2] + 0.7152 * bgr[1] + 0.0722 * bgr[0]);
+}
+
+/* Against the RGB picture by BT.709's formula: Y's PSNR; U's and V's, of the mean of four pixels. */
+static void psnr(const struct tf_picture *rgb, const struct tf_picture *planes, double *luma, double *chroma)
+{
+    double sum[2] = {1e-3, 1e-3}, n = (double)rgb->width * rgb->height;
+
+    assert_int_equal(rgb->width, planes->width);
+    assert_int_equal(rgb->height, planes->height);
+    for (uint32_t y = 0; y < rgb->height; y += 2)
+        for (uint32_t x = 0; x < rgb->width; x += 2) {
+            double u = 0, v = 0;
+            for (uint32_t i = 0; i < 4; i++) {
+                uint32_t px = x + i % 2, py = y + i / 2;
+                const uint8_t *p = rgb->data + (size_t)py * rgb->stride + 4 * px;
+                double full = luma_of(p), d = planes->plane[0][(size_t)py * planes->pitch[0] + px] - full,
+                       e = (full - 16) / 219;
+                sum[0] += d * d;
+                u += 128 + 224 * (p[0] / 255.0 - e) / 1.8556;
+                v += 128 + 224 * (p[2] / 255.0 - e) / 1.5748;
+            }
+            double du = planes->plane[1][(size_t)(y / 2) * planes->pitch[1] + x / 2] - u / 4,
+                   dv = planes->plane[2][(size_t)(y / 2) * planes->pitch[2] + x / 2] - v / 4;
+            sum[1] += du * du + dv * dv;
+        }
+    *luma = 10 * log10(255 * 255 * n / sum[0]);
+    *chroma = 10 * log10(255 * 255 * n / 2 / sum[1]);
+}
+
+static bool same(const struct tf_picture *a, const struct tf_picture *b)
+{
+    for (int i = 0; i < 3; i++)
+        for (uint32_t y = 0; y < (i ? a->height / 2 : a->height); y++)
+            if (memcmp(a->plane[i] + (size_t)y * a->pitch[i], b->plane[i] + (size_t)y * b->pitch[i],
+                       i ? a->width / 2 : a->width))
+                return false;
+    return true;
+}
+
+static const enum tf_cpu_level levels[] = {TF_CPU_AVX2, TF_CPU_AVX512VNNI, TF_CPU_NEON};
+
+/* The picture of planes is the RGB picture in other numbers, whatever the turn, the size and the format; and
+ * the same to the bit at every level. */
+static void planes_are_the_picture(void **state)
+{
+    static const uint16_t sizes[][2] = {{80, 60}, {161, 121}, {640, 512}, {97, 83}};
+    struct tf_faces faces = {.count = 1};
+    double least = 100, least_chroma = 100;
+
+    for (int pixel = TF_PIXEL_U16; pixel <= TF_PIXEL_YUV420; pixel++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+            for (int turn = 0; turn < 720; turn += 90) {
+                bool colour = pixel > TF_PIXEL_U8;
+                uint16_t w = sizes[s][0], h = sizes[s][1];
+                if (pixel != TF_PIXEL_U16 && (turn > 450 || (s == 2 && turn > 90)))
+                    continue;
+                if (colour) /* cameras' sizes: chroma of odd ones lies half a pixel off once they are turned
+                             */
+                    w &= ~3u, h &= ~3u;
+                struct tf_frame *f = scene_frame(w, h, (enum tf_pixel)pixel, (uint16_t)(turn % 360));
+                struct tf_overlay_options o = tf_overlay_defaults();
+                double luma, chroma;
+
+                f->flip = turn >= 360;
+                scene(f);
+                scene_face(faces.faces, w * 0.5f, h * 0.5f, h * 0.5f);
+                if (s == 3) /* odd sizes that are not enlarged */
+                    o.lines_min = 1;
+                struct tf_overlay *rgb = scene_overlay(&o, f);
+                o.form = TF_PICTURE_PLANES;
+                o.cpu = TF_CPU_GENERIC;
+                struct tf_overlay *planes = scene_overlay(&o, f);
+                const struct tf_picture *p = scene_draw(planes, f, &faces, TF_BANNER_STALE);
+                unsigned long before = scene_allocations;
+                p = scene_draw(planes, f, &faces, TF_BANNER_STALE);
+                assert_int_equal(scene_allocations, before);
+                psnr(scene_draw(rgb, f, &faces, TF_BANNER_STALE), p, &luma, &chroma);
+                if (luma < (colour ? 36 : 45) || chroma < 32)
+                    fail_msg("pixel %d, %ux%u, turn %d: %.1f dB of Y, %.1f of U and V", pixel, w, h, turn,
+                             luma, chroma);
+                if (!colour) {
+                    least = fmin(least, luma);
+                    least_chroma = fmin(least_chroma, chroma);
+                }
+                for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+                    if (!tf_cpu_has(levels[i]) || (turn != 0 && turn != 90 && turn != 630))
+                        continue;
+                    o.cpu = levels[i];
+                    struct tf_overlay *other = scene_overlay(&o, f);
+                    assert_true(same(p, scene_draw(other, f, &faces, TF_BANNER_STALE)));
+                    tf_overlay_destroy(other);
+                }
+                tf_overlay_destroy(rgb);
+                tf_overlay_destroy(planes);
+                scene_free(f);
+            }
+    print_message("thermal: at least %.1f dB of Y, %.1f of U and V\n", least, least_chroma);
+}
+
+static uint64_t hash_of(const struct tf_picture *p)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+    for (int i = 0; i < 3; i++)
+        for (uint32_t y = 0; y < (i ? p->height / 2 : p->height); y++)
+            for (uint32_t x = 0; x < (i ? p->width / 2 : p->width); x++)
+                hash = (hash ^ p->plane[i][(size_t)y * p->pitch[i] + x]) * 1099511628211u;
+    return hash;
+}
+
+/* Whole numbers only, so that no mathematical library has a say. */
+static void golden_scene(struct tf_frame *f)
+{
+    uint8_t *bytes[3] = {f->plane[0], f->plane[1], f->plane[2]};
+
+    for (int y = 0; y < f->height; y++)
+        for (int x = 0; x < f->width; x++)
+            scene_set(f, x, y,
+                      f->pixel == TF_PIXEL_U16 ? (uint16_t)(29300 + (x * y / 11 + (x ^ y) * 3) % 1400)
+                                               : (uint16_t)((x * 3 + y * 2) % 256));
+    for (int i = 0; i < 3 && f->pixel > TF_PIXEL_U8; i++)
+        for (int y = 0; y < f->height; y++)
+            for (uint32_t x = 0; x < f->stride[i]; x++)
+                bytes[i][(size_t)y * f->stride[i] + x] = (uint8_t)(40 + ((int)x * (3 + i) + y * 5) % 180);
+}
+
+struct golden {
+    enum tf_pixel pixel;
+    uint16_t width, height, rotate;
+    bool flip;
+    const char *palette;
+    enum tf_banner banner;
+    uint64_t hash;
+};
+
+/* Without text, which the machine's font would decide. A change of these numbers is a change of what every
+ * viewer sees: look at the pictures first. */
+static void golden_pictures(void **state)
+{
+    static const struct golden golden[] = {
+#include "golden.h"
+    };
+    bool wrong = false;
+
+    for (size_t g = 0; g < sizeof golden / sizeof *golden; g++) {
+        const struct golden *e = golden + g;
+        struct tf_overlay_options o = scene_bare();
+        struct tf_faces faces = {.count = 1};
+        struct tf_frame *f = scene_frame(e->width, e->height, e->pixel, e->rotate);
+        struct tf_face *face = faces.faces;
+
+        golden_scene(f);
+        f->flip = e->flip;
+        face->id = 1;
+        for (int i = 0; i < TF_POINTS; i++)
+            face->points[i] = (struct tf_point){(float)(e->height / 4 + i % 9 * 3) + 0.25f * (float)(i % 4),
+                                                (float)(e->height / 4 + i / 9 * 4), i % 5 ? 0.9f : 0.3f};
+        face->box[2] = face->box[3] = (float)e->height / 2;
+        o.form = TF_PICTURE_PLANES;
+        o.points = o.lines = true;
+        o.fixed_range = true;
+        o.range_min = e->pixel == TF_PIXEL_U16 ? 21 : 20;
+        o.range_max = e->pixel == TF_PIXEL_U16 ? 33 : 230;
+        assert_int_equal(tf_palette_find(e->palette, &o.palette, NULL), 0);
+        for (size_t i = 0; i <= sizeof levels / sizeof *levels; i++) {
+            o.cpu = i ? levels[i - 1] : TF_CPU_GENERIC;
+            if (!tf_cpu_has(o.cpu))
+                continue;
+            struct tf_overlay *overlay = scene_overlay(&o, f);
+            uint64_t hash = hash_of(scene_draw(overlay, f, &faces, e->banner));
+            if (hash != e->hash) {
+                print_error("picture %zu at %s: 0x%016llx\n", g, tf_cpu_name(o.cpu),
+                            (unsigned long long)hash);
+                wrong = true;
+            }
+            tf_overlay_destroy(overlay);
+        }
+        scene_free(f);
+    }
+    assert_false(wrong);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(planes_are_the_picture),
+        cmocka_unit_test(golden_pictures),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
