@@ -319,7 +319,7 @@ const struct tf_key tf_keys[] = {
      .help = "Folder of sessions (\"thermoface record start\", POST /record/start). Not set: sessions are "
              "not recorded."},
     {RECORDING, "codec", TF_VALUE_CHOICE, AT(recording, codec), "auto", .choices = codecs,
-     .help = "Of a session's raw video, bit for bit in each case: ffv1 is smaller, ffvhuff ten times faster. "
+     .help = "Of a session's raw video, bit for bit in each case: ffv1 is smaller, ffvhuff much faster. "
              "auto: ffv1 up to 5 million pixels a second."},
     {RECORDING, "visible", TF_VALUE_CHOICE, AT(recording, visible), "lossless", .choices = visibles,
      .help = "How a session stores cameras of visible light (colour): loss-free with codec, or much smaller "
