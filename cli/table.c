@@ -16,8 +16,7 @@
     }
 #define MODELS_UNUSED(own)                                                                                   \
     {                                                                                                        \
-        "models", TF_OPTION_TEXT, "DIR", "accepted like everywhere; " own " is a path of its own",           \
-            TF_VALUES_FOLDER                                                                                 \
+        "models", TF_OPTION_TEXT, "DIR", "not used here: " own " is a path of its own", TF_VALUES_FOLDER     \
     }
 #define THREADS                                                                                              \
     {                                                                                                        \
@@ -40,7 +39,7 @@
     }
 #define JSON_ANSWER                                                                                          \
     {                                                                                                        \
-        "json", TF_OPTION_FLAG, NULL, "print the daemon's answer as one JSON object"                         \
+        "json", TF_OPTION_FLAG, NULL, "print the service's answer as one JSON object"                        \
     }
 #define FORMAT                                                                                               \
     {                                                                                                        \
@@ -60,7 +59,7 @@
     }
 #define URL                                                                                                  \
     {                                                                                                        \
-        "url", TF_OPTION_TEXT, "URL", "the daemon's HTTP address (http://127.0.0.1:8080)"                    \
+        "url", TF_OPTION_TEXT, "URL", "the service's HTTP address (http://127.0.0.1:8080)"                   \
     }
 #define CREDENTIALS                                                                                          \
     {                                                                                                        \
@@ -91,7 +90,7 @@ static const struct tf_option record[] = {
     {"subject", TF_OPTION_TEXT, "LABEL", "start: who; letters and digits, 07 say"},
     {"session", TF_OPTION_TEXT, "LABEL", "start: which visit"},
     {"task", TF_OPTION_TEXT, "LABEL", "start: what is done, stroop say"},
-    {"note", TF_OPTION_TEXT, "TEXT", "start: kept with the recording"},
+    {"note", TF_OPTION_TEXT, "TEXT", "start: kept with the session"},
     {"emissivity", TF_OPTION_NUMBER, "X", "start: of skin (0.98); kept, not computed with", .min = 0.01,
      .max = 1},
     {"distance", TF_OPTION_NUMBER, "M", "start: metres from camera to face", .min = 0, .max = 1000},
@@ -400,7 +399,7 @@ const struct tf_usage tf_commands[] = {
         .arguments_min = 1,
         .arguments_max = 1,
         .arguments_words = "start stop status",
-        .summary = "Starts, ends or shows the recording of a session by a running thermofaced.",
+        .summary = "Starts, ends or shows a session: a running thermofaced records all its cameras.",
         .options = record,
         .notes = "The folder is set by directory in [recording] (docs/recording.md). For example:\n"
                  "  thermoface record start --subject 07 --session 2 --task stroop",
