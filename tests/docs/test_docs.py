@@ -32,7 +32,7 @@ LIVE = re.compile(r"^(\S*thermofaced (?!.*--(check-config|help|version))|\S*ther
 SYSTEM = re.compile(r"(^|[;&|]\s*)(sudo\w*|apt(-get)?|dpkg|systemctl|systemd-\S+|udevadm|useradd|usermod|adduser|meson install|ninja\s.*install"
                     r"|scripts/(install-packages|test|test-vm|bare|package|build-sanitize)|\./)\b|[ =]/etc/|\.ci/run")
 
-# Small and slow: nothing may be lost here, however busy the machine is. The visible camera is the faster one, so that a
+# Small and slow: nothing may be lost here, however busy the machine is, so nothing is drawn beside it. The visible camera is the faster one, so that a
 # thermal frame always has one of its near, as calibrating wants.
 SERVICE = """[camera thermal]
 source=synthetic:seed=3,clock=1,size=160x120,fps=9
@@ -43,6 +43,7 @@ thermal=thermal
 visible=webcam
 [recording]
 directory=study
+annotated=no
 """
 RIG = """{"format":"thermoface-registration","version":1,"model":"affine","thermal":{"width":120,"height":160},
 "visible":{"width":640,"height":480},"matrix":[[0.2,0,0],[0,0.2,0],[0,0,1]],
