@@ -1,3 +1,4 @@
+/* Reading the clocks, sleeping by them, and UTC as text. */
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Which instruction sets this processor and system have, and the ladder that --cpu caps. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>

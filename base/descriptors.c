@@ -1,3 +1,4 @@
+/* How many files may be open at once. */
 #include "base/descriptors.h"
 
 #include <limits.h>

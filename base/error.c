@@ -1,3 +1,4 @@
+/* An error's text: what, where, what to do. */
 #include <stdio.h>
 #include <string.h>
 

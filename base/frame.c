@@ -1,3 +1,4 @@
+/* Frames, their reference counts, and the pools that they return to. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* Lines for the journal, or for standard error where there is none. */
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* Output files that are whole or not there. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* A bounded ring of pointers between two threads: the oldest goes, or the newest is refused. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Pictures of libavcodec as frames. */
 #include <string.h>
 
 #include <libavutil/error.h>

@@ -1,3 +1,4 @@
+/* The table of camera formats, and which row fits what a device offers. */
 #include <math.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* A pool of frames whose pixels stay in the driver's buffers. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

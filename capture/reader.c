@@ -1,3 +1,4 @@
+/* Which reader a file needs, and what all readers share. */
 #include "base/clock.h"
 #include "capture/reader.h"
 

@@ -1,3 +1,4 @@
+/* What all sources share: opening by name, waiting, waking, counting. */
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* MJPEG of a V4L2 camera, decoded by libavcodec. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* What several commands share: interruption, credentials, output files, counts as text. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>

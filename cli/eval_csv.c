@@ -1,3 +1,4 @@
+/* Label files of eval, read line by line. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* One picture from a file as a gray frame. */
 #include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>

@@ -1,3 +1,4 @@
+/* Points of other orders, made of the 68. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

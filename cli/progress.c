@@ -1,3 +1,4 @@
+/* Progress on standard error. */
 #include <stdio.h>
 #include <unistd.h>
 

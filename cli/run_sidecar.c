@@ -1,3 +1,4 @@
+/* A recording's description of itself, read so that it can be analysed again. */
 #include "cli/run_sidecar.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* How commands reach a running thermofaced. */
 #include "cli/server.h"
 
 void tf_server_setup(CURL *curl, const char *address, const char *ca, const char *user, const char *password)

@@ -1,3 +1,4 @@
+/* The lines that `watch` prints for each camera. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The configuration's one definition: sections, keys, types, defaults, limits, help. */
 #include <stddef.h>
 
 #include "base/count.h"

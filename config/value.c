@@ -1,3 +1,4 @@
+/* Values of the configuration: read, checked, compared, copied and written as text. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>

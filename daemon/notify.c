@@ -1,3 +1,4 @@
+/* What systemd hears: ready, reloading, stopping, watchdog. */
 #include <stdarg.h>
 #include <stdio.h>
 

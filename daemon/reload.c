@@ -1,3 +1,4 @@
+/* SIGHUP: what of a changed configuration is taken over while the cameras run. */
 #include <stdio.h>
 #include <string.h>
 

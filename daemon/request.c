@@ -1,3 +1,4 @@
+/* JSON of HTTP's requests, read by a table of fields, and JSON answers. */
 #include "daemon/request.h"
 
 #include <errno.h>

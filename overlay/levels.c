@@ -1,3 +1,4 @@
+/* A frame's values as upright planes of places on a palette. */
 #include <string.h>
 
 #include "overlay/levels.h"

@@ -1,3 +1,4 @@
+/* The picture of a pair of cameras: side by side, or one in a corner of the other. */
 #include "overlay/pair.h"
 
 #include <cairo.h>

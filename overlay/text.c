@@ -1,3 +1,4 @@
+/* Text from glyphs that cairo drew once. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

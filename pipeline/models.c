@@ -1,3 +1,4 @@
+/* Where the networks lie, and whether they are there. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Threads of an engine, which share out a step's parts. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>

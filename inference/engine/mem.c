@@ -1,3 +1,4 @@
+/* Memory of one engine: many small allocations with one end. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

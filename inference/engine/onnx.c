@@ -1,3 +1,4 @@
+/* An ONNX file's nodes, attributes and constants, through protobuf-c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

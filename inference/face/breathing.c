@@ -1,3 +1,4 @@
+/* Breathing, told from the temperature of the nostrils. */
 #include <math.h>
 #include <string.h>
 

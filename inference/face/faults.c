@@ -1,3 +1,4 @@
+/* Dead pixels of a detector, learnt from its frames. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

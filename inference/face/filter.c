@@ -1,3 +1,4 @@
+/* The one-euro filter of points over time. */
 #include <math.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* The network that finds faces: boxes with scores. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

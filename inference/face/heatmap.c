@@ -1,3 +1,4 @@
+/* The network of landmarks: points and confidences out of heat maps. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Values of a model's metadata, read and checked. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

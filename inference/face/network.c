@@ -1,3 +1,4 @@
+/* One face network: its engine, input window and outputs. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Faces of the other camera of a pair, taken over or set beside. */
 #include "inference/face/pairing.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Statistics of the pixels whose centres lie inside a polygon. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* A network's input window, sampled from the frame. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

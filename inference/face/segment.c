@@ -1,3 +1,4 @@
+/* The network that marks the parts of a face. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Which face of this frame is which of the frames before. */
 #include <math.h>
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* Which quarter turn makes a camera's picture upright, from many readings. */
 #include <string.h>
 
 #include "inference/face/turns.h"

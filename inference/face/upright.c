@@ -1,3 +1,4 @@
+/* Whether a face stands upright in a picture. */
 #include <errno.h>
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* Who may ask for what, and how failed logins are slowed down. */
 #include "publish/http/access.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Files with user and password, or with tokens. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* A thread that does what takes longer than a moment. */
 #include "publish/http/jobs.h"
 
 #include <errno.h>

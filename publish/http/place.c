@@ -1,3 +1,4 @@
+/* The places of HTTP's connections, and which one goes when all are taken. */
 #include "publish/http/place.h"
 
 #include <netinet/in.h>

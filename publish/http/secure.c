@@ -1,3 +1,4 @@
+/* The certificate of the HTTP server, which may change while it runs. */
 #include "publish/http/secure.h"
 
 #include <errno.h>

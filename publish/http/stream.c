@@ -1,3 +1,4 @@
+/* The live records of one camera, encoded once for all readers. */
 #include "publish/http/stream.h"
 
 #include <errno.h>

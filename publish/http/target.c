@@ -1,3 +1,4 @@
+/* What a request's first line asks for. */
 #include "publish/http/target.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* What /state and /metrics say. */
 #include "publish/http/texts.h"
 
 #include <config.h>

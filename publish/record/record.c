@@ -1,3 +1,4 @@
+/* A record, made from a frame. */
 #include "publish/record/record.h"
 
 const char *tf_state_name(enum tf_state state)

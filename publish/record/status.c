@@ -1,3 +1,4 @@
+/* A camera's status: names of its states, counts, percentiles of latency. */
 #include "publish/record/status.h"
 
 const uint32_t tf_latency_bounds_us[TF_LATENCY_BUCKETS - 1] = {500,   1000,  2000,   5000,   10000,  20000,

@@ -1,3 +1,4 @@
+/* Text into a buffer that may be too small. */
 #include "publish/record/text_out.h"
 
 /* Length of the valid UTF-8 sequence that begins here, 0 for none. */

@@ -1,3 +1,4 @@
+/* FFVHUFF videos packed again as FFV1, compared pixel by pixel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* A recording's files, written by a thread of their own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

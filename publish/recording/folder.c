@@ -1,3 +1,4 @@
+/* Files beneath an open folder, whole or not there. */
 #include "publish/recording/folder.h"
 
 #include <errno.h>

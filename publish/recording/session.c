@@ -1,3 +1,4 @@
+/* A session's folder, named and described as BIDS has it, and its marks. */
 #include "config.h"
 
 #include <ctype.h>

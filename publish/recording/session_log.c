@@ -1,3 +1,4 @@
+/* A session's tables of events and of the clock. */
 #include "publish/recording/session_log.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The description of a camera's recording, STEM_video.json. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>

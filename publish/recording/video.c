@@ -1,3 +1,4 @@
+/* The raw video of a recording. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

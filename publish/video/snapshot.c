@@ -1,3 +1,4 @@
+/* A single picture as PNG or JPEG. */
 #include "publish/video/snapshot.h"
 
 #include <errno.h>

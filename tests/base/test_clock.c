@@ -1,3 +1,4 @@
+/* Clocks, sleeping, and UTC as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

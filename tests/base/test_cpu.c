@@ -1,3 +1,4 @@
+/* The ladder of instruction sets and its caps. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Errors' texts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Frames and pools: sizes, references, exhaustion. */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,3 +1,4 @@
+/* The log's lines, levels and limits. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

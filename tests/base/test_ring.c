@@ -1,3 +1,4 @@
+/* The ring: order, loss, refusal, waiting. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Small video files, and Lepton telemetry rows. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Files as sources: kinds, times, damage, limits. */
 #include "base/count.h"
 #include "common.h"
 

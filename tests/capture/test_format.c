@@ -1,3 +1,4 @@
+/* The table of camera formats. */
 #include "base/count.h"
 #include "common.h"
 

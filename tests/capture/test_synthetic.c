@@ -1,3 +1,4 @@
+/* The synthetic subject: known points and temperatures, faults on demand. */
 #include "base/count.h"
 #include "common.h"
 

@@ -1,3 +1,4 @@
+/* The configuration: values, errors with their lines, defaults, expansion. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* What the engine's tests share. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* Frames and faces for the overlay's tests. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Palettes, the block code of the frame number, PNG. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

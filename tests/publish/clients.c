@@ -1,3 +1,4 @@
+/* Real clients for the video tests. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

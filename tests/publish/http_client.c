@@ -1,3 +1,4 @@
+/* The HTTP server for real, and clients for it. */
 #include "http_client.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* A moving test picture with its frame number in it. */
 #include <math.h>
 #include <stddef.h>
 

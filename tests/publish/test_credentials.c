@@ -1,3 +1,4 @@
+/* Files with user and password: read, refused, never repeated. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

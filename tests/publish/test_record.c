@@ -1,3 +1,4 @@
+/* Records as NDJSON and CSV: fields, limits, numbers. */
 #include <errno.h>
 #include <float.h>
 #include <jansson.h>

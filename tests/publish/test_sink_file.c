@@ -1,3 +1,4 @@
+/* Records into files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* A camera's status: names and percentiles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

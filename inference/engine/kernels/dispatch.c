@@ -1,3 +1,4 @@
+/* The kernels of this processor, chosen from the one list. */
 #include "base/count.h"
 #include "inference/engine/kernels/kernels.h"
 

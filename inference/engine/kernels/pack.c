@@ -1,3 +1,4 @@
+/* Weights in the order in which a convolution kernel reads them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Walking tensors whose pixels may lie apart. */
 #include <string.h>
 
 #include "inference/engine/ops/walk.h"
