@@ -8,7 +8,7 @@
 
 #include "base/options.h"
 #include "inference/face/face.h"
-#include "publish/record/status.h"
+#include "publish/status/status.h"
 
 struct tf_run {
     const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette,

@@ -12,7 +12,7 @@
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "publish/recording/archive.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/manifest.h"
 
 #define PATH_BYTES (4096 + 640)
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/verify.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/manifest.h"
 
 #define MANIFEST_MAX (32 << 20)
 

@@ -17,7 +17,7 @@
 #include "daemon/choices.h"
 #include "daemon/service.h"
 #include "publish/net/announce.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/manifest.h"
 
 /* Long videos' digests may take longer; verify says which were not taken. */
 #define SEAL_WAIT_NS 500000000ull

@@ -11,7 +11,7 @@
 #include "daemon/choices.h"
 #include "daemon/request.h"
 #include "daemon/service.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/manifest.h"
 
 #define CLOCK_STEP_NS 50000000      /* NTP slews by less than 5 ms in ten seconds */
 #define SEAL_WAIT_NS 2000000000ull  /* for the digests of a session's last files, while who stops it waits */

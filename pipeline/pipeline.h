@@ -23,7 +23,7 @@
 #include "publish/recording/recording.h"
 #include "publish/rtsp/rtsp.h"
 #include "publish/record/sink.h"
-#include "publish/record/status.h"
+#include "publish/status/status.h"
 #include "publish/video/snapshot.h"
 
 #define TF_PIPELINE_SINKS_MAX 8

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "publish/record/sink.h"
 #include "publish/video/snapshot.h"
-#include "publish/record/status.h"
+#include "publish/status/status.h"
 
 struct tf_http;
 struct tf_tls_pair;

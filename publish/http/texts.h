@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "publish/record/status.h"
+#include "publish/status/status.h"
 
 /* The server's own; all but the first two only grow. */
 struct tf_http_counters {

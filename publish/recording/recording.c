@@ -15,7 +15,7 @@
 #include "base/ring.h"
 #include "publish/video/muxer_disk.h"
 #include "publish/recording/recording.h"
-#include "publish/recording/disk.h"
+#include "publish/disk/disk.h"
 #include "publish/recording/text.h"
 #include "publish/recording/video.h"
 #include "publish/recording/tables_disk.h"

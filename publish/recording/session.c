@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "base/count.h"
-#include "publish/recording/folder.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/folder.h"
+#include "publish/disk/manifest.h"
 #include "publish/recording/session.h"
 #include "publish/recording/session_log.h"
 #include "publish/record/text_out.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "publish/recording/folder.h"
+#include "publish/disk/folder.h"
 
 #define CLOCK_EVERY_NS 10000000000ull
 #define LOOK_EVERY_NS 500000000ull

@@ -2,7 +2,7 @@
 #ifndef TF_PUBLISH_RECORDING_TABLES_DISK_H
 #define TF_PUBLISH_RECORDING_TABLES_DISK_H
 
-#include "publish/recording/disk.h"
+#include "publish/disk/disk.h"
 #include "publish/recording/tables.h"
 
 struct tf_tables;

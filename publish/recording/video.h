@@ -3,7 +3,7 @@
 #define TF_PUBLISH_RECORDING_VIDEO_H
 
 #include "publish/recording/recording.h"
-#include "publish/recording/disk.h"
+#include "publish/disk/disk.h"
 
 struct tf_raw_video;
 

@@ -21,7 +21,6 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "publish/http/http.h"
 #include "publish/rtsp/link.h"
 #include "publish/rtsp/rtsp.h"
 #include "publish/net/tls.h"

@@ -3,7 +3,7 @@
 #define TF_PUBLISH_VIDEO_MUXER_DISK_H
 
 #include "publish/video/encoder.h"
-#include "publish/recording/disk.h"
+#include "publish/disk/disk.h"
 
 /* As tf_muxer_create; `name` stands in messages, its ending names the container. The file stays the disk's.
  */

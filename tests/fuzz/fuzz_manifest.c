@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "publish/record/status.h"
+#include "publish/status/status.h"
 
 static void latencies_fall_into_their_buckets(void **state)
 {

@@ -1,5 +1,5 @@
 /* Files beneath an open folder, whole or not there. */
-#include "publish/recording/folder.h"
+#include "publish/disk/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>

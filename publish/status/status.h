@@ -2,8 +2,8 @@
  * What is known of a camera at one moment: /state, /metrics, the journal's STATUS line and the demo's line
  * come from it.
  */
-#ifndef TF_PUBLISH_RECORD_STATUS_H
-#define TF_PUBLISH_RECORD_STATUS_H
+#ifndef TF_PUBLISH_STATUS_STATUS_H
+#define TF_PUBLISH_STATUS_STATUS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * A data set's folder may itself be a link; below it none is followed on writing. Who holds the folder open
  * goes on writing into it also when somebody renames it.
  */
-#ifndef TF_PUBLISH_RECORDING_FOLDER_H
-#define TF_PUBLISH_RECORDING_FOLDER_H
+#ifndef TF_PUBLISH_DISK_FOLDER_H
+#define TF_PUBLISH_DISK_FOLDER_H
 
 #include <stdbool.h>
 #include <stddef.h>

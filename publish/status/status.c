@@ -1,5 +1,5 @@
 /* A camera's status: names of its states, counts, percentiles of latency. */
-#include "publish/record/status.h"
+#include "publish/status/status.h"
 
 const uint32_t tf_latency_bounds_us[TF_LATENCY_BUCKETS - 1] = {500,   1000,  2000,   5000,   10000,  20000,
                                                                33000, 50000, 100000, 250000, 1000000};

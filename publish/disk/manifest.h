@@ -14,8 +14,8 @@
  * out of order, by one thread of the lowest priority, of each file once it is final. It is written anew
  * whenever it has grown.
  */
-#ifndef TF_PUBLISH_RECORDING_MANIFEST_H
-#define TF_PUBLISH_RECORDING_MANIFEST_H
+#ifndef TF_PUBLISH_DISK_MANIFEST_H
+#define TF_PUBLISH_DISK_MANIFEST_H
 
 #include <stdbool.h>
 #include <stddef.h>

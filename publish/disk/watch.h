@@ -1,7 +1,7 @@
 /* Inside of a recording's disk: what its thread and its watch share. For recording_disk.c and
  * recording_watch.c only. */
-#ifndef TF_PUBLISH_RECORDING_WATCH_H
-#define TF_PUBLISH_RECORDING_WATCH_H
+#ifndef TF_PUBLISH_DISK_WATCH_H
+#define TF_PUBLISH_DISK_WATCH_H
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "publish/recording/disk.h"
+#include "publish/disk/disk.h"
 
 #define FILES_MAX 8
 

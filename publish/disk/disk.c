@@ -16,9 +16,9 @@
 #include <libavutil/sha.h>
 
 #include "base/clock.h"
-#include "publish/recording/folder.h"
-#include "publish/recording/manifest.h"
-#include "publish/recording/watch.h"
+#include "publish/disk/folder.h"
+#include "publish/disk/manifest.h"
+#include "publish/disk/watch.h"
 
 #define SYNC_NS 500000000ull
 #define PIECE (256u << 10) /* written at once */

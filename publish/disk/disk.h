@@ -5,8 +5,8 @@
  * moment is bridged by it. Everything is on the disk (fdatasync) at most half a second after it was written.
  * The first error of a disk ends all writing: files keep what they have, tables are cut to whole lines.
  */
-#ifndef TF_PUBLISH_RECORDING_DISK_H
-#define TF_PUBLISH_RECORDING_DISK_H
+#ifndef TF_PUBLISH_DISK_DISK_H
+#define TF_PUBLISH_DISK_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* The manifest while a session is recorded, and the thread that takes digests. */
-#include "publish/recording/manifest.h"
+#include "publish/disk/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <libavutil/sha.h>
 
 #include "base/clock.h"
-#include "publish/recording/folder.h"
+#include "publish/disk/folder.h"
 
 #define PIECE (1u << 20)
 #define SEALER_NICE 19

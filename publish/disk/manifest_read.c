@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "publish/recording/folder.h"
-#include "publish/recording/manifest.h"
+#include "publish/disk/folder.h"
+#include "publish/disk/manifest.h"
 
 #define ENTRIES_MAX 100000
 #define TEXT_MAX (32u << 20)

@@ -1,5 +1,5 @@
 /* Looks after a recording's files while it goes on: deleted, replaced, renamed, and room for them. */
-#include "publish/recording/watch.h"
+#include "publish/disk/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "publish/recording/folder.h"
+#include "publish/disk/folder.h"
 
 #define LOOKS_MAX 512 /* finished files looked at in one turn */
 
