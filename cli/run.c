@@ -12,6 +12,7 @@
 #include "pipeline/models.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "config/config.h"
 #include "pipeline/pipeline.h"
 #include "publish/video/encoder.h"
 
@@ -71,23 +72,28 @@ static int check_outputs(const struct tf_usage *usage, const struct tf_run *r)
 }
 
 static int add_file(struct tf_pipeline *pipeline, const char *path, enum tf_file_format format,
-                    bool overwrite, struct tf_error *err)
+                    const struct tf_run *r, struct tf_error *err)
 {
+    struct tf_own_regions own;
+    struct tf_own_names names;
     struct tf_sink sink;
     struct stat st;
-    int r;
+    bool overwrite;
+    int code;
 
     if (!path)
         return 0;
     /* Nothing is lost in a device or a pipe. */
-    overwrite |= stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-    r = tf_sink_file(path, format, overwrite, &sink, err);
-    if (r)
-        return r;
-    r = tf_pipeline_add_sink(pipeline, &sink);
-    if (r) {
+    overwrite = r->overwrite || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+    tf_own_of_camera(&r->own, r->camera, &own);
+    tf_own_names_of(&own, &names);
+    code = tf_sink_file_own(path, format, overwrite, &names, &sink, err);
+    if (code)
+        return code;
+    code = tf_pipeline_add_sink(pipeline, &sink);
+    if (code) {
         sink.close(sink.self, NULL);
-        return tf_fail(err, r, "%s: cannot be added to the pipeline", path);
+        return tf_fail(err, code, "%s: cannot be added to the pipeline", path);
     }
     return 0;
 }
@@ -169,6 +175,7 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
                      .mirror = r->mirror_mode,
                      .track = true},
         .analyse = true,
+        .own = &r->own,
         .outlines = r->outlines,
         .black_body_c = (float)r->black_body_c,
         .pictures = r->video != NULL,
@@ -195,10 +202,10 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
     result = tf_pipeline_create(&options, &pipeline, &err);
     if (result)
         goto fail;
-    result = add_file(pipeline, r->ndjson, TF_FILE_NDJSON, r->overwrite, &err);
+    result = add_file(pipeline, r->ndjson, TF_FILE_NDJSON, r, &err);
     if (result)
         goto fail;
-    result = add_file(pipeline, r->csv, csv_format, r->overwrite, &err);
+    result = add_file(pipeline, r->csv, csv_format, r, &err);
     if (result)
         goto fail;
     tf_catch_interrupt();
@@ -254,6 +261,22 @@ static int read_black_body(const struct tf_usage *usage, struct tf_run *r)
     return TF_EXIT_OK;
 }
 
+static int read_regions(const struct tf_usage *usage, struct tf_run *r)
+{
+    struct tf_config *config = NULL;
+    struct tf_error err = {0};
+
+    if (!r->regions)
+        return TF_EXIT_OK;
+    if (tf_config_load_regions(r->regions, &config, &err) < 0)
+        return tf_usage_error(usage, "--regions: %s", err.text);
+    tf_config_own(config, &r->own);
+    tf_config_free(config);
+    if (!r->own.count)
+        return tf_usage_error(usage, "--regions %s: no [region NAME] section is in it", r->regions);
+    return TF_EXIT_OK;
+}
+
 int tf_cmd_run(int argc, char **argv)
 {
     struct tf_run r = {.camera = "thermal", .threads = 1, .black_body_c = NAN};
@@ -289,6 +312,7 @@ int tf_cmd_run(int argc, char **argv)
         {"jobs", &r.jobs},
         {"no-video", &r.no_video},
         {"physio-rate", &r.physio_rate},
+        {"regions", &r.regions},
         {"black-body", &r.black_body},
         {"black-body-temperature", &r.black_body_c},
         {"archive", &r.archive},
@@ -306,6 +330,8 @@ int tf_cmd_run(int argc, char **argv)
     while (count < TF_ARGUMENTS_MAX && arguments[count])
         count++;
     status = read_black_body(usage, &r);
+    if (status == TF_EXIT_OK)
+        status = read_regions(usage, &r);
     if (status)
         return status;
     if (r.mirror)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/options.h"
+#include "base/own_region.h"
 #include "inference/face/face.h"
 #include "publish/status/status.h"
 
@@ -18,6 +19,8 @@ struct tf_run {
     uint64_t limit, threads, faces, jobs;
     double scale, offset, black_body_c, physio_rate, fps;
     bool no_frozen, flip, overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
+    const char *regions;
+    struct tf_own_regions own;  /* of regions */
     uint16_t rectangle[4];      /* of black_body */
     enum tf_mirror mirror_mode; /* of mirror */
 };

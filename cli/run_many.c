@@ -43,6 +43,8 @@ struct job {
     struct tf_pipeline *pipeline;
     uint64_t frames, done;
     float fps;
+    struct tf_own_regions own; /* of its camera */
+    struct tf_own_names own_names;
 };
 
 struct batch {
@@ -253,6 +255,7 @@ static void common_options(const struct tf_run *r, struct job *j)
     memcpy(j->options.black_body, r->rectangle, sizeof(r->rectangle));
     j->tables = (struct tf_tables_options){.derived = true, .physio_rate = (float)r->physio_rate};
     snprintf(j->camera, sizeof(j->camera), "%s", r->camera);
+    j->own = r->own;
 }
 
 /* After a crash nobody wrote down which id the first face got: the table says it. */
@@ -345,6 +348,8 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
         memcpy(j->options.black_body, s.black_body, sizeof(s.black_body));
         j->options.black_body_c = s.black_body_c;
     }
+    if (!r->regions)
+        j->own = s.own;
     j->options.first_face_id =
         s.first_face_id ? s.first_face_id : first_id_of_table(from->folder, from->stem);
     j->fps = j->tables.fps = s.fps;
@@ -421,6 +426,10 @@ static void begin(struct batch *b, struct job *j)
         j->options.overlay.palette = b->palette;
     snprintf(j->video, sizeof(j->video), "%.*s/%s_desc-annotated_video.mkv", PATH_BYTES - 1, beh, j->stem);
     j->options.camera = j->camera;
+    tf_own_of_camera(&j->own, j->camera, &j->own);
+    tf_own_names_of(&j->own, &j->own_names);
+    j->options.own = &j->own;
+    j->tables.own = &j->own_names;
     j->options.video = j->options.pictures ? j->video : NULL;
     j->tables.camera = j->camera;
     j->tables.folder = beh;

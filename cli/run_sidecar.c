@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture/format.h"
+#include "publish/recording/own_json.h"
 
 #define NUMBER_MAX                                                                                           \
     1e9 /* of those that become a float; counts of degrees, rates and seconds are far below                  \
@@ -113,6 +114,11 @@ static int read_object(const json_t *d, struct tf_sidecar *s, struct tf_error *e
     }
     read_analysis(d, s);
     read_black_body(d, s);
+    if (json_object_get(d, "OwnRegions") &&
+        tf_own_from_json(json_object_get(d, "OwnRegions"), &s->own, err) < 0) {
+        tf_error_prefix(err, "OwnRegions");
+        return -EINVAL;
+    }
     s->first_face_id = count_of(d, "FirstFaceId", UINT32_MAX - 1);
     s->fps = real(d, "NominalFrameRate");
     s->t_start_ns = start > 0 ? (uint64_t)start : 0;

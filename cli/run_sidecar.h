@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/own_region.h"
 #include "inference/face/face.h"
 
 struct tf_sidecar {
@@ -24,7 +25,8 @@ struct tf_sidecar {
     enum tf_mirror mirror;
     uint16_t black_body[4]; /* without width: none */
     float black_body_c;
-    uint32_t first_face_id; /* 0: nobody wrote it down */
+    struct tf_own_regions own; /* as the recording had them */
+    uint32_t first_face_id;    /* 0: nobody wrote it down */
     uint64_t t_start_ns;
     float physio_rate; /* Hz; 0: not said */
 };

@@ -159,6 +159,11 @@ static const struct tf_option run[] = {
     {"no-video", TF_OPTION_FLAG, NULL, "sessions, several inputs: no annotated video"},
     {"physio-rate", TF_OPTION_NUMBER, "HZ", "sessions, several inputs: of the physio table (5)", .min = 0.1,
      .max = 100},
+    {"regions", TF_OPTION_TEXT, "FILE",
+     "own regions: [region NAME] sections, alone or in a thermofaced.conf (docs/regions.md); a session's are "
+     "taken "
+     "from it otherwise",
+     TF_VALUES_FILE},
     {"black-body", TF_OPTION_TEXT, "X,Y,W,H",
      "a reference in the upright picture: corrected columns beside the raw ones"},
     {"black-body-temperature", TF_OPTION_NUMBER, "C", "its true temperature", .min = -40, .max = 550},

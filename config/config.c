@@ -11,16 +11,18 @@
 
 static size_t instances(const struct tf_config *config, enum tf_section section)
 {
-    return section == TF_SECTION_CAMERA ? config->camera_count
-           : section == TF_SECTION_PAIR ? config->pair_count
-                                        : 1;
+    return section == TF_SECTION_CAMERA   ? config->camera_count
+           : section == TF_SECTION_PAIR   ? config->pair_count
+           : section == TF_SECTION_REGION ? config->region_count
+                                          : 1;
 }
 
 static const char *name_of(const struct tf_config *config, enum tf_section section, size_t which)
 {
-    return section == TF_SECTION_CAMERA ? config->cameras[which].name
-           : section == TF_SECTION_PAIR ? config->pairs[which].name
-                                        : NULL;
+    return section == TF_SECTION_CAMERA   ? config->cameras[which].name
+           : section == TF_SECTION_PAIR   ? config->pairs[which].name
+           : section == TF_SECTION_REGION ? config->regions[which].name
+                                          : NULL;
 }
 
 void tf_config_free(struct tf_config *config)
@@ -35,6 +37,8 @@ void tf_config_free(struct tf_config *config)
         free(config->cameras[c].name);
     for (size_t i = 0; i < config->pair_count; i++)
         free(config->pairs[i].name);
+    for (size_t i = 0; i < config->region_count; i++)
+        free(config->regions[i].name);
     free(config->path);
     free(config->lines);
     free(config);
@@ -125,6 +129,7 @@ size_t tf_config_diff(const struct tf_config *running, const struct tf_config *n
 
     compare_named(running, next, TF_SECTION_CAMERA, &changes);
     compare_named(running, next, TF_SECTION_PAIR, &changes);
+    compare_named(running, next, TF_SECTION_REGION, &changes);
     for (size_t i = 0; i < tf_key_count; i++)
         if (!tf_section_is_named(tf_keys[i].section))
             compare(running, 0, next, 0, &tf_keys[i], &changes);
@@ -136,7 +141,8 @@ int tf_config_take_live(struct tf_config *running, const struct tf_config *next)
     char *texts[TF_KEYS_MAX] = {0};
     size_t i;
 
-    /* Cameras' and pairs' keys need a restart, all of them: tests/config holds the table to that. */
+    /* Cameras', pairs' and regions' keys need a restart, all of them: tests/config holds the table to that.
+     */
     for (i = 0; i < tf_key_count; i++)
         if (tf_keys[i].live && tf_value_is_text(tf_keys[i].type) &&
             tf_value_copy(&tf_keys[i], &texts[i], tf_config_field(next, &tf_keys[i], 0)) < 0)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/own_region.h"
 
 #define TF_CONFIG_CAMERAS_MAX 8
 #define TF_CONFIG_PAIRS_MAX 4
@@ -99,6 +100,20 @@ struct tf_config_pair {
     int picture; /* enum tf_config_pair_picture */
 };
 
+enum tf_config_coordinates {
+    TF_CONFIG_COORDINATES_PIXELS,
+    TF_CONFIG_COORDINATES_FACE,
+};
+
+/* [region NAME]: tf_config_own makes definitions of them. */
+struct tf_config_region {
+    char *name;
+    bool enabled;
+    char *camera;    /* NULL: all */
+    int coordinates; /* enum tf_config_coordinates */
+    struct tf_shape shape, corners;
+};
+
 struct tf_config_inference {
     char *models;             /* folder; NULL = the installed one */
     char *landmarks, *finder; /* files instead, or NULL */
@@ -179,6 +194,8 @@ struct tf_config {
     size_t camera_count; /* at least 1, enabled or not; in the file's order */
     struct tf_config_pair pairs[TF_CONFIG_PAIRS_MAX];
     size_t pair_count;
+    struct tf_config_region regions[TF_OWN_MAX];
+    size_t region_count;
     struct tf_config_inference inference;
     struct tf_config_overlay overlay;
     struct tf_config_rtsp rtsp;
@@ -218,6 +235,15 @@ int tf_config_check(const char *path, struct tf_config **ret, struct tf_config_f
 /* The same from memory. */
 int tf_config_check_text(const char *text, size_t size, const char *name, struct tf_config **ret,
                          struct tf_config_faults *faults);
+/*
+ * Reads the [region NAME] sections of a file alone, which may have nothing else, or be a whole configuration:
+ * other sections are passed over. Errors as tf_config_load.
+ */
+int tf_config_load_regions(const char *path, struct tf_config **ret, struct tf_error *err);
+/* The regions that are enabled, of all cameras; they have been checked. */
+void tf_config_own(const struct tf_config *config, struct tf_own_regions *ret);
+/* The sections that tf_config_own would read as `own`; malloc'd, NULL: out of memory. */
+char *tf_config_own_text(const struct tf_own_regions *own);
 /* Accepts NULL. */
 void tf_config_free(struct tf_config *config);
 

@@ -31,7 +31,8 @@ struct parse {
     struct tf_config_faults *faults; /* where all errors go; NULL: the first ends it */
     bool expects_key;                /* the line that inih has is none of a section, a comment, or empty */
     bool lost_section;               /* a section could not be opened: its camera is not there for others */
-    bool bad[TF_KEYS_MAX][TF_CONFIG_CAMERAS_MAX]; /* keys whose value could not be read */
+    bool regions_only;               /* other sections are passed over */
+    bool bad[TF_KEYS_MAX][TF_NAMED_MAX]; /* keys whose value could not be read */
 };
 #define NO_SECTION (-1)
 #define LOST_SECTION (-2) /* its keys are passed over: what they are is not known */
@@ -206,6 +207,31 @@ static void open_pair(struct parse *p, const char *name)
         fault(p, p->line, r, "no memory");
 }
 
+static void open_region(struct parse *p, const char *name)
+{
+    struct tf_config *config = p->config;
+    struct tf_config_region *region;
+    int r;
+
+    for (size_t i = 0; i < config->region_count; i++)
+        if (strcmp(config->regions[i].name, name) == 0) {
+            FAIL(p, p->line, "a second [region %s]: the first is in line %d", name, config->lines->region[i]);
+            return;
+        }
+    if (config->region_count == TF_OWN_MAX) {
+        FAIL(p, p->line, "more than %d regions", TF_OWN_MAX);
+        return;
+    }
+    p->which = config->region_count;
+    region = &config->regions[p->which];
+    region->name = strdup(name);
+    r = region->name ? set_defaults(config, TF_SECTION_REGION, p->which) : -ENOMEM;
+    config->region_count++;
+    config->lines->region[p->which] = p->line;
+    if (r < 0)
+        fault(p, p->line, r, "no memory");
+}
+
 /*
  * inih cuts section names at 49 bytes, gives the handler no line number and does not report empty sections,
  * all of which matter here; so sections are taken where the lines are handed to inih.
@@ -232,7 +258,16 @@ static void enter_section(struct parse *p, const char *line)
             FAIL(p, p->line, "[%s] is followed by text", name);
             return;
         }
-    if (strcmp(name, "camera") == 0 || strcmp(name, "pair") == 0) {
+    if (strncmp(name, "region ", 7) == 0) {
+        p->section = TF_SECTION_REGION;
+        open_region(p, name + 7 + strspn(name + 7, " "));
+        return;
+    }
+    if (p->regions_only && strcmp(name, "region") != 0) {
+        p->section = LOST_SECTION;
+        return;
+    }
+    if (strcmp(name, "camera") == 0 || strcmp(name, "pair") == 0 || strcmp(name, "region") == 0) {
         FAIL(p, p->line, "[%s] has no name: write [%s NAME]", name, name);
         return;
     }
@@ -246,7 +281,7 @@ static void enter_section(struct parse *p, const char *line)
         open_pair(p, name + 5 + strspn(name + 5, " "));
         return;
     }
-    for (int i = TF_SECTION_PAIR + 1; i < TF_SECTIONS; i++) {
+    for (int i = TF_SECTION_REGION + 1; i < TF_SECTIONS; i++) {
         if (strcmp(tf_sections[i].name, name) != 0)
             continue;
         if (p->config->lines->section[i])
@@ -257,7 +292,8 @@ static void enter_section(struct parse *p, const char *line)
         return;
     }
     FAIL(p, p->line,
-         "unknown section [%s]: expected camera NAME, pair NAME, inference, overlay, rtsp, http or recording",
+         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, inference, overlay, rtsp, http "
+         "or recording",
          name);
 }
 
@@ -399,9 +435,10 @@ static int key_line(struct parse *p, enum tf_section section, const char *key, s
 
     if (line)
         return line;
-    return section == TF_SECTION_CAMERA ? p->config->lines->camera[which]
-           : section == TF_SECTION_PAIR ? p->config->lines->pair[which]
-                                        : p->config->lines->section[section];
+    return section == TF_SECTION_CAMERA   ? p->config->lines->camera[which]
+           : section == TF_SECTION_PAIR   ? p->config->lines->pair[which]
+           : section == TF_SECTION_REGION ? p->config->lines->region[which]
+                                          : p->config->lines->section[section];
 }
 
 static void check_camera(struct parse *p, size_t i)
@@ -488,6 +525,35 @@ static void check_pair(struct parse *p, size_t i)
     }
 }
 
+/* Names, shapes and cameras; `taken`: those that are good so far. */
+static void check_region(struct parse *p, size_t i, struct tf_own_regions *taken)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_region *region = &c->regions[i];
+    struct tf_own_region own;
+    struct tf_error reason = {0};
+    bool there = !region->camera || p->regions_only || p->lost_section;
+
+    if (!GOOD(p, TF_SECTION_REGION, i, "shape", "corners", "coordinates", "camera"))
+        return;
+    if (region->corners.kind && region->shape.kind && region->shape.kind != TF_SHAPE_POLYGON) {
+        FAIL(p, key_line(p, TF_SECTION_REGION, "corners", i), "[region %s]: only a polygon has corners",
+             region->name);
+        return;
+    }
+    if (!region->shape.kind) {
+        FAIL(p, c->lines->region[i], "[region %s] has no shape", region->name);
+        return;
+    }
+    for (size_t k = 0; k < c->camera_count; k++)
+        there |= strcmp(c->cameras[k].name, region->camera ? region->camera : "") == 0;
+    if (!there)
+        FAIL(p, key_line(p, TF_SECTION_REGION, "camera", i), "[region %s]: there is no [camera %s]",
+             region->name, region->camera);
+    else if (tf_config_own_of(region, &own, &reason) < 0 || tf_own_add(taken, &own, &reason) < 0)
+        FAIL(p, key_line(p, TF_SECTION_REGION, *own.name ? "shape" : "", i), "%s", reason.text);
+}
+
 static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,
                            const char *credentials)
 {
@@ -559,7 +625,13 @@ static void check_recording(struct parse *p, size_t enabled)
 static void check(struct parse *p)
 {
     struct tf_config *c = p->config;
+    struct tf_own_regions own = {0};
     size_t enabled = 0;
+
+    for (size_t i = 0; i < c->region_count && !is_over(p); i++)
+        check_region(p, i, &own);
+    if (p->regions_only)
+        return;
 
     for (size_t i = 0; i < c->camera_count && !is_over(p); i++) {
         check_camera(p, i);
@@ -587,11 +659,16 @@ static void check(struct parse *p)
 }
 
 /* With faults: *ret is set also where there are some. */
-static int parse_text(const char *text, size_t size, const char *name, struct tf_config_faults *faults,
-                      struct tf_config **ret, struct tf_error *err)
+static int parse_text(const char *text, size_t size, const char *name, bool regions_only,
+                      struct tf_config_faults *faults, struct tf_config **ret, struct tf_error *err)
 {
-    struct parse p = {
-        .name = name, .at = text, .end = text + size, .section = NO_SECTION, .err = err, .faults = faults};
+    struct parse p = {.name = name,
+                      .at = text,
+                      .end = text + size,
+                      .section = NO_SECTION,
+                      .err = err,
+                      .faults = faults,
+                      .regions_only = regions_only};
     struct tf_config *config;
     int r;
 
@@ -605,7 +682,7 @@ static int parse_text(const char *text, size_t size, const char *name, struct tf
     config->path = strdup(name);
     if (!config->lines || !config->path)
         goto nomem;
-    for (int i = TF_SECTION_PAIR + 1; i < TF_SECTIONS; i++)
+    for (int i = TF_SECTION_REGION + 1; i < TF_SECTIONS; i++)
         if (set_defaults(config, (enum tf_section)i, 0) < 0)
             goto nomem;
     p.config = config;
@@ -615,8 +692,9 @@ static int parse_text(const char *text, size_t size, const char *name, struct tf
         goto nomem;
     if (r > 0 && !p.result)
         FAIL(&p, r, "expected [section] or key=value");
-    if (!is_over(&p) && (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
-                         default_credentials(&config->http.credentials, "http") < 0))
+    if (!is_over(&p) && !regions_only &&
+        (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
+         default_credentials(&config->http.credentials, "http") < 0))
         goto nomem;
     if (!is_over(&p))
         check(&p);
@@ -634,10 +712,10 @@ nomem:
 int tf_config_load_text(const char *text, size_t size, const char *name, struct tf_config **ret,
                         struct tf_error *err)
 {
-    return parse_text(text, size, name, NULL, ret, err);
+    return parse_text(text, size, name, false, NULL, ret, err);
 }
 
-static int load(const char *path, struct tf_config_faults *faults, struct tf_config **ret,
+static int load(const char *path, bool regions_only, struct tf_config_faults *faults, struct tf_config **ret,
                 struct tf_error *err)
 {
     char *text = NULL;
@@ -670,7 +748,7 @@ static int load(const char *path, struct tf_config_faults *faults, struct tf_con
         }
         size += (size_t)n;
     }
-    r = parse_text(text, size, path, faults, ret, err);
+    r = parse_text(text, size, path, regions_only, faults, ret, err);
 done:
     free(text);
     close(fd);
@@ -679,7 +757,12 @@ done:
 
 int tf_config_load(const char *path, struct tf_config **ret, struct tf_error *err)
 {
-    return load(path, NULL, ret, err);
+    return load(path, false, NULL, ret, err);
+}
+
+int tf_config_load_regions(const char *path, struct tf_config **ret, struct tf_error *err)
+{
+    return load(path, true, NULL, ret, err);
 }
 
 /* What is wrong with the file as a whole is a fault, too. */
@@ -696,7 +779,7 @@ int tf_config_check(const char *path, struct tf_config **ret, struct tf_config_f
 {
     struct tf_config *config = NULL;
     struct tf_error err = {0};
-    int r = load(path, faults, &config, &err);
+    int r = load(path, false, faults, &config, &err);
 
     return checked(r, path, config, &err, ret, faults);
 }
@@ -706,7 +789,7 @@ int tf_config_check_text(const char *text, size_t size, const char *name, struct
 {
     struct tf_config *config = NULL;
     struct tf_error err = {0};
-    int r = parse_text(text, size, name, faults, &config, &err);
+    int r = parse_text(text, size, name, false, faults, &config, &err);
 
     return checked(r, name, config, &err, ret, faults);
 }

@@ -25,6 +25,8 @@ static const char *const codecs[] = {[TF_CONFIG_CODEC_AUTO] = "auto",
                                      NULL};
 static const char *const visibles[] = {
     [TF_CONFIG_VISIBLE_LOSSLESS] = "lossless", [TF_CONFIG_VISIBLE_H264] = "h264", NULL};
+static const char *const spaces[] = {
+    [TF_CONFIG_COORDINATES_PIXELS] = "pixels", [TF_CONFIG_COORDINATES_FACE] = "face", NULL};
 
 /* Words of which the value is read otherwise. */
 static const char *const rotations[] = {"auto", "0", "90", "180", "270", NULL};
@@ -46,6 +48,12 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
          "names the visible frame nearest in time, and landmarks of the visible picture can "
          "serve the thermal one. NAME as for cameras.",
          offsetof(struct tf_config, pairs), sizeof(struct tf_config_pair)},
+    [TF_SECTION_REGION] = {"region",
+                           "A region or spot of your own, up to 16, measured, recorded and drawn like the "
+                           "built-in ones. NAME stands in "
+                           "records and columns: at most 32 of a-z, 0-9 and _, a letter first, and none of "
+                           "ours (docs/regions.md).",
+                           offsetof(struct tf_config, regions), sizeof(struct tf_config_region)},
     [TF_SECTION_INFERENCE] = {"inference",
                               "Faces, landmarks and region temperatures; the same for all cameras.",
                               offsetof(struct tf_config, inference), 0},
@@ -65,6 +73,7 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
 
 #define CAMERA TF_SECTION_CAMERA
 #define PAIR TF_SECTION_PAIR
+#define REGION TF_SECTION_REGION
 #define INFERENCE TF_SECTION_INFERENCE
 #define OVERLAY TF_SECTION_OVERLAY
 #define RTSP TF_SECTION_RTSP
@@ -180,6 +189,21 @@ const struct tf_key tf_keys[] = {
      .help =
          "Picture of both cameras at rtsp://ADDRESS:PORT/NAME, with the pair's name, drawn while somebody "
          "watches."},
+
+    {REGION, "enabled", TF_VALUE_BOOL, AT(region, enabled), "yes",
+     .help = "Off: the section is checked and otherwise ignored."},
+    {REGION, "camera", TF_VALUE_WORD, AT(region, camera),
+     .help = "Name of the camera in whose picture it lies. Not set: all of them."},
+    {REGION, "coordinates", TF_VALUE_CHOICE, AT(region, coordinates), "pixels", .choices = spaces,
+     .help = "pixels: of the upright picture, measured in every frame, with a face or without. face: in eye "
+             "distances "
+             "from the middle between the eyes, x to the picture's right along the eyes, y down; it follows "
+             "every "
+             "face."},
+    {REGION, "shape", TF_VALUE_SHAPE, AT(region, shape), .required = true,
+     .help = "\"rectangle X,Y,W,H\", \"circle X,Y,R\" or \"polygon X,Y X,Y X,Y\" and so on."},
+    {REGION, "corners", TF_VALUE_CORNERS, AT(region, corners),
+     .help = "Further corners of the polygon, X,Y X,Y and so on, where they do not fit into one line."},
 
     {INFERENCE, "models", TF_VALUE_PATH, AT(inference, models),
      .help = "Folder with landmarks68.onnx and finder.onnx. Not set: the installed one."},

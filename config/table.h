@@ -7,18 +7,19 @@
 enum tf_section {
     TF_SECTION_CAMERA,
     TF_SECTION_PAIR,
+    TF_SECTION_REGION,
     TF_SECTION_INFERENCE,
     TF_SECTION_OVERLAY,
     TF_SECTION_RTSP,
     TF_SECTION_HTTP,
     TF_SECTION_RECORDING,
 };
-#define TF_SECTIONS 7
+#define TF_SECTIONS 8
 
 /* Sections that stand once for each name. */
 static inline bool tf_section_is_named(enum tf_section section)
 {
-    return section <= TF_SECTION_PAIR;
+    return section <= TF_SECTION_REGION;
 }
 
 struct tf_section_info {
@@ -42,6 +43,8 @@ enum tf_value {
     TF_VALUE_ROTATE,      /* uint16_t: the number that the choice reads as, or TF_ROTATE_AUTO */
     TF_VALUE_RANGE,       /* struct tf_config_range */
     TF_VALUE_RECT,        /* uint16_t[4]: X,Y,W,H; W 0 = not set */
+    TF_VALUE_SHAPE,       /* struct tf_shape: "rectangle X,Y,W,H" …; kind 0 = not set */
+    TF_VALUE_CORNERS,     /* struct tf_shape: a polygon's further corners */
     TF_VALUE_WORD,        /* char *: one of `choices` if there are any, else letters, digits, "._-" */
     TF_VALUE_TEXT,        /* char *: any text */
     TF_VALUE_PATH,        /* char * */
@@ -66,7 +69,7 @@ struct tf_key {
 };
 extern const struct tf_key tf_keys[];
 extern const size_t tf_key_count;
-#define TF_KEYS_MAX 112
+#define TF_KEYS_MAX 144
 
 /* Length of the longest text value. inih reads lines of at most 199 bytes. */
 #define TF_VALUE_TEXT_MAX 190

@@ -139,6 +139,8 @@ static void example_section(FILE *f, enum tf_section section)
         fputs("[camera thermal]\n", f);
     else if (section == TF_SECTION_PAIR) /* needs a second camera */
         fputs("# [pair rig]\n", f);
+    else if (section == TF_SECTION_REGION)
+        fputs("# [region temple_right]\n", f);
     else
         fprintf(f, "[%s]\n", tf_sections[section].name);
 }
@@ -154,7 +156,8 @@ static void example_key(FILE *f, const struct tf_key *key)
     if (key->sample)
         fprintf(f, "%s=%s\n", key->name, key->sample);
     else
-        fprintf(f, "#%s%s=%s\n", key->section == TF_SECTION_PAIR ? " " : "", key->name,
+        fprintf(f, "#%s%s=%s\n",
+                tf_section_is_named(key->section) && key->section != TF_SECTION_CAMERA ? " " : "", key->name,
                 key->fallback ? key->fallback : "");
 }
 

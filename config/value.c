@@ -265,6 +265,10 @@ int tf_value_parse(const struct tf_key *key, const char *text, void *field, stru
     case TF_VALUE_RECT:
         ok = rectangle(key, text, field);
         break;
+    case TF_VALUE_SHAPE:
+    case TF_VALUE_CORNERS:
+        ok = tf_shape_parse(text, key->type == TF_VALUE_CORNERS, field, NULL) == 0;
+        break;
     case TF_VALUE_WORD:
         ok = key->choices ? is_choice(key->choices, text, &choice) : is_word(text);
         break;
@@ -344,10 +348,24 @@ void tf_value_format(const struct tf_key *key, const void *field, char *text, si
         else
             snprintf(text, size, "%s", "");
         break;
+    case TF_VALUE_SHAPE:
+    case TF_VALUE_CORNERS:
+        tf_shape_format(field, key->type == TF_VALUE_CORNERS, text, size);
+        break;
     default:
         snprintf(text, size, "%s", *(char *const *)field ? *(char *const *)field : "");
         break;
     }
+}
+
+static bool shapes_equal(const struct tf_shape *a, const struct tf_shape *b)
+{
+    if (a->kind != b->kind || a->n != b->n)
+        return false;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->v[i] != b->v[i])
+            return false;
+    return true;
 }
 
 bool tf_value_equal(const struct tf_key *key, const void *a, const void *b)
@@ -375,6 +393,9 @@ bool tf_value_equal(const struct tf_key *key, const void *a, const void *b)
         return x->fixed == y->fixed && x->min == y->min && x->max == y->max;
     case TF_VALUE_RECT:
         return memcmp(a, b, 4 * sizeof(uint16_t)) == 0;
+    case TF_VALUE_SHAPE:
+    case TF_VALUE_CORNERS:
+        return shapes_equal(a, b);
     default:
         s = *(char *const *)a;
         t = *(char *const *)b;
@@ -385,12 +406,19 @@ bool tf_value_equal(const struct tf_key *key, const void *a, const void *b)
 int tf_value_copy(const struct tf_key *key, void *to, const void *from)
 {
     static const size_t sizes[] = {
-        [TF_VALUE_BOOL] = sizeof(bool),         [TF_VALUE_UINT] = sizeof(uint32_t),
-        [TF_VALUE_UINT16] = sizeof(uint16_t),   [TF_VALUE_NUMBER] = sizeof(float),
-        [TF_VALUE_DURATION] = sizeof(uint64_t), [TF_VALUE_BYTES] = sizeof(uint32_t),
-        [TF_VALUE_RATE] = sizeof(uint32_t),     [TF_VALUE_CHOICE] = sizeof(int),
-        [TF_VALUE_ROTATE] = sizeof(uint16_t),   [TF_VALUE_RANGE] = sizeof(struct tf_config_range),
+        [TF_VALUE_BOOL] = sizeof(bool),
+        [TF_VALUE_UINT] = sizeof(uint32_t),
+        [TF_VALUE_UINT16] = sizeof(uint16_t),
+        [TF_VALUE_NUMBER] = sizeof(float),
+        [TF_VALUE_DURATION] = sizeof(uint64_t),
+        [TF_VALUE_BYTES] = sizeof(uint32_t),
+        [TF_VALUE_RATE] = sizeof(uint32_t),
+        [TF_VALUE_CHOICE] = sizeof(int),
+        [TF_VALUE_ROTATE] = sizeof(uint16_t),
+        [TF_VALUE_RANGE] = sizeof(struct tf_config_range),
         [TF_VALUE_RECT] = 4 * sizeof(uint16_t),
+        [TF_VALUE_SHAPE] = sizeof(struct tf_shape),
+        [TF_VALUE_CORNERS] = sizeof(struct tf_shape),
     };
 
     if (tf_value_is_text(key->type))
@@ -446,6 +474,14 @@ void tf_value_describe(const struct tf_key *key, char *text, size_t size)
         break;
     case TF_VALUE_RECT:
         snprintf(text, size, "X,Y,W,H in %s, such as 10,20,16,12", unit);
+        break;
+    case TF_VALUE_SHAPE:
+        snprintf(text, size,
+                 "\"rectangle X,Y,W,H\", \"circle X,Y,R\" or \"polygon X,Y X,Y X,Y …\" of up to %d corners",
+                 TF_SHAPE_POINTS_MAX);
+        break;
+    case TF_VALUE_CORNERS:
+        snprintf(text, size, "corners X,Y X,Y …");
         break;
     case TF_VALUE_WORD:
         if (key->choices)

@@ -194,7 +194,7 @@ struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
 }
 
 static int add_file(struct tf_pipeline *pipeline, const char *template, const char *camera, int64_t t_utc_ns,
-                    enum tf_file_format format, struct tf_error *err)
+                    enum tf_file_format format, const struct tf_own_names *own, struct tf_error *err)
 {
     char path[PATH_MAX];
     struct tf_sink sink;
@@ -205,7 +205,7 @@ static int add_file(struct tf_pipeline *pipeline, const char *template, const ch
     r = tf_config_expand(template, camera, t_utc_ns, path, sizeof(path));
     if (r < 0)
         return tf_fail(err, r, "camera %s: the path %s becomes too long", camera, template);
-    r = tf_sink_file(path, format, false, &sink, err);
+    r = tf_sink_file_own(path, format, false, own, &sink, err);
     if (r < 0)
         return r;
     r = tf_pipeline_add_sink(pipeline, &sink);
@@ -269,6 +269,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                 .mirror = tf_choice_mirror(inference->mirror),
             },
         .analyse = camera->analyse,
+        .own = &service->own,
         .black_body_c = camera->black_body_temperature,
         .exchange = service->exchanges[index],
         .pair = tf_service_pair_of(service, index, &pair),
@@ -288,11 +289,15 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
         .retry = camera->pace == TF_CONFIG_PACE_RECORDED,
         .log = true,
     };
+    struct tf_own_regions own;
+    struct tf_own_names names;
     struct tf_pipeline *pipeline;
     char video[PATH_MAX];
     struct tf_sink sink;
     int r;
 
+    tf_own_of_camera(&service->own, camera->name, &own);
+    tf_own_names_of(&own, &names);
     memcpy(options.black_body, camera->black_body, sizeof(options.black_body));
     if (c->recording.video && camera->pictures) {
         r = tf_config_expand(c->recording.video, camera->name, t_utc_ns, video, sizeof(video));
@@ -310,12 +315,12 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
         if (r < 0)
             goto fail;
     }
-    r = add_file(pipeline, c->recording.ndjson, camera->name, t_utc_ns, TF_FILE_NDJSON, err);
+    r = add_file(pipeline, c->recording.ndjson, camera->name, t_utc_ns, TF_FILE_NDJSON, NULL, err);
     if (r < 0)
         goto fail;
     r = add_file(pipeline, c->recording.csv, camera->name, t_utc_ns,
                  c->recording.csv_profile == TF_CONFIG_CSV_OPENFACE ? TF_FILE_CSV_OPENFACE : TF_FILE_CSV,
-                 err);
+                 &names, err);
     if (r < 0)
         goto fail;
     *ret = pipeline;
@@ -429,6 +434,7 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
         r = start_rtsp(service, err);
     if (r == 0)
         r = tf_service_start_http(service, err);
+    tf_service_regions_begin(service);
     if (r == 0)
         r = tf_service_pairs_prepare(service, err);
     for (size_t i = 0; i < c->camera_count && r == 0; i++) {

@@ -40,6 +40,7 @@ struct tf_service {
     struct tf_session *session;
     char *session_subject, *session_name, *session_task;
     uint64_t session_start_ns;
+    struct tf_own_regions own; /* as measured now; session_lock */
     uint64_t marks;
     bool session_said_failed, session_said_refused, session_said_stalled, tables_said_failed; /* in the log */
     bool ending;              /* no session begins any more */
@@ -131,6 +132,12 @@ int tf_service_session_end(struct tf_service *service, struct tf_error *err);
 void tf_service_session_tell(struct tf_service *service, struct tf_recording_told *told);
 /* 0, or what is wrong with the session that is recorded. Does not wait. */
 int tf_service_session_health(struct tf_service *service, char *reason, size_t size);
+
+/* regions.c */
+/* The configuration's own regions, before the cameras. */
+void tf_service_regions_begin(struct tf_service *service);
+/* HTTP's GET and PUT /regions; see tf_http_options.regions. */
+int tf_service_regions(void *context, const char *body, size_t size, char **answer);
 
 /* shutter.c: HTTP's POST /camera/NAME/ffc; see tf_http_options.ffc. */
 int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer);

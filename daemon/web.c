@@ -88,6 +88,7 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .health = tf_service_health,
         .session = tf_service_session,
         .ffc = tf_service_ffc,
+        .regions = tf_service_regions,
         .context = service,
     };
     struct secrets *s = NULL;

@@ -40,7 +40,7 @@ static const struct {
                 {36, 41, true}, {42, 47, true},  {48, 59, true},  {60, 67, true}};
 
 /* Rectangles that labels have taken, of all faces of a picture. */
-#define TAKEN_MAX (TF_FACES_MAX * (TF_REGIONS + 1))
+#define TAKEN_MAX (TF_FACES_MAX * (TF_REGIONS + TF_OWN_MAX + 1) + TF_OWN_MAX)
 struct labels {
     struct tf_rect taken[TAKEN_MAX];
     int count;
@@ -126,12 +126,14 @@ static bool outline_centre(const struct tf_overlay *o, const struct tf_outline *
     return isfinite(*x) && isfinite(*y);
 }
 
-static void draw_outlines(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_face *face)
+/* First what all lines stand out from, then the lines themselves. */
+static void draw_outlines(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_outline *lines,
+                          const struct tf_region_stats *stats, uint32_t count)
 {
     for (int pass = 0; pass < 2; pass++)
-        for (int r = 0; r < TF_REGIONS; r++) {
-            const struct tf_outline *line = face->outlines + r;
-            bool valid = face->regions[r].valid;
+        for (uint32_t r = 0; r < count; r++) {
+            const struct tf_outline *line = lines + r;
+            bool valid = stats[r].valid;
             if (line->n < 3 || line->n > TF_REGION_OUTLINE_MAX)
                 continue;
             for (uint32_t i = 0; i < line->n; i++) {
@@ -146,8 +148,17 @@ static void draw_outlines(struct tf_overlay *o, const struct tf_canvas *c, const
         }
 }
 
+static void write_value(char text[16], const struct tf_region_stats *stats, bool celsius)
+{
+    if (celsius)
+        snprintf(text, 16, "%.1f °C", (double)stats->mean);
+    else
+        snprintf(text, 16, "%.0f", (double)stats->mean);
+}
+
+#define COLUMN_MAX (TF_REGIONS + TF_OWN_MAX)
 struct label {
-    enum tf_region region;
+    const char *name;
     float x, y; /* what it names */
     int at;     /* the row's middle after sorting out */
     char value[16];
@@ -158,7 +169,7 @@ static int spread(struct label *labels, int n, int step, int top, int bottom)
 {
     int room = (bottom - top) / (step ? step : 1);
 
-    for (int i = 1; i < n; i++) /* insertion sort by height: twelve at most */
+    for (int i = 1; i < n; i++) /* insertion sort by height: few labels */
         for (int k = i; k > 0 && labels[k].y < labels[k - 1].y; k--) {
             struct label swap = labels[k];
             labels[k] = labels[k - 1];
@@ -198,7 +209,7 @@ static void draw_column(struct tf_overlay *o, const struct tf_canvas *c, struct 
     n = spread(column, n, step, c->clip.y, c->clip.y + c->clip.h);
     for (int i = 0; i < n; i++) {
         int w = tf_text_width(o->small, column[i].value);
-        int m = names ? tf_text_width(o->small, short_names[column[i].region]) + (int)(6 * o->ui) : 0;
+        int m = names ? tf_text_width(o->small, column[i].name) + (int)(6 * o->ui) : 0;
         wide = w > wide ? w : wide;
         name_wide = m > name_wide ? m : name_wide;
     }
@@ -220,16 +231,16 @@ static void draw_column(struct tf_overlay *o, const struct tf_canvas *c, struct 
         tf_draw_disc(c, column[i].x, column[i].y, 1.6f * o->ui, REGION_INK, 230);
         tf_draw_plate(c, plate, 3 * o->ui, TF_SHADE, 180);
         if (names)
-            tf_text_draw(c, o->small, plate.x + pad, base, short_names[column[i].region], TF_INK_DIM, 0);
+            tf_text_draw(c, o->small, plate.x + pad, base, column[i].name, TF_INK_DIM, 0);
         tf_text_draw(c, o->small, plate.x + wide - pad - tf_text_width(o->small, column[i].value), base,
                      column[i].value, TF_INK, 0);
     }
 }
 
 static void draw_labels(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_face *face,
-                        bool celsius, struct labels *labels)
+                        const struct tf_own_result *own, uint32_t number, bool celsius, struct labels *labels)
 {
-    struct label columns[2][TF_REGIONS];
+    struct label columns[2][COLUMN_MAX];
     int n[2] = {0, 0}, gap = (int)(10 * o->ui);
     int left = whole(to_picture(o, face->box[0])) - gap,
         right = whole(to_picture(o, face->box[0] + face->box[2])) + gap;
@@ -239,12 +250,21 @@ static void draw_labels(struct tf_overlay *o, const struct tf_canvas *c, const s
         struct label *l = &columns[!on_left[r]][n[!on_left[r]]];
         if (!stats->valid || !isfinite(stats->mean) || !outline_centre(o, face->outlines + r, &l->x, &l->y))
             continue;
-        l->region = (enum tf_region)r;
-        if (celsius)
-            snprintf(l->value, sizeof l->value, "%.1f °C", (double)stats->mean);
-        else
-            snprintf(l->value, sizeof l->value, "%.0f", (double)stats->mean);
+        l->name = short_names[r];
+        write_value(l->value, stats, celsius);
         n[!on_left[r]]++;
+    }
+    for (uint32_t r = 0; own && r < own->names.faces; r++) {
+        const struct tf_region_stats *stats = &own->face[number][r];
+        struct label l = {.name = own->names.face[r]};
+        bool side;
+
+        if (!stats->valid || !isfinite(stats->mean) ||
+            !outline_centre(o, &own->face_outlines[number][r], &l.x, &l.y))
+            continue;
+        side = l.x > to_picture(o, face->box[0] + face->box[2] / 2);
+        write_value(l.value, stats, celsius);
+        columns[side][n[side]++] = l;
     }
     /* Names when there is room for them beside the face, else the numbers alone. */
     int wanted = tf_text_width(o->small, "periorbital  -20.0 °C") + (int)(10 * o->ui);
@@ -337,10 +357,53 @@ static void draw_mask(struct tf_overlay *o, const struct tf_canvas *c, const str
             tint(o, c, mask, &r, x, y);
 }
 
-void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, bool celsius)
+/* Name and value of a region of the picture stand above it, or below where there is no room. */
+static void draw_areas(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_own_result *own,
+                       bool celsius, struct labels *labels)
+{
+    int pad = (int)(4 * o->ui), cap = tf_font_cap_height(o->small), h = cap + 2 * pad;
+
+    draw_outlines(o, c, own->area_outlines, own->area, own->names.areas);
+    for (uint32_t r = 0; r < own->names.areas; r++) {
+        const struct tf_outline *line = &own->area_outlines[r];
+        float left = INFINITY, top = INFINITY, bottom = -INFINITY;
+        char value[16] = "–";
+        struct tf_rect plate;
+        int name;
+
+        for (uint32_t i = 0; i < line->n && i < TF_REGION_OUTLINE_MAX; i++) {
+            left = fminf(left, to_picture(o, line->xy[i][0]));
+            top = fminf(top, to_picture(o, line->xy[i][1]));
+            bottom = fmaxf(bottom, to_picture(o, line->xy[i][1]));
+        }
+        if (!isfinite(left + top + bottom))
+            continue;
+        if (own->area[r].valid)
+            write_value(value, &own->area[r], celsius);
+        name = tf_text_width(o->small, own->names.area[r]) + (int)(6 * o->ui);
+        plate = (struct tf_rect){whole(left), whole(top) - h - (int)(3 * o->ui),
+                                 name + tf_text_width(o->small, value) + 2 * pad, h};
+        if (plate.y < c->clip.y)
+            plate.y = whole(bottom) + (int)(3 * o->ui);
+        if (plate.y + h > c->clip.y + c->clip.h)
+            plate.y = c->clip.y + c->clip.h - h;
+        if (plate.x + plate.w > c->clip.x + c->clip.w)
+            plate.x = c->clip.x + c->clip.w - plate.w;
+        plate.x = plate.x < c->clip.x ? c->clip.x : plate.x;
+        if (!is_free(labels, &plate))
+            continue;
+        take(labels, &plate);
+        tf_draw_plate(c, plate, 3 * o->ui, TF_SHADE, 180);
+        tf_text_draw(c, o->small, plate.x + pad, plate.y + pad + cap, own->names.area[r], TF_INK_DIM, 0);
+        tf_text_draw(c, o->small, plate.x + pad + name, plate.y + pad + cap, value, TF_INK, 0);
+    }
+}
+
+void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, const struct tf_own_result *own,
+                   bool celsius)
 {
     struct tf_canvas c = tf_canvas_of(o, &o->image);
-    uint32_t count = faces->count < TF_FACES_MAX ? faces->count : TF_FACES_MAX;
+    uint32_t count = !faces ? 0 : faces->count < TF_FACES_MAX ? faces->count : TF_FACES_MAX;
     struct labels labels = {.count = 0};
 
     for (uint32_t i = count; i-- > 0;) { /* the largest on top */
@@ -352,10 +415,14 @@ void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, bool cels
         if (o->options.boxes)
             draw_box(o, &c, face, rgb, &labels);
         if (o->options.regions)
-            draw_outlines(o, &c, face);
+            draw_outlines(o, &c, face->outlines, face->regions, TF_REGIONS);
+        if (o->options.regions && own)
+            draw_outlines(o, &c, own->face_outlines[i], own->face[i], own->names.faces);
         if (o->options.points)
             draw_points(o, &c, face, rgb);
     }
     for (uint32_t i = 0; i < count && o->options.regions; i++)
-        draw_labels(o, &c, faces->faces + i, celsius, &labels);
+        draw_labels(o, &c, faces->faces + i, own, i, celsius, &labels);
+    if (own && o->options.regions)
+        draw_areas(o, &c, own, celsius, &labels);
 }

@@ -49,9 +49,10 @@ uint8_t *tf_picture_memory(struct tf_picture *picture, enum tf_picture_form form
 /* The whole picture, or the frame's part, as a canvas. */
 struct tf_canvas tf_canvas_of(struct tf_overlay *overlay, const struct tf_rect *clip);
 
-/* faces.c: boxes, regions and points of all faces on the frame's part. `celsius`: the unit of the regions'
- * values. */
-void tf_faces_draw(struct tf_overlay *overlay, const struct tf_faces *faces, bool celsius);
+/* faces.c: boxes, regions and points of all faces on the frame's part, and own regions of the picture;
+ * `faces` and `own` may be NULL. `celsius`: the unit of the regions' values. */
+void tf_faces_draw(struct tf_overlay *overlay, const struct tf_faces *faces, const struct tf_own_result *own,
+                   bool celsius);
 
 /* panel.c: what surrounds the frame or says its state. */
 void tf_bar_draw(struct tf_overlay *overlay, const struct tf_frame *frame);

@@ -372,8 +372,8 @@ int tf_overlay_draw(struct tf_overlay *o, const struct tf_frame *frame, const st
         fade(o);
     if (!frame)
         tf_card_draw(o, note);
-    else if (faces && note->banner != TF_BANNER_NO_SIGNAL)
-        tf_faces_draw(o, faces, frame->radiometry.valid);
+    else if ((faces || note->own) && note->banner != TF_BANNER_NO_SIGNAL)
+        tf_faces_draw(o, faces, note->own, frame->radiometry.valid);
 
     tf_bar_draw(o, frame);
     tf_strip_draw(o, note);

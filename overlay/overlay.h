@@ -11,7 +11,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/frame.h"
-#include "inference/face/face.h"
+#include "inference/face/own.h"
 #include "overlay/picture.h"
 
 /* "iron", "white-hot", "black-hot", "viridis", …; -EINVAL lists the names. */
@@ -52,6 +52,7 @@ struct tf_overlay_note {
     int64_t since_utc_ns;
     float fps; /* 0: not shown */
     uint16_t rotate;
+    const struct tf_own_result *own; /* the laboratory's own regions; NULL: none */
 };
 
 struct tf_overlay;

@@ -190,6 +190,7 @@ int tf_pair_overlay_draw(struct tf_pair_overlay *p, const struct tf_pair_view *v
     const struct tf_frame *v = view->visible;
     struct tf_canvas whole = {&p->picture, {0, 0, (int)p->picture.width, (int)p->picture.height}};
     struct tf_canvas part = {&p->picture, p->place};
+    struct tf_overlay_note note = *view->note;
     int r = tf_overlay_draw(p->thermal, view->thermal, view->thermal_faces, view->note, &thermal);
 
     if (r < 0)
@@ -197,8 +198,9 @@ int tf_pair_overlay_draw(struct tf_pair_overlay *p, const struct tf_pair_view *v
     if (v &&
         (tf_frame_upright_width(v) != p->visible->width || tf_frame_upright_height(v) != p->visible->height))
         v = NULL;
+    note.own = NULL; /* the thermal camera's */
     if (v)
-        r = tf_overlay_draw(p->visible, v, NULL, view->note, &visible);
+        r = tf_overlay_draw(p->visible, v, NULL, &note, &visible);
     if (r < 0)
         return r;
     /* What neither part covers: below the visible picture, and the column that makes the width even. */

@@ -21,7 +21,7 @@ static struct tf_shared_record *take_record(struct tf_inference *x)
     return NULL;
 }
 
-static void fill(const struct tf_inference *x, struct tf_record *record, const struct tf_head *head)
+static void fill(struct tf_inference *x, struct tf_record *record, const struct tf_head *head)
 {
     /* The record's fields are filled in one place (publish/), from a frame: this one has no picture. */
     const struct tf_frame frame = {
@@ -47,6 +47,7 @@ static void fill(const struct tf_inference *x, struct tf_record *record, const s
     record->black_body = (struct tf_black_body){
         .set = x->setup->options.black_body[2] && head->radiometry.valid, .mean = NAN, .offset = NAN};
     record->pair.camera = NULL;
+    tf_own_begin(x, record);
     record->outlines = x->setup->options.outlines;
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
@@ -214,6 +215,7 @@ static void analyse(struct tf_inference *x, const struct tf_head *head, struct t
         tf_exchange_put(x->setup->options.exchange, record, frame);
     if (x->setup->options.pair)
         tf_pair_merge(x, frame, record);
+    tf_own_look(x, frame, record);
     tf_shared_record_ref(shared); /* for the pictures: the status takes ours over */
     finish(x, head, record, shared);
     to_pictures(x, shared);

@@ -30,6 +30,13 @@ struct tf_pair_side {
     uint64_t size_since_ns;
 };
 
+/* The laboratory's own regions as they were last taken over. */
+struct tf_own_taken {
+    uint32_t number; /* 0: not yet */
+    struct tf_own_regions regions;
+    struct tf_own_names names;
+};
+
 struct tf_inference {
     const struct tf_setup *setup;
     struct tf_shared *shared;
@@ -42,6 +49,7 @@ struct tf_inference {
     struct tf_sinks sinks;
     struct tf_turn_search turn;
     struct tf_pair_side pair;
+    struct tf_own_taken own;
     bool analysis_failed;
     bool reset_wanted;
     uint32_t recording_seen; /* the recording whose frames were analysed last */
@@ -63,6 +71,12 @@ int tf_turn_probe(struct tf_inference *inference, struct tf_source *source);
 void tf_turn_look(struct tf_inference *inference, const struct tf_frame *frame);
 /* The camera has come back. */
 void tf_turn_begin_anew(struct tf_inference *inference);
+
+/* own.c */
+/* The record gets the regions' names, before its frame is looked at. */
+void tf_own_begin(struct tf_inference *inference, struct tf_record *record);
+/* And their values, once its faces are as they stay. */
+void tf_own_look(struct tf_inference *inference, const struct tf_frame *frame, struct tf_record *record);
 
 /* paired.c */
 /* The partner's nearest result, and its faces into the record's. */

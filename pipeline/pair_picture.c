@@ -88,6 +88,7 @@ static int draw(const struct tf_pair_picture *x, struct tf_pair_overlay *overlay
                   : t->state == TF_STATE_SKIPPED ? TF_BANNER_SKIPPED
                                                  : TF_BANNER_NONE,
         .since_utc_ns = now->thermal.since_utc_ns,
+        .own = t ? &t->own : NULL,
     };
     const struct tf_pair_view view = {
         .thermal = t ? now->thermal.record->frame : NULL,

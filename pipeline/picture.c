@@ -222,6 +222,7 @@ static void draw_record(struct tf_pictures *x, const struct tf_shared_record *sh
         .frame = record->frame,
         .t_utc_ns = record->t_utc_ns,
         .banner = TF_BANNER_NONE,
+        .own = &record->own,
     };
     struct tf_error err = {0};
     int r;
@@ -257,6 +258,7 @@ static void draw_card(struct tf_pictures *x, const struct tf_latest *latest)
         .t_utc_ns = tf_utc_now_ns(),
         .since_utc_ns = latest->since_utc_ns,
         .banner = last ? TF_BANNER_STALE : TF_BANNER_NO_SIGNAL,
+        .own = last ? &last->record.own : NULL,
     };
     uint32_t width = latest->width, height = latest->height;
     struct tf_error err = {0};

@@ -146,6 +146,7 @@ int tf_pipeline_create(const struct tf_pipeline_options *options, struct tf_pipe
     connect(p);
     r = tf_setup_init(&p->setup, options, err);
     tf_shared_init(&p->shared, &p->setup);
+    p->setup.options.own = NULL; /* the caller's; what is measured is shared.own */
     tf_recorder_init(&p->recorder);
     pthread_mutex_init(&p->snapshots.lock, NULL);
     p->capture.options = p->setup.options.source;

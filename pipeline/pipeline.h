@@ -55,7 +55,8 @@ struct tf_pipeline_options {
     uint16_t black_body[4]; /* x, y, w, h of the upright picture; w 0 = none */
     float black_body_c;     /* its true temperature */
 
-    bool outlines; /* records say where their regions were measured */
+    const struct tf_own_regions *own; /* the laboratory's own regions, of this camera; NULL: none */
+    bool outlines;                    /* records say where their regions were measured */
 
     bool pictures; /* overlay and encoder */
     struct tf_overlay_options overlay;
@@ -102,6 +103,12 @@ int tf_pipeline_snapshot(struct tf_pipeline *pipeline, struct tf_snapshot *snaps
 /* Takes what can change while running: overlay, filter, score (SIGHUP). */
 int tf_pipeline_set_overlay(struct tf_pipeline *pipeline, const struct tf_overlay_options *overlay,
                             struct tf_error *err);
+
+/*
+ * Other own regions, from the next frame on; those of other cameras are left out. -EBUSY: the camera is
+ * recorded, and what is measured stays until the recording's end. From any thread.
+ */
+int tf_pipeline_set_own(struct tf_pipeline *pipeline, const struct tf_own_regions *own, struct tf_error *err);
 
 /*
  * Moves the camera's shutter and waits for its answer. -ENOTSUP: it has none that could be moved from here;

@@ -209,6 +209,7 @@ static int start(struct tf_recorder *r, struct tf_recording_options *o, struct t
 int tf_recorder_start(struct tf_recorder *r, const struct tf_recording_options *options, struct tf_error *err)
 {
     struct tf_recording_options o = *options;
+    struct tf_own_regions own;
     int result;
 
     if (!r->setup->options.recordable)
@@ -218,6 +219,8 @@ int tf_recorder_start(struct tf_recorder *r, const struct tf_recording_options *
         result = tf_fail(err, -EBUSY, "camera %s is being recorded already", r->setup->camera);
     } else {
         tf_turn_hold(r->shared);
+        tf_shared_own(r->shared, &own);
+        o.own = &own;
         result = start(r, &o, err);
         if (result < 0)
             tf_turn_release(r->shared);

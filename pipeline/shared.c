@@ -20,6 +20,9 @@ void tf_shared_init(struct tf_shared *s, const struct tf_setup *setup)
     pthread_condattr_destroy(&attr);
     s->overlay_options = setup->options.overlay;
     s->overlay_number = 1;
+    if (setup->options.own)
+        tf_own_of_camera(setup->options.own, setup->camera, &s->own);
+    atomic_store(&s->own_number, 1);
     s->state_since_utc_ns = tf_utc_now_ns();
     atomic_store(&s->turn.wanted, -1);
     atomic_store(&s->turn.better, -1);
@@ -104,6 +107,13 @@ void tf_shared_set_source(struct tf_shared *s, const struct tf_source_info *info
     status->celsius = info->radiometry.valid;
     status->turn.rotate = info->rotate;
     status->turn.flip = info->flip;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void tf_shared_own(struct tf_shared *s, struct tf_own_regions *ret)
+{
+    pthread_mutex_lock(&s->lock);
+    *ret = s->own;
     pthread_mutex_unlock(&s->lock);
 }
 

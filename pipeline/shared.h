@@ -208,6 +208,8 @@ struct tf_shared {
     struct tf_overlay_options
         overlay_options; /* the newest; the picture thread takes them when the number changes */
     uint32_t overlay_number;
+    struct tf_own_regions own; /* the newest, of this camera; inference takes them when the number changes */
+    _Atomic uint32_t own_number;   /* read without the lock */
     struct tf_source *source;      /* while the capture thread has it open: for tf_source_wake */
     struct tf_source_info info;    /* of the first opening */
     struct tf_source_info present; /* of this one */
@@ -229,6 +231,8 @@ void tf_shared_beat(struct tf_shared *s, enum tf_thread_role role);
 void tf_shared_set_source(struct tf_shared *s, const struct tf_source_info *info);
 /* A copy of the newest options; returns their number. */
 uint32_t tf_shared_overlay(struct tf_shared *s, struct tf_overlay_options *ret);
+/* A copy of the newest own regions. */
+void tf_shared_own(struct tf_shared *s, struct tf_own_regions *ret);
 /* As tf_pipeline_latest. */
 void tf_shared_latest(struct tf_shared *s, struct tf_latest *ret);
 /* A recording begins: no change of turn from here on, and none that pictures still lag behind. Ends with

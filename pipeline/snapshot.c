@@ -22,6 +22,7 @@ static int note_of(const struct tf_snapshots *s, const struct tf_latest *latest,
     if (latest->record) {
         ret->frame = latest->record->record.frame;
         ret->t_utc_ns = latest->record->record.t_utc_ns;
+        ret->own = &latest->record->record.own;
         if (latest->state == TF_CAMERA_NO_SIGNAL)
             ret->banner = TF_BANNER_STALE;
         tf_turn_note(latest->turn_better, ret);

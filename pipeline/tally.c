@@ -1,6 +1,7 @@
 /* What is counted of records: states, gauges, latency, pace. */
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include "pipeline/shared.h"
 
@@ -51,11 +52,30 @@ static void count_pair(struct tf_pair_status *pair, const struct tf_record *reco
         pair->visible_faces += record->faces.faces[i].from == TF_POINTS_FROM_VISIBLE;
 }
 
+static void tell_own(struct tf_status *status, const struct tf_record *row)
+{
+    const struct tf_own_names *names = &row->own.names;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < names->faces + names->areas; i++) {
+        bool face = i < names->faces, seen = !face || row->faces.count;
+        const struct tf_region_stats *stats = face ? &row->own.face[0][i] : &row->own.area[i - names->faces];
+        struct tf_own_told *told = &status->own[n++];
+
+        memcpy(told->name, face ? names->face[i] : names->area[i - names->faces], sizeof(told->name));
+        told->face = face;
+        told->valid = seen && stats->valid;
+        told->mean = seen ? stats->mean : NAN;
+    }
+    status->own_count = n;
+}
+
 static void count_faces(struct tf_status *status, const struct tf_record *row)
 {
     const struct tf_face *face = row->faces.count ? &row->faces.faces[0] : NULL;
 
     status->faces = row->faces.count;
+    tell_own(status, row);
     status->nose_c = face && row->celsius ? face->regions[TF_REGION_NOSE_TIP].mean : NAN;
     status->forehead_c = face && row->celsius ? face->regions[TF_REGION_FOREHEAD].mean : NAN;
 }

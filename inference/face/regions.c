@@ -9,11 +9,8 @@
 #include <string.h>
 
 #include "inference/face/face.h"
+#include "inference/face/outline.h"
 #include "inference/face/raster.h"
-
-#define DISC_SIDES 24
-/* A regular 24-gon with the area of the circle: r' = r * sqrt(pi / (12 sin(15 degrees))). */
-#define DISC_GROW 1.00575f
 
 #define NOSE_TIP_RADIUS 0.12f
 #define CANTHUS_RADIUS 0.07f
@@ -25,9 +22,6 @@
 
 /* Within a mask a disc only says which part of the skin or nose is meant, not where it ends. */
 #define MASKED_DISC_GROW 1.5f
-
-/* Points further off than any picture reaches are not drawn or measured. */
-#define FAR 65536.0f
 
 struct vec {
     float x, y;
@@ -118,10 +112,10 @@ static void add(struct tf_outline *o, struct vec v)
 
 static void disc(const struct face_frame *f, struct tf_outline *o, struct vec centre, float radius)
 {
-    for (int i = 0; i < DISC_SIDES; i++) {
-        float angle = (float)i * (2.0f * (float)M_PI / DISC_SIDES);
+    for (int i = 0; i < TF_DISC_SIDES; i++) {
+        float angle = (float)i * (2.0f * (float)M_PI / TF_DISC_SIDES);
 
-        add(o, moved(f, centre, radius * DISC_GROW * cosf(angle), radius * DISC_GROW * sinf(angle)));
+        add(o, moved(f, centre, radius * TF_DISC_GROW * cosf(angle), radius * TF_DISC_GROW * sinf(angle)));
     }
 }
 
@@ -255,7 +249,7 @@ static void outline(const struct face_frame *f, enum tf_region region, struct tf
 static bool usable(const struct tf_point points[TF_POINTS])
 {
     for (int k = 0; k < TF_POINTS; k++) {
-        if (!(fabsf(points[k].x) < FAR) || !(fabsf(points[k].y) < FAR))
+        if (!(fabsf(points[k].x) < TF_OUTLINE_FAR) || !(fabsf(points[k].y) < TF_OUTLINE_FAR))
             return false;
     }
     return true;
@@ -273,14 +267,6 @@ const char *tf_region_why_name(unsigned bit)
     static const char *const words[TF_WHY_COUNT] = {"few_pixels", "outside", "range"};
 
     return bit < TF_WHY_COUNT ? words[bit] : NULL;
-}
-
-/* What a record can say in few digits is what is measured. */
-static void snap(struct tf_outline *o)
-{
-    for (uint32_t i = 0; i < o->n; i++)
-        for (int k = 0; k < 2; k++)
-            o->xy[i][k] = rintf(o->xy[i][k] * TF_OUTLINE_GRID) / TF_OUTLINE_GRID;
 }
 
 void tf_regions_measure(const struct tf_frame *frame, const struct tf_faults *faults,
@@ -319,7 +305,7 @@ void tf_regions_measure_masked(const struct tf_frame *frame, const struct tf_fau
             continue;
         }
         outline(&f, (enum tf_region)i, &outlines[i]);
-        snap(&outlines[i]);
+        tf_outline_snap(&outlines[i]);
         struct tf_raster_gate gate = {mask, parts_of[i]};
         tf_raster_measure(&view, &frame->radiometry, &sound, &outlines[i],
                           mask && gate.parts != 0 ? &gate : NULL, &stats[i]);

@@ -71,6 +71,8 @@ struct tf_http_options {
                    uint64_t t_mono_ns, char **answer);
     /* POST /camera/NAME/ffc; NULL: there is none. `body`, answer and result as in `session`. */
     int (*ffc)(void *context, const char *camera, const char *body, size_t size, char **answer);
+    /* GET /regions (`body` NULL) and PUT /regions, from the recording's thread; NULL: there are none. */
+    int (*regions)(void *context, const char *body, size_t size, char **answer);
     void *context;
 };
 

@@ -253,24 +253,29 @@ static void judge_login(struct tf_http_request *q)
 
 static void judge_route(struct tf_http_request *q, const char *method)
 {
-    bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0, put = strcmp(method, MHD_HTTP_METHOD_PUT) == 0;
     bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     unsigned methods;
 
-    q->route = tf_http_find_route(q->target.path, post ? TF_HTTP_POST : TF_HTTP_GET, q->route_name, &methods);
+    q->route = tf_http_find_route(q->target.path,
+                                  post  ? TF_HTTP_POST
+                                  : put ? TF_HTTP_PUT
+                                        : TF_HTTP_GET,
+                                  q->route_name, &methods);
     if (!methods) {
         REFUSE(q, 404, "there is no %.128s; / lists what there is", q->target.path);
         return;
     }
     q->head = get && method[0] == 'H';
-    if (q->route && (post || get))
+    if (q->route && (post || put || get))
         return;
     REFUSE(q, 405, "%.16s is not understood here", method);
     if (q->refusal)
         MHD_add_response_header(q->refusal, MHD_HTTP_HEADER_ALLOW,
-                                methods == TF_HTTP_POST  ? "POST"
-                                : methods == TF_HTTP_GET ? "GET, HEAD"
-                                                         : "GET, HEAD, POST");
+                                methods == TF_HTTP_POST                  ? "POST"
+                                : methods == TF_HTTP_GET                 ? "GET, HEAD"
+                                : methods == (TF_HTTP_GET | TF_HTTP_PUT) ? "GET, HEAD, PUT"
+                                                                         : "GET, HEAD, POST");
 }
 
 /* The origin of a page is ours: its host and port are those that the request was sent to. */
@@ -327,7 +332,7 @@ static void judge(struct tf_http_request *q, const char *method, const char *ver
         judge_login(q);
     if (!q->refusal_status)
         judge_route(q, method);
-    if (!q->refusal_status && q->route->method == TF_HTTP_POST)
+    if (!q->refusal_status && q->route->method != TF_HTTP_GET)
         judge_post(q, &head, authority);
     if (q->route)
         q->place->control = q->route->always;

@@ -149,6 +149,7 @@ static enum MHD_Result get_index(struct tf_http_request *q)
         "/clock                     this computer's clocks (JSON)\n"
         "/record                    the session that is recorded (JSON)\n"
         "POST /record/start, /record/stop, /mark: see docs/recording.md\n"
+        "/regions                   own regions (JSON); PUT /regions sets them: see docs/regions.md\n"
         "POST /camera/NAME/ffc      moves the camera's shutter: see docs/cameras.md\n");
 }
 
@@ -241,6 +242,21 @@ static enum MHD_Result ask_ffc(struct tf_http_request *q)
     return run_errand(q, TF_HTTP_JOBS_SHUTTER, do_ffc);
 }
 
+static void do_regions(struct tf_http_job *job)
+{
+    struct errand *e = (struct errand *)job;
+    const struct tf_http_options *o = &e->q->http->options;
+
+    e->status = o->regions(o->context, e->q->body, e->q->size, &e->text);
+}
+
+static enum MHD_Result ask_regions(struct tf_http_request *q)
+{
+    if (!q->http->options.regions)
+        return tf_http_error(q, 404, "there are no regions here");
+    return run_errand(q, TF_HTTP_JOBS_SESSION, do_regions);
+}
+
 /* --- the table --- */
 
 static const struct tf_http_route routes[] = {
@@ -256,6 +272,8 @@ static const struct tf_http_route routes[] = {
     {"/record/start", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_START},
     {"/record/stop", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_STOP},
     {"/mark", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_MARK},
+    {"/regions", TF_HTTP_GET, false, ask_regions, 0},
+    {"/regions", TF_HTTP_PUT, false, ask_regions, 0},
     {"/camera/*/ffc", TF_HTTP_POST, true, ask_ffc, 0},
 };
 

@@ -153,6 +153,7 @@ struct MHD_Response *tf_http_error_response(unsigned status, const char *format,
 enum tf_http_method {
     TF_HTTP_GET = 1, /* and HEAD */
     TF_HTTP_POST = 2,
+    TF_HTTP_PUT = 4,
 };
 
 struct tf_http_route {

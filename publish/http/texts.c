@@ -112,6 +112,22 @@ static void state_sinks(FILE *f, const struct tf_status *c)
     fputc('}', f);
 }
 
+/* Nothing where there are none. */
+static void state_own(FILE *f, const struct tf_status *c)
+{
+    for (uint32_t i = 0; i < c->own_count; i++) {
+        const struct tf_own_told *t = &c->own[i];
+
+        fputs(i ? "," : ",\"own_regions\":{", f);
+        put_text(f, t->name);
+        fprintf(f, ":{\"of\":\"%s\",\"mean\":", t->face ? "face" : "picture");
+        put_real(f, (double)t->mean, 3, "null");
+        fprintf(f, ",\"valid\":%s}", t->valid ? "true" : "false");
+    }
+    if (c->own_count)
+        fputc('}', f);
+}
+
 static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
 {
     fputc('{', f);
@@ -181,6 +197,7 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     state_recording(f, &c->recording);
     fputs(",\"sinks_lost\":", f);
     state_sinks(f, c);
+    state_own(f, c);
     fputc('}', f);
 }
 

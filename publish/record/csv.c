@@ -133,7 +133,14 @@ static void header_points(struct tf_out *o, const char *prefix)
     }
 }
 
-static int header(char *buffer, size_t size)
+static void header_own(struct tf_out *o, const char *prefix)
+{
+    const int number = -1;
+
+    TF_FIELDS_OWN(NAME)
+}
+
+static int header(const struct tf_own_names *own, char *buffer, size_t size)
 {
     struct tf_out out = {.at = buffer, .end = buffer + size}, *o = &out;
     const char *prefix = "";
@@ -175,6 +182,10 @@ static int header(char *buffer, size_t size)
     }
     prefix = "";
     TF_FIELDS_TURN(NAME)
+    for (uint32_t i = 0; own && i < own->faces; i++)
+        header_own(o, own->face[i]);
+    for (uint32_t i = 0; own && i < own->areas; i++)
+        header_own(o, own->area[i]);
     return end_row(o, buffer);
 }
 
@@ -247,6 +258,30 @@ static void row_excluded(struct tf_out *o, const struct tf_record *r)
     }
 }
 
+/* s NULL: the region was not looked at, for want of a face or of a picture. */
+static void row_own(struct tf_out *o, const struct tf_record *r, const struct tf_region_stats *s)
+{
+    if (s) {
+        TF_FIELDS_REGION_VALUES(CELL)
+        TF_FIELDS_REGION_VALID(CELL)
+    } else {
+        TF_FIELDS_REGION_VALUES(EMPTY)
+        TF_FIELDS_REGION_VALID(EMPTY)
+    }
+    if (s && r->black_body.set) {
+        TF_FIELDS_REGION_CORRECTED(CELL)
+    } else {
+        TF_FIELDS_REGION_CORRECTED(EMPTY)
+    }
+    if (s) {
+        TF_FIELDS_REGION_EXCLUDED(CELL)
+        TF_FIELDS_REGION_WHY(CELL)
+    } else {
+        TF_FIELDS_REGION_EXCLUDED(EMPTY)
+        TF_FIELDS_REGION_WHY(EMPTY)
+    }
+}
+
 static int row(const struct tf_record *r, char *buffer, size_t size)
 {
     struct tf_out out = {.at = buffer, .end = buffer + size}, *o = &out;
@@ -278,6 +313,10 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
     }
     row_excluded(o, r);
     TF_FIELDS_TURN(CELL)
+    for (uint32_t i = 0; i < r->own.names.faces; i++)
+        row_own(o, r, r->faces.count ? &r->own.face[0][i] : NULL);
+    for (uint32_t i = 0; i < r->own.names.areas; i++)
+        row_own(o, r, tf_own_is_looked_at(&r->own.area[i]) ? &r->own.area[i] : NULL);
     return end_row(o, buffer);
 }
 
@@ -338,9 +377,10 @@ static int openface_row(const struct tf_record *r, uint64_t t_start_ns, char *bu
     return end_row(o, buffer);
 }
 
-int tf_record_csv_header(enum tf_csv_profile profile, char *buffer, size_t size)
+int tf_record_csv_header(enum tf_csv_profile profile, const struct tf_own_names *own, char *buffer,
+                         size_t size)
 {
-    return profile == TF_CSV_OPENFACE ? openface_header(buffer, size) : header(buffer, size);
+    return profile == TF_CSV_OPENFACE ? openface_header(buffer, size) : header(own, buffer, size);
 }
 
 int tf_record_csv_since(const struct tf_record *record, enum tf_csv_profile profile, uint64_t t_start_ns,

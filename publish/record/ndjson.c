@@ -143,8 +143,27 @@ static void write_outline(struct tf_out *o, const struct tf_outline *outline)
     close_with(o, ']');
 }
 
-static void write_face(struct tf_out *o, const struct tf_record *r, const struct tf_face *f)
+static void write_region(struct tf_out *o, const struct tf_record *r, const char *name,
+                         const struct tf_region_stats *s, const struct tf_outline *outline)
 {
+    json_word(o, name);
+    tf_out_literal(o, ":{");
+    TF_FIELDS_REGION_VALUES(MEMBER)
+    TF_FIELDS_REGION_EXCLUDED(MEMBER)
+    TF_FIELDS_REGION_VALID(MEMBER)
+    TF_FIELDS_REGION_WHY(MEMBER)
+    if (r->black_body.set) {
+        TF_FIELDS_REGION_CORRECTED(MEMBER)
+    }
+    if (r->outlines)
+        write_outline(o, outline);
+    close_with(o, '}');
+}
+
+static void write_face(struct tf_out *o, const struct tf_record *r, uint32_t number)
+{
+    const struct tf_face *f = &r->faces.faces[number];
+
     tf_out_literal(o, "{");
     TF_FIELDS_FACE(MEMBER)
     tf_out_literal(o, "\"box\":[");
@@ -160,22 +179,10 @@ static void write_face(struct tf_out *o, const struct tf_record *r, const struct
         write_points(o, f->points_filtered);
     }
     tf_out_literal(o, "\"regions\":{");
-    for (int i = 0; i < TF_REGIONS; i++) {
-        const struct tf_region_stats *s = &f->regions[i];
-
-        json_word(o, tf_region_name((enum tf_region)i));
-        tf_out_literal(o, ":{");
-        TF_FIELDS_REGION_VALUES(MEMBER)
-        TF_FIELDS_REGION_EXCLUDED(MEMBER)
-        TF_FIELDS_REGION_VALID(MEMBER)
-        TF_FIELDS_REGION_WHY(MEMBER)
-        if (r->black_body.set) {
-            TF_FIELDS_REGION_CORRECTED(MEMBER)
-        }
-        if (r->outlines)
-            write_outline(o, &f->outlines[i]);
-        close_with(o, '}');
-    }
+    for (int i = 0; i < TF_REGIONS; i++)
+        write_region(o, r, tf_region_name((enum tf_region)i), &f->regions[i], &f->outlines[i]);
+    for (uint32_t i = 0; i < r->own.names.faces; i++)
+        write_region(o, r, r->own.names.face[i], &r->own.face[number][i], &r->own.face_outlines[number][i]);
     close_with(o, '}');
     tf_out_literal(o, "\"breathing\":{");
     TF_FIELDS_BREATHING(MEMBER)
@@ -201,7 +208,7 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
     TF_FIELDS_AFTER_DROPPED(MEMBER)
     tf_out_literal(o, "\"faces\":[");
     for (uint32_t i = 0; i < faces; i++)
-        write_face(o, r, &r->faces.faces[i]);
+        write_face(o, r, i);
     close_with(o, ']');
     if (r->black_body.set) {
         tf_out_literal(o, "\"black_body\":{");
@@ -216,6 +223,12 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
         tf_out_literal(o, "\"pair\":null,");
     }
     TF_FIELDS_TURN(MEMBER)
+    if (r->own.names.areas) {
+        tf_out_literal(o, "\"areas\":{");
+        for (uint32_t i = 0; i < r->own.names.areas; i++)
+            write_region(o, r, r->own.names.area[i], &r->own.area[i], &r->own.area_outlines[i]);
+        close_with(o, '}');
+    }
     close_with(o, '}');
     if (o->full)
         return -ENOBUFS;

@@ -27,12 +27,14 @@ void tf_record_from_frame(struct tf_record *record, const char *camera, const st
 }
 
 /*
- * Generous: a face has at most 3 * 68 * 3 numbers of points and 12 * 8 of regions, each at most 48 bytes, its
- * outlines 12 * 24 * 2 more, and less than 3 KiB of names and words; eight of them come to 530 KiB. A
- * camera's name is cut by its writer at 255 bytes, six each when escaped; a record has two.
+ * Generous: a face has at most 3 * 68 * 3 numbers of points and 8 of each region, each at most 48 bytes, its
+ * outlines 24 * 2 more each, and less than 3 KiB of names and words, 160 bytes more for each own region; so
+ * have own regions of the picture. Eight faces come to 1 MiB. A camera's name is cut by its writer at 255
+ * bytes, six each when escaped; a record has two.
  */
+#define REGION_BYTES ((8 + 2 * TF_REGION_OUTLINE_MAX) * 48)
 size_t tf_record_bytes_max(void)
 {
-    return TF_FACES_MAX * ((3 * TF_POINTS * 3 + TF_REGIONS * (8 + 2 * TF_REGION_OUTLINE_MAX)) * 48 + 6144) +
-           16384;
+    return TF_FACES_MAX * (3 * TF_POINTS * 3 * 48 + TF_REGIONS * REGION_BYTES + 6144) +
+           (TF_FACES_MAX + 1) * TF_OWN_MAX * (REGION_BYTES + 160) + 16384;
 }

@@ -11,6 +11,7 @@
 
 #include "base/frame.h"
 #include "inference/face/face.h"
+#include "inference/face/own.h"
 
 enum tf_state {
     TF_STATE_OK, /* at least one face */
@@ -67,9 +68,10 @@ struct tf_record {
     /* How the upright picture was made of the camera's: turned clockwise, then mirrored. */
     uint16_t rotate;
     bool flip;
+    struct tf_own_result own; /* of the laboratory's own regions; without names: there are none */
 };
 
-/* Fills everything but state, dropped, latency, faces and pair from the frame. */
+/* Fills everything but state, dropped, latency, faces, pair and own regions from the frame. */
 void tf_record_from_frame(struct tf_record *record, const char *camera, const struct tf_frame *frame);
 
 /* Bytes that the longest record can need in any encoding: a caller's buffer of this size never overflows. */
@@ -87,7 +89,9 @@ enum tf_csv_profile {
     TF_CSV_THERMOFACE,
     TF_CSV_OPENFACE,
 };
-int tf_record_csv_header(enum tf_csv_profile profile, char *buffer, size_t size);
+/* `own`: whose columns stand at the row's end; every record of the table has the same; NULL: none. */
+int tf_record_csv_header(enum tf_csv_profile profile, const struct tf_own_names *own, char *buffer,
+                         size_t size);
 int tf_record_csv(const struct tf_record *record, enum tf_csv_profile profile, char *buffer, size_t size);
 
 #endif

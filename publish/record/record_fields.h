@@ -91,6 +91,15 @@
 /* f: the rest of a face, after its regions; in CSV at the row's end. */
 #define TF_FIELDS_FACE_END(X) X(text, points_from, tf_points_from_name(f->from))
 
+/* s, r: in tables the columns of an own region, at the row's end: those of the faces, then those of the
+ * picture. In NDJSON they stand in "regions" after the built-in ones, and in "areas" at the record's end. */
+#define TF_FIELDS_OWN(X)                                                                                     \
+    TF_FIELDS_REGION_VALUES(X)                                                                               \
+    TF_FIELDS_REGION_VALID(X)                                                                                \
+    TF_FIELDS_REGION_CORRECTED(X)                                                                            \
+    TF_FIELDS_REGION_EXCLUDED(X)                                                                             \
+    TF_FIELDS_REGION_WHY(X)
+
 /* r: in NDJSON the object "pair" (null without one) at the record's end, in CSV pair_camera … after the
  * regions. */
 #define TF_FIELDS_PAIR(X)                                                                                    \

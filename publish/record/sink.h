@@ -29,5 +29,8 @@ enum tf_file_format {
 };
 int tf_sink_file(const char *path, enum tf_file_format format, bool overwrite, struct tf_sink *ret,
                  struct tf_error *err);
+/* The same with columns for own regions, as every record has them (tf_record_csv_header). */
+int tf_sink_file_own(const char *path, enum tf_file_format format, bool overwrite,
+                     const struct tf_own_names *own, struct tf_sink *ret, struct tf_error *err);
 
 #endif

@@ -105,6 +105,12 @@ static int open_file(struct file_sink *s, bool overwrite, struct tf_error *err)
 int tf_sink_file(const char *path, enum tf_file_format format, bool overwrite, struct tf_sink *ret,
                  struct tf_error *err)
 {
+    return tf_sink_file_own(path, format, overwrite, NULL, ret, err);
+}
+
+int tf_sink_file_own(const char *path, enum tf_file_format format, bool overwrite,
+                     const struct tf_own_names *own, struct tf_sink *ret, struct tf_error *err)
+{
     static const char *const names[] = {"ndjson", "csv", "csv (OpenFace)"};
     struct file_sink *s = calloc(1, sizeof(*s));
     int r;
@@ -124,7 +130,7 @@ int tf_sink_file(const char *path, enum tf_file_format format, bool overwrite, s
     if (r < 0)
         goto fail;
     if (format != TF_FILE_NDJSON) {
-        r = tf_record_csv_header(profile(s), s->buffer, s->size);
+        r = tf_record_csv_header(profile(s), own, s->buffer, s->size);
         r = put(s, s->buffer, (size_t)r, err);
         if (r < 0)
             goto fail;

@@ -9,7 +9,8 @@
 #include "publish/recording/tables_disk.h"
 #include "publish/record/text_out.h"
 
-#define LINE_BYTES 1024
+#define LINE_BYTES 2048
+#define VALUES (TF_REGIONS + 1 + TF_OWN_MAX)
 #define PACKED_BYTES 65536
 /* A camera that was away for a week is a week of n/a; more is a damaged clock. */
 #define PAUSE_MAX_S (7 * 86400.0)
@@ -22,8 +23,10 @@ struct tf_physio {
     uint64_t t_start_ns;
     uint64_t bin; /* the one that is being filled */
     uint64_t flush_every;
-    double sum[TF_REGIONS + 1];
-    uint32_t count[TF_REGIONS + 1], frames;
+    /* The built-in regions, nose minus forehead, own regions of faces, then of the picture. */
+    double sum[VALUES];
+    uint32_t count[VALUES], frames;
+    int own_faces, own_areas;
     char line[LINE_BYTES];
     unsigned char packed[PACKED_BYTES];
 };
@@ -43,6 +46,8 @@ int tf_physio_create(const struct tf_tables_options *o, struct tf_disk_file *fil
     p->file = file;
     p->rate = o->physio_rate > 0 ? (double)o->physio_rate : TF_PHYSIO_RATE;
     p->t_start_ns = o->t_start_ns;
+    p->own_faces = (int)o->own->faces;
+    p->own_areas = (int)o->own->areas;
     p->flush_every = p->rate > 1 ? (uint64_t)p->rate : 1;
     *ret = p;
     return 0;
@@ -72,19 +77,28 @@ static int pack(struct tf_physio *p, size_t size, int flush, bool wait)
     return 0;
 }
 
+static void put_mean(struct tf_out *o, const struct tf_physio *p, int value)
+{
+    if (p->count[value])
+        tf_out_real(o, p->sum[value] / p->count[value], 3);
+    else
+        tf_out_literal(o, "n/a");
+}
+
 static int put_sample(struct tf_physio *p, bool wait)
 {
     struct tf_out out = {.at = p->line, .end = p->line + sizeof(p->line)}, *o = &out;
     bool flush = p->bin % p->flush_every == p->flush_every - 1;
 
     for (int i = 0; i <= TF_REGIONS; i++) {
-        if (p->count[i])
-            tf_out_real(o, p->sum[i] / p->count[i], 3);
-        else
-            tf_out_literal(o, "n/a");
+        put_mean(o, p, i);
         tf_out_literal(o, "\t");
     }
     tf_out_uint(o, p->frames);
+    for (int i = 0; i < p->own_faces + p->own_areas; i++) {
+        tf_out_literal(o, "\t");
+        put_mean(o, p, TF_REGIONS + 1 + i);
+    }
     tf_out_literal(o, "\n");
     memset(p->sum, 0, sizeof(p->sum));
     memset(p->count, 0, sizeof(p->count));
@@ -92,6 +106,16 @@ static int put_sample(struct tf_physio *p, bool wait)
     p->bin++;
     /* About once a second what is there can be unpacked even after a crash. */
     return pack(p, (size_t)(o->at - p->line), flush ? Z_SYNC_FLUSH : Z_NO_FLUSH, wait);
+}
+
+static void add_means(struct tf_physio *p, const struct tf_region_stats *s, int count, int from)
+{
+    for (int i = 0; i < count; i++) {
+        if (!s[i].valid)
+            continue;
+        p->sum[from + i] += (double)s[i].mean;
+        p->count[from + i]++;
+    }
 }
 
 int tf_physio_row(struct tf_physio *p, const struct tf_record *r, bool wait)
@@ -108,15 +132,12 @@ int tf_physio_row(struct tf_physio *p, const struct tf_record *r, bool wait)
     }
     while (p->bin < (uint64_t)at)
         lost += put_sample(p, wait);
+    add_means(p, r->own.area, p->own_areas, TF_REGIONS + 1 + p->own_faces);
     if (!s)
         return lost;
     p->frames++;
-    for (int i = 0; i < TF_REGIONS; i++) {
-        if (!s[i].valid)
-            continue;
-        p->sum[i] += (double)s[i].mean;
-        p->count[i]++;
-    }
+    add_means(p, s, TF_REGIONS, 0);
+    add_means(p, r->own.face[0], p->own_faces, TF_REGIONS + 1);
     if (s[TF_REGION_NOSE_TIP].valid && s[TF_REGION_FOREHEAD].valid) {
         p->sum[TF_REGIONS] += (double)s[TF_REGION_NOSE_TIP].mean - (double)s[TF_REGION_FOREHEAD].mean;
         p->count[TF_REGIONS]++;

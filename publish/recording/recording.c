@@ -29,7 +29,8 @@
 #define ANNOTATED_MARGIN (256u << 10) /* what a container adds around a packet, generously */
 
 struct tf_recording {
-    struct tf_recording_options options; /* its strings are copies */
+    struct tf_recording_options options; /* its strings and own regions are copies */
+    struct tf_own_regions own;
     char *strings[9];
     int string_count;
     char path[PATH_BYTES]; /* folder/stem */
@@ -412,6 +413,9 @@ static int keep_options(struct tf_recording *r, const struct tf_recording_option
         &r->options.source_identity, &r->options.note,        &r->options.manifest_name};
 
     r->options = *options;
+    if (options->own)
+        r->own = *options->own;
+    r->options.own = &r->own;
     for (size_t i = 0; i < TF_COUNT(strings); i++) {
         char *copy;
 
@@ -441,7 +445,9 @@ static int open_files(struct tf_recording *r, struct tf_error *err)
     /* A video's queue takes several frames even of the largest camera that do not compress at all. */
     size_t picture = (size_t)r->options.width * r->options.height * 2;
     size_t queue = 4 * picture > VIDEO_QUEUE_MIN ? 4 * picture : VIDEO_QUEUE_MIN;
+    struct tf_own_names own;
     struct tf_tables_options tables = {
+        .own = &own,
         .camera = r->options.camera,
         .folder = r->options.folder,
         .stem = r->options.stem,
@@ -453,6 +459,7 @@ static int open_files(struct tf_recording *r, struct tf_error *err)
     };
     int code;
 
+    tf_own_names_of(&r->own, &own);
     code = open_file(r, is_segmented(r) ? "split-0001_video.mkv" : "video.mkv", queue, &r->video_file, err);
     if (code == 0)
         code = tf_tables_create(&tables, r->disk, &r->tables, err);

@@ -82,6 +82,8 @@ struct tf_recording_options {
         float black_body_c;
     } analysis;
 
+    const struct tf_own_regions *own; /* the laboratory's own regions; NULL: none */
+
     /* What people say of the measurement, in ONVIF's terms; NAN: not stated. */
     double emissivity, distance_m, reflected_c, room_c, humidity_percent;
     const char *note; /* or NULL */

@@ -15,7 +15,8 @@
 #define SPARE 64 /* the last column and the end of the line */
 
 struct tf_tables {
-    struct tf_tables_options options; /* its strings are valid in create only */
+    struct tf_tables_options options; /* its strings are valid in create only; `own` points to the next */
+    struct tf_own_names own;
     struct tf_disk_file *csv, *ndjson, *signals, *motion, *physio_file;
     struct tf_physio *physio;
     bool ended;
@@ -85,7 +86,7 @@ static void put_ndjson(struct tf_tables *t, const struct tf_record *r, bool wait
 
 static int put_csv_head(struct tf_tables *t)
 {
-    int n = tf_record_csv_header(TF_CSV_THERMOFACE, t->text, t->size - SPARE);
+    int n = tf_record_csv_header(TF_CSV_THERMOFACE, &t->own, t->text, t->size - SPARE);
 
     if (n < 0)
         return n;
@@ -130,6 +131,11 @@ static void tab(struct tf_out *o)
     tf_out_text(o, name);                                                                                    \
     tf_out_literal(o, "_" #field);
 
+static void put_own_names(struct tf_out *o, const char *name)
+{
+    TF_FIELDS_OWN(REGION_NAME)
+}
+
 static int put_signals_head(struct tf_tables *t)
 {
     struct tf_out out = {.at = t->text, .end = t->text + t->size}, *o = &out;
@@ -155,6 +161,10 @@ static int put_signals_head(struct tf_tables *t)
         TF_FIELDS_REGION_EXCLUDED(REGION_NAME)
         TF_FIELDS_REGION_WHY(REGION_NAME)
     }
+    for (uint32_t i = 0; i < t->own.faces; i++)
+        put_own_names(o, t->own.face[i]);
+    for (uint32_t i = 0; i < t->own.areas; i++)
+        put_own_names(o, t->own.area[i]);
     tf_out_literal(o, "\n");
     return o->full ? -ENOBUFS : tf_disk_write(t->signals, t->text, (size_t)(o->at - t->text), true);
 }
@@ -199,6 +209,20 @@ static void put_flags(struct tf_out *o, uint32_t flags)
         tf_out_text(o, tf_flag_name(bit));
         gap = " ";
     }
+}
+
+/* s NULL: it was not looked at. */
+static void put_own(struct tf_out *o, const struct tf_record *r, const struct tf_region_stats *s)
+{
+    const struct tf_region_stats *measured = s;
+
+    TF_FIELDS_REGION_VALUES(REGION_CELL)
+    TF_FIELDS_REGION_VALID(REGION_CELL)
+    s = r->black_body.set ? measured : NULL;
+    TF_FIELDS_REGION_CORRECTED(REGION_CELL)
+    s = measured;
+    TF_FIELDS_REGION_EXCLUDED(REGION_CELL)
+    TF_FIELDS_REGION_WHY(REGION_CELL)
 }
 
 static void put_signals(struct tf_tables *t, const struct tf_record *r, bool wait, int *lost)
@@ -256,6 +280,10 @@ static void put_signals(struct tf_tables *t, const struct tf_record *r, bool wai
         TF_FIELDS_REGION_EXCLUDED(REGION_CELL)
         TF_FIELDS_REGION_WHY(REGION_CELL)
     }
+    for (uint32_t i = 0; i < t->own.faces; i++)
+        put_own(o, r, f ? &r->own.face[0][i] : NULL);
+    for (uint32_t i = 0; i < t->own.areas; i++)
+        put_own(o, r, tf_own_is_looked_at(&r->own.area[i]) ? &r->own.area[i] : NULL);
     tf_out_literal(o, "\n");
     if (!o->full)
         put(t->signals, t->text, (int)(o->at - t->text), wait, lost);
@@ -339,6 +367,9 @@ int tf_tables_create(const struct tf_tables_options *options, struct tf_disk *di
     if (!t)
         return tf_fail(err, -ENOMEM, "%s: out of memory", options->stem);
     t->options = *options;
+    if (options->own)
+        t->own = *options->own;
+    t->options.own = &t->own;
     t->size = tf_record_bytes_max() + SPARE;
     t->text = malloc(t->size);
     if (!t->text) {

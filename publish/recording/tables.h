@@ -26,8 +26,9 @@ struct tf_tables_options {
     float physio_rate;         /* Hz; 0 = 5 */
     float fps;                 /* nominal, 0 = unknown */
     bool celsius;
-    uint64_t t_start_ns; /* the session's start: onsets count from it */
-    bool plain_video;    /* a file that is no session: a frame's place in it is its sequence */
+    uint64_t t_start_ns;            /* the session's start: onsets count from it */
+    bool plain_video;               /* a file that is no session: a frame's place in it is its sequence */
+    const struct tf_own_names *own; /* own regions, as every record has them; NULL: none */
 };
 
 /*

@@ -28,8 +28,8 @@ int tf_physio_row(struct tf_physio *physio, const struct tf_record *record, bool
 int tf_physio_end(struct tf_physio *physio, bool wait);
 void tf_physio_destroy(struct tf_physio *physio);
 #define TF_PHYSIO_RATE 5
-/* Columns: "forehead" … "mouth", "nose_minus_forehead", "frames". */
-#define TF_PHYSIO_COLUMNS (TF_REGIONS + 2)
+/* Columns: "forehead" … "mouth", "nose_minus_forehead", "frames", own regions of faces, then of the picture.
+ */
 
 /* tables_texts.c */
 struct tf_tables_paths {

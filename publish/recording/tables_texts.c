@@ -38,6 +38,12 @@ static const char *unit(const struct tf_tables_options *o)
     return o->celsius ? "degrees Celsius" : "counts";
 }
 
+/* Own regions of faces, then of the picture. */
+static const char *own_name(const struct tf_own_names *own, uint32_t i)
+{
+    return i < own->faces ? own->face[i] : own->area[i - own->faces];
+}
+
 static json_t *signals(const struct tf_tables_options *o)
 {
     static const struct {
@@ -56,7 +62,7 @@ static json_t *signals(const struct tf_tables_options *o)
         {"why", "Why it is not valid: few_pixels, outside, range; n/a where it is", false},
     };
     json_t *d = json_object();
-    char name[64];
+    char name[64 + TF_OWN_NAME_MAX];
 
     json_object_set_new(d, "onset",
                         column("Time of the frame since the session's start, CLOCK_MONOTONIC", "s"));
@@ -74,6 +80,12 @@ static json_t *signals(const struct tf_tables_options *o)
     for (int i = 0; i < TF_REGIONS; i++)
         for (size_t k = 0; k < TF_COUNT(fields); k++) {
             snprintf(name, sizeof(name), "%s_%s", tf_region_name((enum tf_region)i), fields[k].name);
+            json_object_set_new(d, name,
+                                column(fields[k].description, fields[k].temperature ? unit(o) : NULL));
+        }
+    for (uint32_t i = 0; i < o->own->faces + o->own->areas; i++)
+        for (size_t k = 0; k < TF_COUNT(fields); k++) {
+            snprintf(name, sizeof(name), "%s_%s", own_name(o->own, i), fields[k].name);
             json_object_set_new(d, name,
                                 column(fields[k].description, fields[k].temperature ? unit(o) : NULL));
         }
@@ -99,7 +111,7 @@ static json_t *physio(const struct tf_tables_options *o)
 {
     double rate = o->physio_rate > 0 ? (double)o->physio_rate : TF_PHYSIO_RATE;
     json_t *d = json_object(), *columns = json_array();
-    char text[160];
+    char text[256];
 
     json_object_set_new(d, "SamplingFrequency", json_real(rate));
     /* A sample stands for the middle of its time. */
@@ -118,6 +130,15 @@ static json_t *physio(const struct tf_tables_options *o)
                         column("Nose tip less forehead, averaged over the frames of the sample", unit(o)));
     json_array_append_new(columns, json_string("frames"));
     json_object_set_new(d, "frames", column("Frames with a face in the sample's time", NULL));
+    for (uint32_t i = 0; i < o->own->faces + o->own->areas; i++) {
+        snprintf(text, sizeof(text),
+                 "Mean temperature of the laboratory's own region %s, %s, averaged over %s",
+                 own_name(o->own, i), i < o->own->faces ? "on the face" : "of the picture",
+                 i < o->own->faces ? "the frames of the sample"
+                                   : "all frames of the sample, with a face or without");
+        json_array_append_new(columns, json_string(own_name(o->own, i)));
+        json_object_set_new(d, own_name(o->own, i), column(text, unit(o)));
+    }
     json_object_set_new(
         d, "Resampling",
         json_string("A sample is the mean of the valid frames within its time; n/a where there is "

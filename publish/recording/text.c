@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "publish/recording/own_json.h"
 #include "publish/recording/text.h"
 
 #define PATH_BYTES 4096
@@ -23,8 +24,7 @@ static void set_text(json_t *o, const char *key, const char *value)
         json_object_set_new(o, key, json_string(value));
 }
 
-/* A float as people wrote it: 0.01, not 0.00999999977; with all the digits that bring it back. */
-static double decimal(float value)
+double tf_text_decimal(float value)
 {
     char text[32];
 
@@ -48,9 +48,9 @@ static json_t *analysis(const struct tf_recording_options *o)
 
     json_object_set_new(d, "FacesMax", json_integer(a->options.faces_max));
     json_object_set_new(d, "Filter", json_boolean(a->options.filter));
-    set_number(d, "FilterMinCutoff", decimal(a->options.filter_min_cutoff));
-    set_number(d, "FilterBeta", decimal(a->options.filter_beta));
-    set_number(d, "ScoreMin", decimal(a->options.score_min));
+    set_number(d, "FilterMinCutoff", tf_text_decimal(a->options.filter_min_cutoff));
+    set_number(d, "FilterBeta", tf_text_decimal(a->options.filter_beta));
+    set_number(d, "ScoreMin", tf_text_decimal(a->options.score_min));
     json_object_set_new(d, "FindEvery", json_integer(a->options.find_every));
     json_object_set_new(d, "Mirror", json_string(tf_mirror_name(a->options.mirror)));
     return d;
@@ -63,7 +63,7 @@ static json_t *black_body(const struct tf_recording_analysis *a)
     for (int i = 0; i < 4; i++)
         json_array_append_new(rectangle, json_integer(a->black_body[i]));
     json_object_set_new(d, "Rectangle", rectangle);
-    set_number(d, "Temperature", decimal(a->black_body_c));
+    set_number(d, "Temperature", tf_text_decimal(a->black_body_c));
     return d;
 }
 
@@ -106,11 +106,11 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
     set_text(d, "RotateFrom", o->rotate_from);
     json_object_set_new(d, "FlipHorizontally", json_boolean(o->flip));
     if (o->fps > 0)
-        set_number(d, "NominalFrameRate", decimal(o->fps));
+        set_number(d, "NominalFrameRate", tf_text_decimal(o->fps));
     json_object_set_new(d, "Unit", json_string(o->radiometry.valid ? "celsius" : "counts"));
     if (o->radiometry.valid) {
-        set_number(d, "CelsiusScale", decimal(o->radiometry.scale));
-        set_number(d, "CelsiusOffset", decimal(o->radiometry.offset));
+        set_number(d, "CelsiusScale", tf_text_decimal(o->radiometry.scale));
+        set_number(d, "CelsiusOffset", tf_text_decimal(o->radiometry.offset));
     }
     if (o->limits[1])
         json_object_set_new(d, "ValueLimits", json_pack("[i,i]", o->limits[0], o->limits[1]));
@@ -138,8 +138,10 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
         json_object_set_new(d, "Analysis", analysis(o));
     if (o->analysis.black_body[2])
         json_object_set_new(d, "BlackBody", black_body(&o->analysis));
+    if (o->own && o->own->count)
+        json_object_set_new(d, "OwnRegions", tf_own_to_json(o->own));
     if (o->tables)
-        set_number(d, "PhysioSamplingFrequency", decimal(o->physio_rate));
+        set_number(d, "PhysioSamplingFrequency", tf_text_decimal(o->physio_rate));
     set_text(d, "Manifest", o->manifest_name);
     json_object_set_new(d, "Complete", json_boolean(f && !f->error));
     if (!f)

@@ -31,4 +31,7 @@ int tf_recording_describe(const struct tf_recording_options *options, const char
                           const struct tf_recording_facts *facts, const char *path, struct tf_disk *disk,
                           struct tf_error *err);
 
+/* A float as people wrote it: 0.01, not 0.00999999977; with all the digits that bring it back. */
+double tf_text_decimal(float value);
+
 #endif

@@ -107,6 +107,15 @@ struct tf_status {
     } sinks[TF_SINKS_TOLD];
     struct tf_turn_status turn;
 
+    /* The laboratory's own regions in the last record that was looked at: of the largest face, then of the
+     * picture. */
+    uint32_t own_count;
+    struct tf_own_told {
+        char name[TF_OWN_NAME_MAX + 1];
+        bool face, valid;
+        float mean; /* NAN: not known */
+    } own[TF_OWN_MAX];
+
     bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
     uint32_t flags; /* of the last record */
 };

@@ -109,6 +109,9 @@ static unsigned run(bool analyse, bool allocate, bool record, bool paired, unsig
                                                 .thermal_height = 120,
                                                 .visible_width = 160,
                                                 .visible_height = 120};
+    static const struct tf_own_regions own = {2,
+                                              {{"cheek", "", true, {TF_SHAPE_CIRCLE, 3, {-0.3f, 0.4f, 0.1f}}},
+                                               {"wall", "", false, {TF_SHAPE_RECTANGLE, 4, {4, 4, 20, 10}}}}};
     struct tf_pipeline_pair pair = {
         .partner = "webcam", .registration = &same, .use = TF_PAIR_USE_ALWAYS, .max_skew_ns = 1000000000};
     struct tf_pipeline *pipeline, *visible = NULL;
@@ -118,6 +121,7 @@ static unsigned run(bool analyse, bool allocate, bool record, bool paired, unsig
     options.source.pace = TF_PACE_FAST;
     options.analyse = analyse;
     options.recordable = record;
+    options.own = &own;
     if (record)
         options.source.pace = TF_PACE_RECORDED; /* by the clock, as a camera: the recorder keeps up */
     options.analyser =

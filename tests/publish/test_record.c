@@ -254,9 +254,9 @@ static void a_short_buffer_is_refused(void **state)
     n = tf_record_csv(&record, TF_CSV_OPENFACE, text, size);
     for (int i = 0; i < n; i++)
         assert_int_equal(tf_record_csv(&record, TF_CSV_OPENFACE, text, (size_t)i), -ENOBUFS);
-    header = tf_record_csv_header(TF_CSV_THERMOFACE, text, size);
+    header = tf_record_csv_header(TF_CSV_THERMOFACE, NULL, text, size);
     for (int i = 0; i < header; i++)
-        assert_int_equal(tf_record_csv_header(TF_CSV_THERMOFACE, text, (size_t)i), -ENOBUFS);
+        assert_int_equal(tf_record_csv_header(TF_CSV_THERMOFACE, NULL, text, (size_t)i), -ENOBUFS);
 }
 
 /* The worst that can be put into a record: everything there, every number as long as a float can be. */
@@ -319,7 +319,7 @@ static size_t table(enum tf_csv_profile profile, char **header, char **row)
     size_t columns;
     int n;
 
-    n = tf_record_csv_header(profile, text, size);
+    n = tf_record_csv_header(profile, NULL, text, size);
     assert_true(n > 0 && text[n - 1] == '\n');
     text[n] = '\0';
     *header = strdup(text);

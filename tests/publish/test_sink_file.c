@@ -91,7 +91,7 @@ static void csv_begins_with_its_header(void **state)
     write_records(TF_FILE_CSV, 10);
     text = content(&size);
     assert_int_equal(lines(text), 11);
-    n = tf_record_csv_header(TF_CSV_THERMOFACE, expected, sizeof(expected));
+    n = tf_record_csv_header(TF_CSV_THERMOFACE, NULL, expected, sizeof(expected));
     assert_memory_equal(text, expected, (size_t)n);
     free(text);
 }
