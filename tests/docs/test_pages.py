@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The manual's pages as texts: width, figures, messages. Writes TAP.
+"""The manual's pages as texts: width, figures, links, messages. Writes TAP.
 
 Usage: test_pages.py SOURCE
 
@@ -10,6 +10,7 @@ Looks at README.md, CONTRIBUTING.md, docs/*.md and models/*.md.
 - A figure that was measured stands in docs/figures.md and nowhere else. What looks like one (FIGURES) elsewhere fails, but
   for the lines of figures-elsewhere.txt, whose number may only shrink. README.md and the model card may repeat figures if
   their digits are in docs/figures.md.
+- A link to a heading finds it.
 - What docs/troubleshooting.md quotes, the programs say.
 """
 import os
@@ -26,13 +27,13 @@ def pages(source):
     return [(n, open(os.path.join(source, n), encoding="utf-8").read().splitlines()) for n in names]
 
 
-def prose(lines):
-    """(number, line) of what is neither in a fenced block nor in a table."""
+def prose(lines, tables=False):
+    """(number, line) of what is neither in a fenced block nor (unless `tables`) in a table."""
     inside = False
     for number, line in enumerate(lines, 1):
         if re.match(r"^\s*```", line):
             inside = not inside
-        elif not inside and not line.lstrip().startswith("|"):
+        elif not inside and (tables or not line.lstrip().startswith("|")):
             yield number, line
 
 
@@ -62,14 +63,10 @@ ELSEWHERE = 12
 
 def figures(lines):
     """(number, figure, line) of everything that looks measured, tables included."""
-    inside = False
-    for number, line in enumerate(lines, 1):
-        if re.match(r"^\s*```", line):
-            inside = not inside
-        elif not inside:
-            for rule in FIGURES:
-                for found in rule.finditer(line):
-                    yield number, found.group(0), line
+    for number, line in prose(lines, tables=True):
+        for rule in FIGURES:
+            for found in rule.finditer(line):
+                yield number, found.group(0), line
 
 
 class Report:
@@ -118,6 +115,37 @@ def test_figures(report, source):
                f"{ELSEWHERE} are allowed; the number may only shrink (then lower ELSEWHERE in test_pages.py)")
 
 
+def anchors(lines):
+    """The names under which a page's headings are linked to, as GitHub makes them."""
+    found, inside = set(), False
+    for line in lines:
+        if re.match(r"^\s*```", line):
+            inside = not inside
+        elif not inside and re.match(r"^#+ ", line):
+            text = re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "]", line.lstrip("# ")).lower())
+            name, n = text.strip().replace(" ", "-"), 0
+            while name + (f"-{n}" if n else "") in found:
+                n += 1
+            found.add(name + (f"-{n}" if n else ""))
+    return found
+
+
+def test_links(report, source):
+    """A link to a part of a page leads to a heading (that the page is there, scripts/check-style looks at)."""
+    every = dict(pages(source))
+    assert anchors(["# Who may: the `x`", "```sh", "# no", "```"]) == {"who-may-the-x"}
+    for name, lines in every.items():
+        bad = []
+        for number, line in prose(lines, tables=True):
+            for path, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", line):
+                if "://" in path:
+                    continue
+                other = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+                if other in every and anchor not in anchors(every[other]):
+                    bad.append(f"{name}:{number}: {path}#{anchor}")
+        report.say(not bad, f"{name}: its links lead to headings", "\n".join(bad))
+
+
 def said(source):
     """All that the programs can say: their string literals, each with what follows it joined on."""
     text = []
@@ -145,6 +173,7 @@ def main():
     source, report = os.path.abspath(sys.argv[1]), Report()
     test_width(report, source)
     test_figures(report, source)
+    test_links(report, source)
     test_messages(report, source)
     print(f"1..{report.count}")
     return 0
