@@ -25,6 +25,8 @@ struct tf_tls_pair;
  * tf_rtsp_create must begin its main with `if (tf_rtsp_is_worker(argc, argv)) return tf_rtsp_worker_main();`.
  */
 #define TF_RTSP_WORKER_ARGUMENT "--rtsp-process"
+/* Its threads that send over TCP, one a camera, bear this name. */
+#define TF_RTSP_SENDER "tf-rtsp-send"
 bool tf_rtsp_is_worker(int argc, char **argv);
 int tf_rtsp_worker_main(void);
 

@@ -639,6 +639,8 @@ int main(int argc, char **argv)
     if (tf_rtsp_is_worker(argc, argv))
         return tf_rtsp_worker_main();
     gst_init(NULL, NULL); /* players of our own */
+    if (argc == 2)
+        cmocka_set_test_filter(argv[1]); /* one case alone, for a closer look */
 
     const struct CMUnitTest tests[] = {
         T(ffprobe_over_tcp),
