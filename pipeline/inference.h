@@ -18,8 +18,10 @@ struct tf_sinks {
 struct tf_turn_search {
     bool automatic, unwatched;
     struct tf_turns turns;
-    bool watched, said; /* a given turn was looked after; a tie was said */
-    uint64_t cost_ns;   /* of a reading, as a running mean */
+    struct tf_turns_rest rest; /* of looking after a given turn */
+    int settled;               /* the turn of the last verdict on a given one, -1: none */
+    bool said;                 /* a tie was said */
+    uint64_t cost_ns;          /* of a reading, as a running mean */
 };
 
 /* Of the thermal camera's side of a pair. */

@@ -3,7 +3,8 @@
  * is to be found is found and taken over, one that was given is looked after.
  *
  * Readings cost as much as a few faces do, so they are spread over frames by capture time, and where the
- * processor is slow, by what they take. Once there is a verdict they end, or become rare.
+ * processor is slow, by what they take. Once there is a verdict they end, or come a round at a time with long
+ * rests.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,10 +13,9 @@
 
 #include "pipeline/inference.h"
 
-#define EVERY_NS 28000000ull           /* a camera of 30 frames/s: one in each frame, of 9: four */
-#define EVERY_WATCHED_NS 84000000ull   /* nobody waits for what is found out about a turn that was given */
-#define EVERY_SETTLED_NS 2000000000ull /* and hardly anybody when it has been found right */
-#define LOAD 4u                        /* live, a reading is followed by at least so many times its length */
+#define EVERY_NS 28000000ull         /* a camera of 30 frames/s: one in each frame, of 9: four */
+#define EVERY_WATCHED_NS 84000000ull /* nobody waits for what is found out about a turn that was given */
+#define LOAD 4u                      /* live, a reading is followed by at least so many times its length */
 #define PROBE_FRAMES_MAX 200000u
 
 int tf_turn_init(struct tf_inference *x, struct tf_source_options *source, struct tf_error *err)
@@ -24,6 +24,7 @@ int tf_turn_init(struct tf_inference *x, struct tf_source_options *source, struc
 
     x->turn.automatic = source->rotate == TF_ROTATE_AUTO;
     x->turn.unwatched = x->setup->options.no_turn_check;
+    x->turn.settled = -1;
     s->flip = source->flip;
     if (!x->turn.automatic) {
         s->rotate = source->rotate;
@@ -166,7 +167,7 @@ static void watch(struct tf_inference *x, uint16_t now)
         return;
     /* The next verdict comes from what is seen from here on: somebody may turn the camera. */
     tf_turns_reset(t);
-    x->turn.watched = true;
+    x->turn.settled = best;
     if (best == now) {
         atomic_store(&x->shared->turn.better, -1);
         set_state(x->shared, TF_TURN_CONFIGURED, 0);
@@ -186,30 +187,33 @@ static void watch(struct tf_inference *x, uint16_t now)
 
 void tf_turn_look(struct tf_inference *x, const struct tf_frame *frame)
 {
-    uint64_t every = EVERY_NS;
+    struct tf_turn_search *turn = &x->turn;
+    bool watched = !turn->automatic;
+    uint64_t every = watched && x->setup->live ? EVERY_WATCHED_NS : EVERY_NS;
 
     if (!x->analyser ||
-        (x->turn.automatic ? !atomic_load_explicit(&x->shared->turn.open, memory_order_relaxed)
-                           : x->turn.unwatched))
+        (watched ? turn->unwatched : !atomic_load_explicit(&x->shared->turn.open, memory_order_relaxed)))
         return;
-    if (!x->turn.automatic && x->setup->live)
-        every = x->turn.watched ? EVERY_SETTLED_NS : EVERY_WATCHED_NS;
-    else if (x->turn.watched)
-        every = EVERY_SETTLED_NS;
-    if (x->setup->live && every < LOAD * x->turn.cost_ns)
-        every = LOAD * x->turn.cost_ns;
+    if (watched && tf_turns_resting(&turn->rest, &turn->turns, frame->t_mono_ns))
+        return;
+    if (x->setup->live && every < LOAD * turn->cost_ns)
+        every = LOAD * turn->cost_ns;
     if (!read_due(x, frame, every))
         return;
-    if (x->turn.automatic)
+    if (!watched) {
         find(x, frame->rotate);
-    else
-        watch(x, frame->rotate);
+        return;
+    }
+    watch(x, frame->rotate);
+    tf_turns_may_rest(&turn->rest, &turn->turns, turn->settled, frame->t_mono_ns);
 }
 
 void tf_turn_begin_anew(struct tf_inference *x)
 {
     tf_turns_reset(&x->turn.turns);
-    x->turn.watched = x->turn.said = false;
+    x->turn.rest = (struct tf_turns_rest){0};
+    x->turn.settled = -1;
+    x->turn.said = false;
     if (!x->turn.automatic)
         return;
     /* It stays as it was found until it is found otherwise. */

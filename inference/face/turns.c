@@ -1,10 +1,12 @@
-/* Which quarter turn makes a camera's picture upright, from many readings. */
+/* Which quarter turn makes a camera's picture upright, from many readings, and when the next one is due. */
 #include <string.h>
 
 #include "inference/face/turns.h"
 
 /* Nearer than that no two readings lie but by chance. */
 #define APART_MIN 0.004f
+/* A reading with so much evidence is of a face that stands upright there, as a rule. */
+#define EVIDENCE_SOME 0.5f
 
 void tf_turns_reset(struct tf_turns *turns)
 {
@@ -80,4 +82,48 @@ void tf_turns_add(struct tf_turns *s, const struct tf_turn_reading *reading)
         return;
     share_out(s);
     judge(s);
+    s->rounds++;
+}
+
+/* The last round speaks for another turn than that. */
+static bool speaks_against(const struct tf_turns *s, int turn)
+{
+    int best = -1;
+
+    for (int i = 0; i < 4; i++)
+        if (s->round[i].evidence >= EVIDENCE_SOME && (best < 0 || s->round[i].apart < s->round[best].apart))
+            best = i;
+    return best >= 0 && best * 90 != turn;
+}
+
+bool tf_turns_resting(struct tf_turns_rest *rest, struct tf_turns *turns, uint64_t t)
+{
+    if (!rest->until_ns)
+        return false;
+    /* A clock that ran back does not lengthen it. */
+    if (t < rest->until_ns && rest->until_ns - t <= rest->length_ns)
+        return true;
+    rest->until_ns = 0;
+    turns->begun = false; /* what was not read meanwhile is not made up for */
+    return false;
+}
+
+void tf_turns_may_rest(struct tf_turns_rest *rest, const struct tf_turns *turns, int settled, uint64_t t)
+{
+    if (turns->rounds == rest->rounds)
+        return;
+    rest->rounds = turns->rounds;
+    rest->length_ns = 0;
+    if (!turns->rounds) { /* a verdict was taken over */
+        rest->unclear = 0;
+        rest->length_ns = TF_TURNS_REST_SETTLED_NS;
+    } else if (turns->empty) {
+        if (turns->empty >= TF_TURNS_IDLE_ROUNDS)
+            rest->length_ns = TF_TURNS_REST_EMPTY_NS;
+    } else if (settled >= 0 && !rest->unclear && !speaks_against(turns, settled)) {
+        rest->length_ns = TF_TURNS_REST_SETTLED_NS;
+    } else if (++rest->unclear > TF_TURNS_UNCLEAR) {
+        rest->length_ns = TF_TURNS_REST_UNCLEAR_NS;
+    }
+    rest->until_ns = rest->length_ns ? t + rest->length_ns : 0;
 }

@@ -42,6 +42,7 @@ struct tf_turns {
     uint32_t empty; /* rounds in a row in which nothing was found */
     bool begun;
     uint64_t due_ns; /* capture time of the next reading */
+    uint32_t rounds; /* since the last reset */
     enum tf_turns_verdict verdict;
     uint16_t best, second; /* degrees; meaningful once there is a verdict */
 };
@@ -54,5 +55,30 @@ void tf_turns_reset(struct tf_turns *turns);
 bool tf_turns_due(struct tf_turns *turns, uint64_t t_mono_ns, uint64_t every_ns, uint16_t *rotate);
 /* What the reading that was due gave. */
 void tf_turns_add(struct tf_turns *turns, const struct tf_turn_reading *reading);
+
+/*
+ * A turn that is only looked after is read in rounds with a rest between them: it costs next to nothing once
+ * there is a verdict, while nobody is in view and where faces do not tell. A round that speaks against the
+ * verdict is followed by others at once, until there is another one.
+ */
+#define TF_TURNS_REST_SETTLED_NS 30000000000ull
+#define TF_TURNS_REST_EMPTY_NS 5000000000ull
+#define TF_TURNS_REST_UNCLEAR_NS 10000000000ull
+/* So many rounds with a face that bring no verdict are unclear. */
+#define TF_TURNS_UNCLEAR 12
+
+struct tf_turns_rest {
+    uint64_t until_ns; /* capture time; 0: no rest */
+    uint64_t length_ns;
+    uint32_t rounds;  /* seen of turns->rounds */
+    uint32_t unclear; /* rounds with a face since the last verdict */
+};
+
+/* Whether no reading is wanted in the frame of that capture time. */
+bool tf_turns_resting(struct tf_turns_rest *rest, struct tf_turns *turns, uint64_t t_mono_ns);
+/* After readings of a frame, and a reset where there was a verdict: begins a rest when a round has ended and
+ * is no reason to go on. `settled`: the turn of the last verdict, -1: none yet. */
+void tf_turns_may_rest(struct tf_turns_rest *rest, const struct tf_turns *turns, int settled,
+                       uint64_t t_mono_ns);
 
 #endif

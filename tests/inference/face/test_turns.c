@@ -143,6 +143,108 @@ static void the_past_fades_slowly(void **state)
     assert_int_equal(turns.verdict, TF_TURNS_CLEAR);
 }
 
+/* A scene that is only looked after: what its readings are, and what was made of them. */
+struct scene {
+    int upright; /* turn in which its face stands upright; -1: nobody; -2: a face that tells nothing */
+};
+
+struct looked {
+    int readings, verdict; /* -1: none */
+    double verdict_s;      /* when the last one came */
+};
+
+/* From `from` on for some seconds, as pipeline/turn.c does. */
+static struct looked look_after(struct tf_turns_rest *rest, int *settled, struct scene scene, double from,
+                                double seconds)
+{
+    struct looked ret = {.verdict = -1};
+
+    for (int i = 0; i < (int)(seconds * 30); i++) {
+        uint64_t t = (uint64_t)((from + i / 30.0) * 1e9);
+
+        if (tf_turns_resting(rest, &turns, t))
+            continue;
+        while (tf_turns_due(&turns, t, 84 * MS, &rotate)) {
+            struct tf_turn_reading r = {.found = scene.upright != -1, .evidence = 0.02f, .apart = 0.09f};
+
+            if (scene.upright == rotate)
+                r = (struct tf_turn_reading){true, 0.94f, 0.015f};
+            tf_turns_add(&turns, &r);
+            ret.readings++;
+        }
+        if (turns.verdict == TF_TURNS_CLEAR) {
+            ret.verdict = *settled = turns.best;
+            ret.verdict_s = i / 30.0;
+            tf_turns_reset(&turns);
+        }
+        tf_turns_may_rest(rest, &turns, *settled, t);
+    }
+    return ret;
+}
+
+/* Once it is known a turn costs a round in half a minute; another one is noticed as soon as that comes. */
+static void a_verdict_is_followed_by_rests(void **state)
+{
+    struct tf_turns_rest rest = {0};
+    struct looked l;
+    int settled = -1;
+
+    tf_turns_reset(&turns);
+    l = look_after(&rest, &settled, (struct scene){90}, 5, 5);
+    assert_int_equal(l.verdict, 90);
+    assert_true(l.verdict_s < 2.5);
+    assert_in_range(l.readings, 20, 24);
+    l = look_after(&rest, &settled, (struct scene){90}, 10, 600);
+    assert_in_range(l.readings, 4 * 18, 4 * 20);
+    /* Somebody turns the camera. */
+    l = look_after(&rest, &settled, (struct scene){270}, 610, 60);
+    assert_int_equal(l.verdict, 270);
+    assert_true(l.verdict_s < 34);
+    /* And back. */
+    l = look_after(&rest, &settled, (struct scene){90}, 670, 60);
+    assert_int_equal(l.verdict, 90);
+    assert_true(l.verdict_s < 34);
+}
+
+/* An empty room, and a face that tells nothing, cost little for ever; who comes in is read within seconds. */
+static void what_tells_nothing_rests_too(void **state)
+{
+    struct tf_turns_rest rest = {0};
+    struct looked l;
+    int settled = -1;
+
+    tf_turns_reset(&turns);
+    look_after(&rest, &settled, (struct scene){-1}, 5, 10);
+    l = look_after(&rest, &settled, (struct scene){-1}, 15, 60);
+    assert_in_range(l.readings, 24, 44);
+    assert_int_equal(l.verdict, -1);
+    l = look_after(&rest, &settled, (struct scene){180}, 75, 20);
+    assert_int_equal(l.verdict, 180);
+    assert_true(l.verdict_s < 10);
+
+    tf_turns_reset(&turns);
+    rest = (struct tf_turns_rest){0};
+    settled = -1;
+    look_after(&rest, &settled, (struct scene){-2}, 5, 10);
+    l = look_after(&rest, &settled, (struct scene){-2}, 15, 60);
+    assert_in_range(l.readings, 16, 28);
+    assert_int_equal(l.verdict, -1);
+}
+
+/* A recording that begins again, or another clock, does not wait for the old one's rest. */
+static void a_clock_that_runs_back_ends_the_rest(void **state)
+{
+    struct tf_turns_rest rest = {0};
+    struct looked l;
+    int settled = -1;
+
+    tf_turns_reset(&turns);
+    look_after(&rest, &settled, (struct scene){0}, 1000, 10);
+    assert_int_equal(settled, 0);
+    l = look_after(&rest, &settled, (struct scene){180}, 5, 5);
+    assert_int_equal(l.verdict, 180);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +255,9 @@ int main(void)
         cmocka_unit_test(nothing_is_told_from_nothing),
         cmocka_unit_test(what_fits_alike_is_a_tie),
         cmocka_unit_test(the_past_fades_slowly),
+        cmocka_unit_test(a_verdict_is_followed_by_rests),
+        cmocka_unit_test(what_tells_nothing_rests_too),
+        cmocka_unit_test(a_clock_that_runs_back_ends_the_rest),
     };
 
     return cmocka_run_group_tests_name("inference face: turns", tests, NULL, NULL);
