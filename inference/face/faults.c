@@ -81,6 +81,66 @@ static void look_again(const struct look *l, struct tf_fault e, struct list *lis
         put(list, e);
 }
 
+/* A piece of a row. Most have no step from pixel to pixel that counts. */
+#define STRIP 32
+
+/* Each pixel's step from the one before it; of the first in a row from the second. */
+static inline uint32_t step_at(const struct tf_frame *f, uint32_t x, uint32_t y)
+{
+    uint32_t v = value(f, x, y), before = value(f, x > 0 ? x - 1 : 1, y);
+
+    return v > before ? v - before : before - v;
+}
+
+/* The sum of the steps of n pixels from p on, none of them the first of a row; *most becomes the largest. */
+static uint32_t sum_steps(const uint8_t *p, uint32_t n, uint16_t *most)
+{
+    uint32_t sum = 0;
+    uint16_t largest = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint16_t v = tf_load_u16(p + 2 * (size_t)i), before = tf_load_u16(p + 2 * (size_t)i - 2);
+        uint16_t step = (uint16_t)(v > before ? v - before : before - v);
+
+        largest = step > largest ? step : largest;
+        sum += step;
+    }
+    *most = largest;
+    return sum;
+}
+
+static void look_closely(const struct look *l, const struct tf_faults *s, uint32_t place, uint32_t n,
+                         uint32_t *at, struct list *list)
+{
+    const struct tf_frame *f = l->frame;
+    uint32_t x = place & 0xffff, y = place >> 16, before = value(f, x > 0 ? x - 1 : 1, y);
+
+    for (; n > 0; n--, place++, x++) {
+        uint32_t v = value(f, x, y), step = v > before ? v - before : before - v;
+
+        before = v;
+        if (*at < s->count && s->entries[*at].place == place)
+            look_again(l, s->entries[(*at)++], list);
+        else if (step >= l->least && list->count + s->count - *at < TF_FAULTS_MAX && stands_out(l, x, y))
+            put(list, (struct tf_fault){place, TF_FAULTS_GAIN, false});
+    }
+}
+
+/* Looks at n pixels from (x, y) on; returns the sum of their steps. */
+static uint32_t look_over(const struct look *l, const struct tf_faults *s, uint32_t x, uint32_t y, uint32_t n,
+                          uint32_t *at, struct list *list)
+{
+    const uint8_t *p = l->frame->plane[0] + (size_t)y * l->frame->stride[0] + 2 * (size_t)x;
+    uint32_t first = x > 0 ? 0 : step_at(l->frame, 0, y), skip = x > 0 ? 0 : 1, sum;
+    uint16_t most;
+
+    sum = first + sum_steps(p + 2 * (size_t)skip, n - skip, &most);
+    if (most >= l->least || first >= l->least ||
+        (*at < s->count && s->entries[*at].place < (y << 16 | (x + n))))
+        look_closely(l, s, y << 16 | x, n, at, list);
+    return sum;
+}
+
 void tf_faults_reset(struct tf_faults *faults)
 {
     faults->count = faults->dead = faults->next_row = 0;
@@ -110,20 +170,12 @@ void tf_faults_learn(struct tf_faults *s, const struct tf_frame *f)
 
     for (; at < s->count && s->entries[at].place >> 16 < y0; at++)
         put(&list, s->entries[at]);
-    for (uint32_t y = y0; y < y1; y++) {
-        uint32_t before = value(f, 1, y);
+    for (uint32_t y = y0; y < y1; y++)
+        for (uint32_t x = 0; x < f->width; x += STRIP) {
+            uint32_t n = f->width - x < STRIP ? f->width - x : STRIP;
 
-        for (uint32_t x = 0; x < f->width; x++) {
-            uint32_t v = value(f, x, y), step = v > before ? v - before : before - v, place = y << 16 | x;
-
-            before = v;
-            steps += step;
-            if (at < s->count && s->entries[at].place == place)
-                look_again(&l, s->entries[at++], &list);
-            else if (step >= l.least && list.count + s->count - at < TF_FAULTS_MAX && stands_out(&l, x, y))
-                put(&list, (struct tf_fault){place, TF_FAULTS_GAIN, false});
+            steps += look_over(&l, s, x, y, n, &at, &list);
         }
-    }
     for (; at < s->count; at++)
         put(&list, s->entries[at]);
 

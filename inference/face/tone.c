@@ -71,6 +71,50 @@ static float select_rank(float *v, size_t n, size_t rank)
     return v[rank];
 }
 
+/* So many values at a time: enough for the compiler to take several in one instruction. */
+#define BLOCK 32
+
+/* The smallest value that is not outside the picture, and the largest. */
+static void extremes(const float *values, size_t count, float *min, float *max)
+{
+    float low[8], high[8];
+    size_t i = 0;
+
+    for (int k = 0; k < 8; k++) {
+        low[k] = INFINITY;
+        high[k] = -INFINITY;
+    }
+    for (; i + 8 <= count; i += 8)
+        for (size_t k = 0; k < 8; k++) {
+            float v = values[i + k], inside = v < 0 ? INFINITY : v;
+
+            low[k] = inside < low[k] ? inside : low[k];
+            high[k] = v > high[k] ? v : high[k];
+        }
+    for (; i < count; i++) {
+        float v = values[i], inside = v < 0 ? INFINITY : v;
+
+        low[0] = inside < low[0] ? inside : low[0];
+        high[0] = v > high[0] ? v : high[0];
+    }
+    *min = low[0];
+    *max = high[0];
+    for (int k = 1; k < 8; k++) {
+        *min = low[k] < *min ? low[k] : *min;
+        *max = high[k] > *max ? high[k] : *max;
+    }
+}
+
+/* The bins of BLOCK values; of those outside the picture -1. */
+static inline void bins_of(const float *values, float min, float factor, int32_t bins[BLOCK])
+{
+    for (int k = 0; k < BLOCK; k++) {
+        int32_t bin = bin_of(values[k], min, factor);
+
+        bins[k] = values[k] < 0 ? -1 : bin;
+    }
+}
+
 void tf_tone_count(const float *values, size_t count, size_t inside, struct tf_tone_survey *s)
 {
     float min = INFINITY, max = -INFINITY;
@@ -80,13 +124,7 @@ void tf_tone_count(const float *values, size_t count, size_t inside, struct tf_t
     s->flat = true;
     if (inside == 0)
         return;
-    for (size_t i = 0; i < count; i++) {
-        float v = values[i];
-        float low = v < 0 ? INFINITY : v;
-
-        min = low < min ? low : min;
-        max = v > max ? v : max;
-    }
+    extremes(values, count, &min, &max);
     s->min = min;
     s->factor = (float)BINS / (max - min);
     if (!(max > min) || !isfinite(s->factor))
@@ -98,12 +136,19 @@ void tf_tone_count(const float *values, size_t count, size_t inside, struct tf_t
 void tf_tone_fill(const float *values, size_t count, struct tf_tone_survey *s)
 {
     float min = s->min, factor = s->factor;
+    int32_t bins[BLOCK];
+    size_t i = 0;
 
     memset(s->bins, 0, sizeof(s->bins));
-    for (size_t i = 0; i < count; i++) {
+    for (; i + BLOCK <= count; i += BLOCK) {
+        bins_of(values + i, min, factor, bins);
+        for (int k = 0; k < BLOCK; k++)
+            if (bins[k] >= 0)
+                s->bins[bins[k]]++;
+    }
+    for (; i < count; i++)
         if (values[i] >= 0)
             s->bins[bin_of(values[i], min, factor)]++;
-    }
 }
 
 /* The bin of a rank; `below` becomes the number of values before that bin. */
@@ -115,6 +160,36 @@ static int bin_of_rank(const struct tf_tone_survey *s, size_t rank, size_t *belo
     while (bin < BINS - 1 && rank >= *below + s->bins[bin])
         *below += s->bins[bin++];
     return bin;
+}
+
+/* Whether one of BLOCK values falls into either bin; those outside the picture may seem to. */
+static bool holds(const float *values, float min, float factor, int bin_a, int bin_b)
+{
+    int32_t any = 0;
+
+    for (int k = 0; k < BLOCK; k++) {
+        int32_t bin = bin_of(values[k], min, factor);
+
+        any |= (bin == bin_a) | (bin == bin_b);
+    }
+    return any;
+}
+
+/* Values of the first bin from the front of `scratch` on, of the second from its end. Written in any case,
+ * kept when it belongs there: a branch would be guessed wrong half of the time. There is always room, and
+ * where both ends meet, both write the same. */
+static void gather(const float *values, size_t n, float min, float factor, int bin_a, int bin_b,
+                   float *scratch, size_t *first, size_t *last)
+{
+    for (size_t i = 0; i < n && *first < *last; i++) {
+        float v = values[i];
+        int bin = v < 0 ? -1 : bin_of(v, min, factor);
+
+        scratch[*first] = v;
+        scratch[*last - 1] = v;
+        *first += bin == bin_a;
+        *last -= bin == bin_b && bin_a != bin_b;
+    }
 }
 
 /* Both ranks are read from the one count; only the values of their bins are looked at again: those of the
@@ -130,18 +205,11 @@ static void ranks(const struct tf_tone_survey *s, const float *values, size_t co
         *a = *b = s->min;
         return;
     }
-    /* Written in any case, kept when it belongs there: a branch would be guessed wrong half of the time.
-     * There is always room, and where both ends meet, both write the same. */
-    for (size_t i = 0; i < count; i++) {
-        float v = values[i];
-        int bin = v < 0 ? -1 : bin_of(v, min, factor);
+    for (size_t i = 0; i < count; i += BLOCK) {
+        size_t n = count - i < BLOCK ? count - i : BLOCK;
 
-        scratch[first] = v;
-        scratch[last - 1] = v;
-        first += bin == bin_a;
-        last -= bin == bin_b && bin_a != bin_b;
-        if (first == last)
-            break;
+        if (n < BLOCK || holds(values + i, min, factor, bin_a, bin_b))
+            gather(values + i, n, min, factor, bin_a, bin_b, scratch, &first, &last);
     }
     /* Selecting drops values: of one bin the higher rank is looked for in a second gathering. */
     if (bin_a == bin_b) {
@@ -194,26 +262,42 @@ struct tf_tone_span tf_tone_span(const struct tf_tone *tone, const struct tf_rad
     return span;
 }
 
+static inline __attribute__((always_inline)) void write_some(const struct tf_tone_span *span,
+                                                             const float *values, size_t n, float steps,
+                                                             int zero_point, uint8_t *out, bool limited)
+{
+    float zero = (float)zero_point, outside = zero < 0 ? 0 : zero > 255 ? 255 : zero;
+    float lo = span->lo, length = span->span, first = span->first, last = span->last, x[BLOCK];
+
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (values[i] - lo) / length;
+        x[i] = x[i] < 0 ? 0 : x[i];
+        x[i] = x[i] > 1 ? 1 : x[i];
+    }
+    for (size_t i = 0; limited && i < n; i++)
+        x[i] = (values[i] < first) | (values[i] > last) ? 0 : x[i];
+    for (size_t i = 0; i < n; i++) {
+        /* x * steps is 0 or more, and adding 2^23 leaves the float at whole numbers, ties to even: rint
+         * without a call. Whole numbers of this size are exact. */
+        x[i] = (x[i] * steps + 8388608.0f) - 8388608.0f + zero;
+        x[i] = x[i] < 0 ? 0 : x[i];
+        x[i] = x[i] > 255 ? 255 : x[i];
+        x[i] = values[i] < 0 ? outside : x[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)(int32_t)x[i];
+}
+
 static inline __attribute__((always_inline)) void write_tone(const struct tf_tone_span *span,
                                                              const float *values, size_t count, float steps,
                                                              int zero_point, uint8_t *out, bool limited)
 {
-    int outside = zero_point < 0 ? 0 : zero_point > 255 ? 255 : zero_point;
+    size_t i = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        float x = (values[i] - span->lo) / span->span;
-
-        x = x < 0 ? 0 : x > 1 ? 1 : x;
-        if (limited)
-            x = values[i] < span->first || values[i] > span->last ? 0 : x;
-        /* x * steps is 0 or more, and adding 2^23 leaves the float at whole numbers, ties to even: rint
-         * without a call. */
-        float q = (x * steps + 8388608.0f) - 8388608.0f;
-        int v = (int)q + zero_point;
-
-        v = v < 0 ? 0 : v > 255 ? 255 : v;
-        out[i] = (uint8_t)(values[i] < 0 ? outside : v);
-    }
+    for (; i + BLOCK <= count; i += BLOCK)
+        write_some(span, values + i, BLOCK, steps, zero_point, out + i, limited);
+    if (i < count)
+        write_some(span, values + i, count - i, steps, zero_point, out + i, limited);
 }
 
 void tf_tone_write(const struct tf_tone_span *span, const float *values, size_t count, float scale,
