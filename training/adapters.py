@@ -8,7 +8,6 @@ box that the network's window goes around. `Labelled.crops` makes 224 x 224 gray
 The formats, and where their description comes from, stand at each reader.
 """
 
-import csv
 import json
 import zlib
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+import labels
 import orders
-from data import Thermal6, face_mask, tight_box, visible68
+from data import CACHE, Thermal6, face_mask, tight_box, visible68
 
 CROP, AROUND = 224, 2.0      # crops: side in pixels, and in longer sides of the face box
 
@@ -63,13 +63,6 @@ def part_of(subject):
     return "test" if k == 0 else "val" if k == 1 else "train"
 
 
-def gray(path):
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ValueError(f"{path}: not a picture that OpenCV reads")
-    return cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-
-
 def made(name, order, rows, limit):
     """rows: (image, points, box or None, subject)."""
     rows = list(rows if limit is None else rows[:limit])
@@ -77,7 +70,7 @@ def made(name, order, rows, limit):
         raise ValueError(f"{name}: no labelled faces in this split")
     points = np.stack([r[1] for r in rows]).astype(np.float32)
     boxes = np.stack([tight_box(p) if r[2] is None else r[2] for r, p in zip(rows, points)]).astype(np.float32)
-    images = [gray(r[0]) if isinstance(r[0], (str, Path)) else r[0] for r in rows]
+    images = [labels.still(r[0], name) if isinstance(r[0], (str, Path)) else r[0] for r in rows]
     return Labelled(name, order, images, points, boxes, np.array([r[3] for r in rows]))
 
 
@@ -92,17 +85,27 @@ def read_thermal6(root, split, limit):
     refused unless it is named `dev`."""
     if split == "train":
         raise ValueError("thermal6 is for scoring; ask for the split 'dev' to train on it, and say so in tf.data")
-    import landmarks as LM
     thermal = Thermal6(root)
-    notes = thermal.annotations()[:limit]
-    boxes = LM.thermal_boxes(notes).numpy()
+    return six("thermal6", thermal.table(), thermal.annotations()[:limit])
+
+
+def six(name, table, notes):
+    """Rows of hand-placed points; mouth and chin under a mask are guesses, and left out."""
+    import landmarks as LM
+    if not notes:
+        raise ValueError(f"{table.path}: no labelled faces in this split")
     rows = []
-    for a, b in zip(notes, boxes):
-        p = a.six.astype(np.float32).copy()
-        if a.mask:                                # mouth and chin under a mask are guesses
-            p[3:] = np.nan
-        rows.append((thermal.frames(a.rec)[a.frame], p, b, a.person))
-    return made("thermal6", "thermal6", rows, None)
+    for a, b in zip(notes, LM.thermal_boxes(notes).numpy()):
+        p = a.six.astype(np.float32) if a.all68 is None else a.all68.astype(np.float32)
+        p = np.where(a.seen()[:, None], p, np.nan) if a.all68 is None else p
+        rows.append((table.picture(a), p, b, a.person))
+    return made(name, "thermal6" if table.count == 6 else "ibug68", rows, None)
+
+
+def read_own(root, split, limit):
+    """A lab's own table of six or 68 points, as `thermoface annotate` writes it (docs/training.md): the CSV or its folder. Split by person."""
+    table = labels.Table(root / "points.csv" if root.is_dir() else root, None, 0, CACHE)
+    return six("own", table, [a for a in table.faces if a.seen()[:2].all() and a.quality != "poor" and part_of(a.person) == split][:limit])
 
 
 def read_kaggle(root, split, limit):
@@ -112,13 +115,16 @@ def read_kaggle(root, split, limit):
     rows = []
     half = 96 / 1.3 / 2
     box = np.float32([47.5 - half, 47.5 - half, 47.5 + half, 47.5 + half])
-    with open(path) as f:
-        for i, r in enumerate(csv.DictReader(f)):
-            if part_of(f"row{i}") != split:
-                continue
+    columns = [f"{c}_{a}" for c in orders.KAGGLE_COLUMNS for a in "xy"]
+    for i, (where, r) in enumerate(labels.rows_of(path, [*columns, "Image"])):
+        if part_of(f"row{i}") != split:
+            continue
+        try:
             image = np.array(r["Image"].split(), np.uint8).reshape(96, 96)
-            p = [[float(r[f"{c}_{a}"] or "nan") for a in "xy"] for c in orders.KAGGLE_COLUMNS]
-            rows.append((image, np.float32(p), box, f"row{i}"))
+        except (ValueError, OverflowError):
+            raise ValueError(f"{where}: Image: not 96 x 96 gray values") from None
+        p = [labels.point(where, r, f"{c}_x", f"{c}_y") for c in orders.KAGGLE_COLUMNS]
+        rows.append((image, np.float32(p), box, f"row{i}"))
     return made("kaggle", "kaggle15", rows, limit)
 
 
@@ -131,17 +137,23 @@ def read_tfl(root, split, limit):
         subject = words[1] if len(words) > 1 else words[0]
         if part_of(subject) != split:
             continue
-        z = json.loads(path.read_text())
-        group = z if "landmarks" in z else next(iter(z["groups"].values()))
-        yx = group["landmarks"]["points"]
-        p = np.array([[np.nan if v is None else float(v) for v in (q[1], q[0])] for q in yx], np.float32)
+        try:
+            z = json.loads(path.read_text())
+            group = z if "landmarks" in z else next(iter(z["groups"].values()))
+            yx = group["landmarks"]["points"]
+            p = np.array([[np.nan if v is None else float(v) for v in (q[1], q[0])] for q in yx], np.float32)
+        except (ValueError, LookupError, TypeError, AttributeError, StopIteration) as e:
+            raise ValueError(f"{path}: not a landmark file of menpo: {e}") from None
         if len(p) < 68:
             raise ValueError(f"{path}: {len(p)} points, 68 are needed")
         image = path.with_suffix(".npy")
         stem = path.stem[:-4] if path.stem.endswith("_lfb") else path.stem
         options = [path.with_suffix(e) for e in (".png", ".jpg", ".tiff")] + [path.parent / stem]
         if image.exists():
-            image = np.load(image).astype(np.float32)
+            try:
+                image = np.load(image).astype(np.float32)
+            except (ValueError, EOFError) as e:
+                raise ValueError(f"{image}: not temperatures of NumPy: {e}") from None
         else:
             image = next((o for o in options if o.is_file()), None)
             if image is None:
@@ -155,8 +167,11 @@ def read_sftl54(root, split, limit):
     file order are the 54, beside SPLIT/images/NAME.*; a name begins with the person's number."""
     rows = []
     for path in sorted((root / split / "json").glob("*.json")):
-        shapes = json.loads(path.read_text())["shapes"]
-        p = np.array([q for s in shapes if s["label"] != "face" for q in s["points"]], np.float32)
+        try:
+            shapes = json.loads(path.read_text())["shapes"]
+            p = np.array([q for s in shapes if s["label"] != "face" for q in s["points"]], np.float32)
+        except (ValueError, LookupError, TypeError) as e:
+            raise ValueError(f"{path}: not a file of labelme: {e}") from None
         if p.shape != (54, 2):
             raise ValueError(f"{path}: {len(p)} points, 54 are needed")
         image = next(iter(sorted((root / split / "images").glob(path.stem + ".*"))), None)
@@ -177,9 +192,13 @@ def read_wflw(root, split, limit):
         if len(f) != 207:
             raise ValueError(f"{path}:{number}: {len(f)} fields, 207 are needed")
         event = f[206].split("/")[0]
+        try:
+            points = np.array(f[:196], np.float32).reshape(98, 2)
+        except ValueError as e:
+            raise ValueError(f"{path}:{number}: {e}") from None
         if split != "test" and ("val" if zlib.crc32(f[206].encode()) % 10 == 0 else "train") != split:
             continue
-        rows.append((root / "WFLW_images" / f[206], np.array(f[:196], np.float32).reshape(98, 2), None, event))
+        rows.append((root / "WFLW_images" / f[206], points, None, event))
     return made("wflw", "wflw98", rows, limit)
 
 
@@ -188,17 +207,16 @@ def read_charlotte(root, split, limit):
     empty where missing; rewrite the set's own tables into this form. Where its points lie among the 68 is not known here, so a network learns
     the set's own order, without mirroring."""
     rows = []
-    with open(root / "landmarks.csv") as f:
-        for r in csv.DictReader(f):
-            if part_of(r["subject"]) != split:
-                continue
-            p = np.float32([[float(r[f"{a}{k}"] or "nan") for a in "xy"] for k in range(72)])
-            rows.append((root / r["file"], p, None, r["subject"]))
+    for where, r in labels.rows_of(root / "landmarks.csv", ["file", "subject", *[f"{a}{k}" for k in range(72) for a in "xy"]]):
+        if part_of(r["subject"]) != split:
+            continue
+        p = np.float32([labels.point(where, r, f"x{k}", f"y{k}") for k in range(72)])
+        rows.append((labels.still(root / r["file"], where), p, None, r["subject"]))
     return made("charlotte", "charlotte72", rows, limit)
 
 
 READERS = {"visible68": read_visible68, "thermal6": read_thermal6, "kaggle": read_kaggle, "tfl": read_tfl,
-           "sftl54": read_sftl54, "wflw": read_wflw, "charlotte": read_charlotte}
+           "sftl54": read_sftl54, "wflw": read_wflw, "charlotte": read_charlotte, "own": read_own}
 
 
 def load(spec, split, limit=None):

@@ -35,26 +35,30 @@ class Window:
         self.cos, self.sin = torch.cos(angle), torch.sin(angle)
         self.mirror = torch.ones_like(side) if mirror is None else mirror    # -1 where mirrored
 
-    def grid(self, size, height, width):
-        """Sampling grid for grid_sample(align_corners=False) and the mask of what lies inside the picture."""
+    def grid(self, size, height, width, real=None):
+        """Sampling grid for grid_sample(align_corners=False) and the mask of what lies inside the picture, whose real width and
+        height [B, 2] may be less than its canvas'."""
         u = ((torch.arange(size) + 0.5) / size - 0.5)
         ux = (u[None, None, :] * self.side[:, None, None] * self.mirror[:, None, None])
         uy = (u[None, :, None] * self.side[:, None, None])
         c, s = self.cos[:, None, None], self.sin[:, None, None]
         x = self.centre[:, 0, None, None] + c * ux - s * uy
         y = self.centre[:, 1, None, None] + s * ux + c * uy
-        inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+        right, bottom = (width, height) if real is None else (real[:, 0, None, None], real[:, 1, None, None])
+        inside = (x >= -0.5) & (x <= right - 0.5) & (y >= -0.5) & (y <= bottom - 0.5)
+        if real is not None:                 # beyond its last line a picture goes on as there, on a canvas as on none
+            x, y = torch.minimum(x, right - 1), torch.minimum(y, bottom - 1)
         g = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
         return g, inside[:, None].float()
 
-    def sample(self, pictures, size, n=1):
+    def sample(self, pictures, size, n=1, real=None):
         """[B, 1, H, W] float → [B, 1, size, size], mean of n x n bilinear samples, and the inside mask."""
         h, w = pictures.shape[-2:]
-        g, inside = self.grid(size * n, h, w)
+        g, inside = self.grid(size * n, h, w, real)
         x = F.grid_sample(pictures, g, "bilinear", "border", align_corners=False)
         if n > 1:
             x = sum(x[:, :, i::n, j::n] for i in range(n) for j in range(n)) / (n * n)
-            inside = self.grid(size, h, w)[1]
+            inside = self.grid(size, h, w, real)[1]
         return x, inside
 
     def to_window(self, points):

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import data
 from data import HERE, OUT, Thermal6, shared
 from landmarks import fold_recordings
 
@@ -88,4 +89,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

@@ -7,15 +7,16 @@ decoding them again costs more than an epoch.
 Coordinates are pixels, origin at the centre of the top left pixel (docs/models.md).
 """
 
-import csv
+import hashlib
 import os
-import subprocess
-import zlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+import labels
 
 HERE = Path(__file__).resolve().parent
 OUT = Path(os.environ.get("TF_TRAINING_OUT", HERE / "out"))
@@ -37,12 +38,33 @@ LABELS_RIGHT = {"helen": 1.0, "ytf": 1.7}
 
 # The six points that thermal6 annotates, as means over iBUG points (data README).
 SIX = [list(range(36, 42)), list(range(42, 48)), [30], [48], [54], [8]]
-SIX_NAMES = ["eye_r", "eye_l", "nose", "mouth_r", "mouth_l", "chin"]
+SIX_NAMES = labels.SIX_NAMES
 
 
 def shared():
     """The folder that holds data/: TF_SHARED, else ../shared beside the source tree."""
     return Path(os.environ.get("TF_SHARED", HERE.parent.parent / "shared"))
+
+
+# What may be done with a network that has seen a data set, in the set's own terms; a file's tf.licence says all of them.
+LICENCES = {
+    "visible68": "research and evaluation only (iBUG annotations, YouTube Faces; models/LICENSE)",
+    "thermal6": "internal research only (thermal recordings without a statement of consent; models/LICENSE)",
+    "kaggle": "Kaggle's rules of the Facial Keypoints Detection competition",
+    "tfl": "as the Thermal Face Database's authors granted it",
+    "sftl54": "as SF-TL54's authors publish it",
+    "wflw": "research only (WFLW)",
+    "charlotte": "as Charlotte-ThermalFace's authors publish it",
+    "own": "the lab's own recordings: as their subjects consented",
+}
+
+
+def licence(sets, before=()):
+    """tf.licence of what has seen the data sets named, and of the files that it started from."""
+    parts = []
+    for text in [*before, *[LICENCES[k] for k in sorted(set(sets))]]:
+        parts += [p for p in text.split("; ") if p not in parts]
+    return "; ".join(parts)
 
 
 @dataclass
@@ -78,20 +100,34 @@ def face_mask(p, height, width):
 def visible68(split, root=None, limit=None):
     """The gray 224 x 224 crops of visible68; `split` is train, val or test."""
     root = Path(root) if root else shared() / "data" / "visible68"
-    with open(root / f"{split}.csv") as f:
-        rows = list(csv.DictReader(f))[:limit]
-    other = "" if root == shared() / "data" / "visible68" else f"-{zlib.crc32(str(root).encode()):08x}"
-    cache = CACHE / f"visible68{other}-{split}-{len(rows)}.npz"
+    table = root / f"{split}.csv"
+    names = [f"{a}{k}" for k in range(68) for a in "xy"]
+    rows = labels.rows_of(table, ["file", "source", *names])[:limit]
+    if not rows:
+        raise ValueError(f"{table}: no rows below the header")
+    # Pictures that were changed under the same table are told by their times.
+    key = hashlib.sha256(labels.signature(table).encode())
+    for where, r in rows:
+        try:
+            key.update(labels.signature(root / "images" / r["file"]).encode())
+        except OSError:
+            raise ValueError(f"{where}: {root / 'images' / r['file']}: there is no such picture") from None
+    cache = CACHE / f"visible68-{split}-{len(rows)}-{key.hexdigest()[:16]}.npz"
     if cache.exists():
         z = np.load(cache)
         return Faces(z["images"], z["masks"], z["points"], z["source"])
-    images = np.stack([cv2.imread(str(root / "images" / r["file"]), cv2.IMREAD_GRAYSCALE) for r in rows])
-    points = np.array([[[float(r[f"x{i}"] or "nan"), float(r[f"y{i}"] or "nan")] for i in range(68)] for r in rows],
-                      np.float32)
+    images = []
+    for where, r in rows:
+        image = labels.still(root / "images" / r["file"], where)
+        if images and image.shape != images[0].shape:
+            raise ValueError(f"{where}: {r['file']}: {image.shape[1]} x {image.shape[0]}, the others are "
+                             f"{images[0].shape[1]} x {images[0].shape[0]}")
+        images.append(image)
+    images = np.stack(images)
+    points = np.array([[labels.point(w, r, f"x{i}", f"y{i}") for i in range(68)] for w, r in rows], np.float32)
     masks = np.stack([face_mask(p, *images.shape[1:]) for p in points])
-    faces = Faces(images, masks, points, np.array([r["source"] for r in rows]))
-    CACHE.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, images=images, masks=masks, points=points, source=faces.source)
+    faces = Faces(images, masks, points, np.array([r["source"] for _, r in rows]))
+    labels.save(cache, lambda f: np.savez(f, images=images, masks=masks, points=points, source=faces.source))
     return faces
 
 
@@ -105,55 +141,71 @@ def tight_box(points):
     return np.concatenate([np.nanmin(points, -2), np.nanmax(points, -2)], -1)
 
 
-@dataclass
-class Annotation:
-    """One hand-placed face of thermal6."""
-    rec: str
-    frame: int
-    person: str
-    box: np.ndarray      # hairline to chin, ear to ear
-    six: np.ndarray      # [6, 2], order of SIX_NAMES
-    mask: bool
-    glasses: bool
-
-
 class Thermal6:
-    """The thermal recordings, upright (rotated 90 degrees clockwise), in camera counts (centikelvin)."""
+    """Thermal recordings and their hand-placed points, upright, in camera counts: a folder laid out as ../shared/data/thermal6. A
+    recording without a sidecar is turned by `rotate` (90: the kiosk's camera lay on its side)."""
 
-    def __init__(self, root=None):
+    def __init__(self, root=None, rotate=90):
         self.root = Path(root) if root else shared() / "data" / "thermal6"
-        with open(self.root / "index.csv") as f:
-            self.names = [r["rec"] for r in csv.DictReader(f)]
-        self._frames = {}
+        self.rotate = rotate
+        self.names = [r["rec"] for _, r in labels.rows_of(self.root / "index.csv", ["rec"])]
+        self._frames, self._table = {}, None
 
     def frames(self, rec):
-        """[n, 160, 120] uint16."""
+        """[n, h, w] u8 or u16."""
         if rec not in self._frames:
-            cache = CACHE / "thermal6" / f"{rec}.npy"
+            path = self.root / "recordings" / f"{rec}.mkv"
+            if not path.is_file():
+                raise ValueError(f"{path}: there is no such recording")
+            rotate, flip = labels.sidecar(path) or (self.rotate, False)
+            cache = CACHE / "recordings" / f"{rec}-{labels.signature(path)}-{rotate}{'f' if flip else ''}.npy"
             if not cache.exists():
-                raw = subprocess.run(
-                    ["ffmpeg", "-v", "error", "-i", str(self.root / "recordings" / f"{rec}.mkv"),
-                     "-f", "rawvideo", "-pix_fmt", "gray16le", "-"], check=True, capture_output=True).stdout
-                upright = np.rot90(np.frombuffer(raw, "<u2").reshape(-1, 120, 160), -1, (1, 2))
-                cache.parent.mkdir(parents=True, exist_ok=True)
-                np.save(cache, np.ascontiguousarray(upright))
+                upright = labels.upright(labels.decode(path), rotate, flip)
+                labels.save(cache, lambda f: np.save(f, upright))
             self._frames[rec] = np.load(cache)
         return self._frames[rec]
 
+    def table(self):
+        if self._table is None:
+            self._table = labels.Table(self.root / "dev.csv", self.root, self.rotate, CACHE)
+            for f in self._table.faces:
+                frames = self.frames(f.rec)
+                if f.frame >= len(frames):
+                    raise ValueError(f"{f.row}: {f.path} has no frame {f.frame}: it has {len(frames)}")
+                self._table._frames[str(f.path), f.frame] = frames[f.frame]
+                self._table.picture(f)
+        return self._table
+
     def annotations(self):
-        with open(self.root / "dev.csv") as f:
-            rows = list(csv.DictReader(f))
-        return [Annotation(r["rec"], int(r["frame"]), r["person"],
-                           np.array([float(r[k]) for k in ("x0", "y0", "x1", "y1")]),
-                           np.array([[float(r[f"{k}_x"]), float(r[f"{k}_y"])] for k in SIX_NAMES]),
-                           r["mask"] == "1", r["glasses"] == "1") for r in rows]
+        """[labels.Face]; a row without both eyes has no size, and is left out."""
+        return [f for f in self.table().faces if f.seen()[:2].all()]
 
     def negatives(self):
         """(rec, first, last) stretches with nobody in view."""
-        with open(self.root / "negative.csv") as f:
-            return [(r["rec"], int(r["first_frame"]), int(r["last_frame"])) for r in csv.DictReader(f)]
+        path, out = self.root / "negative.csv", []
+        for where, r in labels.rows_of(path, ["rec", "first_frame", "last_frame"]):
+            first, last = (int(labels.number(where, r, k, 0, 2 ** 31)) for k in ("first_frame", "last_frame"))
+            if r["rec"] not in self.names:
+                raise ValueError(f"{where}: rec: '{r['rec']}' is not in {self.root / 'index.csv'}")
+            if last < first:
+                raise ValueError(f"{where}: last_frame is before first_frame")
+            out.append((r["rec"], first, last))
+        return out
 
     def negative_frames(self, recs=None):
-        """All frames of the empty stretches [n, 160, 120] uint16, of the named recordings or of all."""
+        """All frames of the empty stretches [n, H, W] int32, of the named recordings or of all, and their real sizes [n, 2]."""
         parts = [self.frames(r)[a:b + 1] for r, a, b in self.negatives() if recs is None or r in recs]
-        return np.concatenate(parts)
+        return labels.stacked([frame for p in parts for frame in p])
+
+
+def tidy(main, *arguments):
+    """Runs a program; what is wrong with its input is one line, not a traceback."""
+    try:
+        main(*arguments)
+    except (ValueError, OSError) as e:
+        if os.environ.get("TF_TRAINING_TRACE"):
+            raise
+        text = " ".join(str(e).split())
+        sys.exit(f"{Path(sys.argv[0]).name}: {text}")
+    except KeyboardInterrupt:
+        sys.exit(130)

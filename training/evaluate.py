@@ -17,12 +17,13 @@ import landmarks as LM
 import losses as L
 import nets
 import quantise
+import data
 from data import OUT, Thermal6, visible68
 
 
 def quantised(net, folder):
     model = quantise.Quantised(net)
-    z = torch.load(folder / "int8.pt")
+    z = nets.checkpoint(folder / "int8.pt", ("state", "range"))
     model.load_state_dict(z["state"])
     model.range, model.on = z["range"], True
     return model.eval()
@@ -32,7 +33,7 @@ def load(name, int8, folder=None):
     net = nets.landmarks68() if name == "landmarks68" else nets.finder()
     folder = folder or OUT / name
     if not int8:
-        net.load_state_dict(torch.load(folder / "last.pt")["ema"])
+        nets.restore(net, nets.checkpoint(folder / "last.pt")["ema"], folder / "last.pt")
         return net.eval()
     return quantised(net, folder)
 
@@ -76,7 +77,7 @@ def main():
     notes = thermal.annotations()
     pics = torch.from_numpy(np.stack([thermal.frames(a.rec)[a.frame] for a in notes]).astype(np.float32))[:, None]
     positive = faces_of(find, marks, pics, 0.3, args.conf)
-    empty = {k: faces_of(find, marks, torch.from_numpy(thermal.negative_frames(r).astype(np.float32))[:, None], 0.3, args.conf)
+    empty = {k: faces_of(find, marks, torch.from_numpy(thermal.negative_frames(r)[0].astype(np.float32))[:, None], 0.3, args.conf)
              for k, r in (("unseen", FN.HELD_OUT), ("all", None))}
     visible = visible68("val")
     vis = faces_of(find, marks, torch.from_numpy(visible.images).float()[:, None], 0.3, args.conf)
@@ -108,4 +109,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

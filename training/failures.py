@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+import data
 from data import HERE
 
 CASES = {
@@ -99,4 +100,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

@@ -39,8 +39,8 @@ class Finder:
         self.levels = [(torch.from_numpy(shrink(self.train.images, k)), torch.from_numpy(shrink(self.train.masks, k)), k)
                        for k in (2, 4)]
         self.names = sorted({r for r, _, _ in self.thermal.negatives()})
-        self.empty = torch.from_numpy(self.thermal.negative_frames(
-            [r for r in self.names if r not in HELD_OUT]).astype(np.int32)).float()
+        frames, real = self.thermal.negative_frames([r for r in self.names if r not in HELD_OUT])
+        self.empty, self.empty_size = torch.from_numpy(frames).float(), torch.from_numpy(real)
         self.pseudo = None
         if cfg.pseudo:
             z = np.load(cfg.pseudo[0])
@@ -100,10 +100,12 @@ class Finder:
     def background(self, b):
         """Scene temperatures: 0 about room, 1 about skin. Half real empty frames, half made up; both with clutter."""
         pick = torch.randint(0, len(self.empty), (b,))
-        side = torch.exp(torch.empty(b).uniform_(math.log(60), math.log(170)))
-        win = A.Window(torch.tensor([59.5, 79.5]) + (torch.rand(b, 2) - 0.5) * torch.tensor([60.0, 60.0]),
-                       side, torch.randn(b) * 0.1, torch.sign(torch.randn(b)))
-        real, inside = win.sample(self.empty[pick][:, None], SIZE)
+        size = self.empty_size[pick]
+        short = size.amin(1)
+        # Half to 1.4 of the shorter side: 60 to 170 pixels of a camera of 160 x 120.
+        side = torch.exp(torch.empty(b).uniform_(math.log(0.5), math.log(1.42))) * short
+        win = A.Window((size - 1) / 2 + (torch.rand(b, 2) - 0.5) * (0.5 * short)[:, None], side, torch.randn(b) * 0.1, torch.sign(torch.randn(b)))
+        real, inside = win.sample(self.empty[pick][:, None], SIZE, real=size)
         skin = A.uniform(b, 30450, 30900)
         real = (real - 29850) / (skin - 29850)
         made = A.uniform(b, -0.3, 0.6) + A.smooth_noise(b, 4, SIZE) * A.uniform(b, 0, 0.25) \
@@ -356,7 +358,7 @@ def score(net, thermal, visible, threshold=0.5):
 
     def false_faces(recs):
         n, k = 0, 0
-        f = thermal.negative_frames(recs)
+        f = thermal.negative_frames(recs)[0]
         for i in range(0, len(f), 64):
             got = find(net, torch.from_numpy(f[i:i + 64].astype(np.float32))[:, None], threshold)
             n, k = n + sum(len(g) for g in got), k + len(got)

@@ -195,6 +195,37 @@ def finder():
     return net
 
 
+def checkpoint(path, keys=("ema",)):
+    """What train.py wrote; ValueError where it is missing, damaged or something else."""
+    try:
+        z = torch.load(path, map_location="cpu")
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such checkpoint") from None
+    except Exception as e:                    # torch raises whatever its readers do
+        raise ValueError(f"{path}: damaged, or no checkpoint ({str(e).splitlines()[0][:90] if str(e) else type(e).__name__}); "
+                         "take it away to begin anew") from None
+    if not isinstance(z, dict) or any(k not in z for k in keys):
+        raise ValueError(f"{path}: not a checkpoint of this program; take it away to begin anew")
+    return z
+
+
+def restore(net, state, path):
+    """Weights of a checkpoint into a network; ValueError where they are another's."""
+    try:
+        net.load_state_dict(state)
+    except (RuntimeError, AttributeError) as e:
+        raise ValueError(f"{path}: of another network: {str(e).splitlines()[-1].strip()[:120]}") from None
+
+
+def without_norms(net):
+    """The network with a bias in place of each batch normalisation: what a shipped file's weights fit as they are, and a third faster to train."""
+    for name, layers in net.mods.items():
+        if len(layers) > 1:
+            c = layers[0]
+            net.mods[name] = nn.Sequential(nn.Conv2d(c.in_channels, c.out_channels, c.kernel_size, c.stride, c.padding, c.dilation, c.groups))
+    return net
+
+
 class Ema:
     """Running mean of the weights; what is scored and shipped."""
 

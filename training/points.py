@@ -155,7 +155,7 @@ class Points:
         if not hasattr(self, "real"):
             try:
                 s = adapters.load("thermal6", "test")
-            except FileNotFoundError:
+            except ValueError:
                 self.real = None
             else:
                 self.real = [torch.from_numpy(np.stack(s.images).astype(np.float32))[:, None], torch.from_numpy(s.boxes),

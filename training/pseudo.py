@@ -19,6 +19,7 @@ import finder as FN
 import losses as L
 import nets
 import shipped
+import data
 from data import OUT, Thermal6
 from landmarks import SCALE, SIZE
 
@@ -26,7 +27,7 @@ VIEWS = [(0, 1.0, 0, 0), (0, 1.0, 0.02, -0.02), (8, 0.95, -0.02, 0.02), (-8, 1.0
 
 
 @torch.no_grad()
-def read(net, pictures, boxes, views=VIEWS):
+def read(net, pictures, boxes, views=VIEWS, real=None):
     """Mean, spread (share of the eye distance) and margin over the views of each face."""
     readings, margins = [], []
     for turn, zoom, dx, dy in views:
@@ -35,7 +36,7 @@ def read(net, pictures, boxes, views=VIEWS):
             span = (boxes[:, 2:] - boxes[:, :2]).max(1).values
             centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + span[:, None] * torch.tensor([[dx * m, dy]])
             win = A.Window(centre, SCALE * zoom * span, torch.full((b,), turn * math.pi / 180), torch.full((b,), m))
-            x, inside = win.sample(pictures, SIZE)
+            x, inside = win.sample(pictures, SIZE, real=real)
             u, margin = L.read(net, A.to_u8(A.percentile_tone(x, inside, step=1)))
             readings.append(win.to_picture(u))
             margins.append(margin[:, A.FLIP] if m < 0 else margin)
@@ -118,4 +119,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

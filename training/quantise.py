@@ -21,6 +21,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import data
 import nets
 import train
 
@@ -142,8 +143,12 @@ def landmark_confidence(model, rec):
     import landmarks as LM
     import losses as L
     torch.manual_seed(11)
-    faces, margins = rec.val, ([], [])
-    points, boxes = torch.from_numpy(faces.points), torch.from_numpy(LM.tight_box(faces.points))
+    # A thermal look needs all of a face's points; of these every split has some.
+    whole = np.isfinite(rec.val.points).all((1, 2))
+    faces, margins = rec.val.take(whole), ([], [])
+    if not len(faces):
+        raise ValueError("the validation split has no face with all 68 points: name a data set with such faces beside")
+    points, boxes = torch.from_numpy(faces.points), torch.from_numpy(rec.val_boxes[whole])
     margin_of = lambda x, inside: L.decode(model(A.to_u8(A.percentile_tone(x, inside)))[0])[1].mean(1)
     with torch.no_grad():
         for i in range(0, len(faces), 64):
@@ -184,9 +189,9 @@ def full_score(rec, model, name):
     if name != "landmarks68":
         return rec.score(model)
     import landmarks as LM
-    v = LM.score_visible(model, rec.val, detail=True)
-    t = LM.score_thermal(model, rec.thermal, detail=True)
-    t.pop("t_each")
+    v = LM.score_visible(model, rec.val, detail=True, boxes=rec.val_boxes)
+    t = LM.score_thermal(model, rec.thermal, detail=True) if rec.thermal else {}
+    t.pop("t_each", None)
     return {**v, **t}
 
 
@@ -205,12 +210,6 @@ def main():
     p.add_argument("--threads", type=int, default=1)
     args = p.parse_args()
     system = args.recipe not in train.DEFAULTS
-    if system:
-        args.data = args.data or saw(args.recipe, args.sets)
-    args.data = args.data or "; ".join(
-        ["visible68 train split (photographs, two fifths with a made-up thermal look)", "empty stretches of thermal6"]
-        + [f"thermal6 frames labelled by {'the six dev points' if 'weak' in f else 'the networks themselves'}"
-           for f in args.pseudo or []])
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     extra = (["--quick"] if args.quick else []) + (["--pseudo", *args.pseudo] if args.pseudo else []) + (["--data", *args.sets] if args.sets else [])
@@ -219,7 +218,18 @@ def main():
     rec, build = train.recipe(args.recipe, cfg)
     net = build()
     checkpoint = Path(args.checkpoint) if args.checkpoint else cfg.out / "last.pt"
-    net.load_state_dict(torch.load(checkpoint)["ema"])
+    trained = nets.checkpoint(checkpoint)
+    nets.restore(net, trained["ema"], checkpoint)
+    # A checkpoint says what it has seen; one from before that was so is taken by the options.
+    seen = trained.get("saw") or train.has_seen(cfg)
+    args.licence = data.licence(seen["sets"], seen["licences"])
+    if system:
+        args.data = args.data or saw(args.recipe, args.sets or cfg.data)
+    args.data = args.data or "; ".join(
+        [f"{k} train split (photographs, two fifths with a made-up thermal look)" for k in seen["sets"] if k != "thermal6"]
+        + (["empty stretches of thermal6"] if "thermal6" in seen["sets"] else [])
+        + [f"thermal6 frames labelled by {'the six dev points' if 'weak' in f else 'the networks themselves'}"
+           for f in args.pseudo or seen["pseudo"]])
     net.eval()
     model = Quantised(net)
     report = {"macs": net.macs(), "weights": sum(w.numel() for w in model.weight.values()),
@@ -286,7 +296,7 @@ def saw(name, sets):
 def metadata(args, model, rec, report):
     common = {"tf.normalise": "percentile lo=1 hi=99 apart=20 skin_max_c=42", "tf.name": f"thermoface {args.recipe}", "tf.version": args.version,
               "tf.data": args.data,
-              "tf.licence": "research and evaluation only: trained on iBUG annotations and YouTube Faces (see models/LICENSE)"}
+              "tf.licence": args.licence}
     if args.recipe not in train.DEFAULTS:
         return {**rec.metadata(model, report), **{k: v for k, v in common.items() if k != "tf.normalise"}}
     if args.recipe == "finder":
@@ -301,4 +311,4 @@ def metadata(args, model, rec, report):
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

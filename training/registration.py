@@ -21,6 +21,7 @@ import losses as L
 import nets
 import orders
 import shipped
+import data
 from data import HERE, labels_right, tight_box, visible68
 
 READINGS = 3
@@ -102,4 +103,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

@@ -24,6 +24,7 @@ import torch
 
 import augment as A
 import orders
+import data
 from data import HERE, shared, tight_box, visible68
 
 SIZES = (24, 32, 48, 64, 96)
@@ -173,4 +174,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

@@ -11,8 +11,10 @@ import argparse
 import torch
 
 import evaluate
+import nets
 import quantise
 import train
+import data
 from data import OUT
 
 
@@ -30,16 +32,16 @@ def main():
         if args.split == "test":
             from points import Source
             rec.val = Source(cfg.data or ["visible68"], "test", cfg.order, cfg.view)
-        log = torch.load(OUT / name / "last.pt")["log"]
+        log = nets.checkpoint(OUT / name / "last.pt", ("ema", "log"))["log"]
         seconds, cpu = (sum(r[k] for r in log) / len(log) for k in ("seconds", "cpu"))
         print(f"{name}: {len(rec.val)} faces; trained {log[-1]['epoch'] + 1} epochs of {rec.steps} steps, "
               f"{seconds:.0f} s each, of which {cpu:.0f} s CPU")
         net = build()
-        net.load_state_dict(torch.load(OUT / name / "last.pt")["ema"])
+        nets.restore(net, nets.checkpoint(OUT / name / "last.pt")["ema"], OUT / name / "last.pt")
         print("  float", quantise.brief(rec.score(net.eval())))
         if (OUT / name / "int8.pt").exists():
             print("  int8 ", quantise.brief(rec.score(evaluate.quantised(build(), OUT / name))), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

@@ -7,10 +7,26 @@ import onnx
 import torch
 from onnx import numpy_helper
 
+import nets
+
+
+def opened(path):
+    try:
+        return onnx.load(str(path))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such model file") from None
+    except Exception as e:                    # protobuf's own kinds
+        raise ValueError(f"{path}: damaged, or no ONNX file: {str(e)[:80]}") from None
+
+
+def metadata(path):
+    """metadata_props of a file, as a dict."""
+    return {p.key: p.value for p in opened(path).metadata_props}
+
 
 def weights(path):
     """{convolution or dense layer: (weight, bias)} as float tensors, from the initialisers that export.py names."""
-    init = {i.name: numpy_helper.to_array(i) for i in onnx.load(str(path)).graph.initializer}
+    init = {i.name: numpy_helper.to_array(i) for i in opened(path).graph.initializer}
     out = {}
     for key, q in init.items():
         if key.endswith("_w") and q.dtype == "int8":
@@ -23,7 +39,7 @@ def weights(path):
 
 def mean(path):
     """tf.mean of a file, points by two; None where it has none."""
-    text = {p.key: p.value for p in onnx.load(str(path)).metadata_props}.get("tf.mean")
+    text = metadata(path).get("tf.mean")
     return text and torch.tensor([[float(v) for v in p.split(",")] for p in text.split()])
 
 
@@ -73,7 +89,7 @@ def network(build, path):
     if str(path).endswith(".onnx"):
         load(net, path)
     else:
-        net.load_state_dict(torch.load(path)["ema"])
+        nets.restore(net, nets.checkpoint(path)["ema"], path)
     return net.eval()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+import data
 from data import FLIP68, OUT, Thermal6
 
 NEAR = 5
@@ -96,4 +97,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 
+import data
 import orders
 
 
@@ -18,8 +19,10 @@ def main():
     p.add_argument("view", choices=sorted(orders.VIEWS))
     p.add_argument("csv")
     args = p.parse_args()
-    with open(args.csv) as f:
+    with open(args.csv, newline="") as f:
         rows = list(csv.reader(f))
+    if not rows or "x67" not in rows[0]:
+        raise ValueError(f"{args.csv}:1: columns x0 to y67 are missing")
     head = rows[0]
     columns = [[head.index(f"{a}{k}") for a in "xy"] for k in range(68)]
     points = np.array([[[float(r[i] or "nan") for i in c] for c in columns] for r in rows[1:]], np.float32)
@@ -29,4 +32,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    data.tidy(main)

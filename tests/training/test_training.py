@@ -10,20 +10,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 
-THERMOFACE, SOURCE = sys.argv[1], Path(sys.argv[2])
-missing = []
-for module in ("numpy", "torch", "cv2", "onnx", "matplotlib"):
-    try:
-        __import__(module)
-    except ImportError:
-        missing.append(module)
-if missing:
-    print(f"1..0 # SKIP Python lacks {', '.join(missing)} (scripts/packages, group training)")
-    sys.exit(0)
+import tap
 
+THERMOFACE, SOURCE = sys.argv[1], Path(sys.argv[2])
+tap.skip_without(("numpy", "torch", "cv2", "onnx", "matplotlib"))
 folder = tempfile.TemporaryDirectory(prefix="tf-training-")
 HOME = Path(folder.name)
 os.environ.update(TF_TRAINING_OUT=str(HOME / "out"), TF_SHARED=str(HOME / "shared"), OMP_WAIT_POLICY="PASSIVE")
@@ -40,14 +32,10 @@ import adapters  # noqa: E402
 import madeup  # noqa: E402
 import orders  # noqa: E402
 import tiaug  # noqa: E402
+from tap import check  # noqa: E402
 
 DATA = HOME / "shared" / "data"
 VISIBLE = DATA / "visible68"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def shape_of(p68):
@@ -453,20 +441,9 @@ def main():
              processes_share_a_batch, reshaped_faces_carry_their_points, labels_stay_right_when_mirrored, masks_cover_mouths,
              own_network_with_weak_labels, folds_are_judged_apart, report_and_registration, quick_landmarks_end_to_end, pretext_then_landmarks,
              quick_segmentation_end_to_end, nose_views_and_branches, residual_network_by_engine]
-    print(f"1..{len(tests)}", flush=True)
-    failed = 0
-    for i, test in enumerate(tests, 1):
-        name = (test.__doc__ or test.__name__.replace("_", " ")).strip()
-        try:
-            test()
-            print(f"ok {i} - {name}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {i} - {name}")
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}", flush=True)
+    status = tap.run(tests)
     folder.cleanup()
-    sys.exit(1 if failed else 0)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
