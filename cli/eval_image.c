@@ -17,6 +17,29 @@ static int complain(struct tf_error *err, const char *path, const char *what, in
     return tf_fail(err, code > -4096 ? code : -EINVAL, "%s: %s: %s", path, what, text);
 }
 
+/* Gray PNG of 16 bits comes in the network's byte order; frames are in the machine's. */
+static int to_host_order(AVFrame *av, const char *path, struct tf_error *err)
+{
+    int r = av->format == AV_PIX_FMT_GRAY16BE && AV_PIX_FMT_GRAY16 != AV_PIX_FMT_GRAY16BE
+                ? av_frame_make_writable(av)
+                : 1;
+
+    if (r != 0)
+        return r < 0 ? complain(err, path, "cannot decode", r) : 0;
+    for (int y = 0; y < av->height; y++) {
+        uint8_t *line = av->data[0] + (ptrdiff_t)y * av->linesize[0];
+
+        for (int x = 0; x < av->width; x++) {
+            uint8_t high = line[2 * x];
+
+            line[2 * x] = line[2 * x + 1];
+            line[2 * x + 1] = high;
+        }
+    }
+    av->format = AV_PIX_FMT_GRAY16;
+    return 0;
+}
+
 /* The luminance plane as it was stored: gray, or the Y of any planar YUV. */
 static int describe(const AVFrame *av, struct tf_frame *frame, const char *path, struct tf_error *err)
 {
@@ -103,7 +126,9 @@ int tf_image_load(struct tf_image *image, const char *path, struct tf_error *err
         r = complain(err, path, "cannot decode", r);
         goto out;
     }
-    r = describe(image->decoded, &image->frame, path, err);
+    r = to_host_order(image->decoded, path, err);
+    if (r == 0)
+        r = describe(image->decoded, &image->frame, path, err);
 out:
     avcodec_free_context(&context);
     avformat_close_input(&format);

@@ -33,6 +33,8 @@ struct tally {
     double nme, auc; /* sums over images; nme in percent */
     double mae, mse; /* sums over images of the mean over coordinates, in the network's input pixels */
     double group[GROUPS];
+    unsigned group_images[GROUPS]; /* those with a point of the group */
+    unsigned unmeasured;           /* rows left out: an outer eye corner cannot be seen */
 };
 
 struct score {
@@ -79,7 +81,12 @@ static int read_truth(const struct score *s, float truth[68][2], struct tf_error
 {
     for (int k = 0; k < 68; k++) {
         double x, y;
-        int r = tf_csv_number(&s->csv, s->x[k], -COORDINATE_MAX, COORDINATE_MAX, &x, err);
+        int r;
+
+        truth[k][0] = truth[k][1] = NAN; /* blank in pairs: cannot be seen, does not count */
+        if (!*s->csv.field[s->x[k]] && !*s->csv.field[s->y[k]])
+            continue;
+        r = tf_csv_number(&s->csv, s->x[k], -COORDINATE_MAX, COORDINATE_MAX, &x, err);
 
         if (r == 0)
             r = tf_csv_number(&s->csv, s->y[k], -COORDINATE_MAX, COORDINATE_MAX, &y, err);
@@ -114,8 +121,10 @@ static void add(struct tally *t, const struct tally *one)
     t->over10 += one->over10;
     t->mae += one->mae;
     t->mse += one->mse;
-    for (int g = 0; g < GROUPS; g++)
+    for (int g = 0; g < GROUPS; g++) {
         t->group[g] += one->group[g];
+        t->group_images[g] += one->group_images[g];
+    }
 }
 
 /* The network's points: from the true box, or from one that is off by --box-off; --readings after the first
@@ -146,6 +155,7 @@ static int judge(struct score *s, const struct request *q, const float truth[68]
     struct tf_point points[TF_LANDMARKS_MAX];
     float target[TF_LANDMARKS_MAX][2], box[4];
     double eyes = hypot((double)truth[45][0] - truth[36][0], (double)truth[45][1] - truth[36][1]);
+    unsigned seen = 0, seen_of[GROUPS] = {0};
     double per_input, sum = 0;
     int r;
 
@@ -162,15 +172,29 @@ static int judge(struct score *s, const struct request *q, const float truth[68]
         double dx = (double)points[k].x - target[k][0], dy = (double)points[k].y - target[k][1];
         double d = hypot(dx, dy);
 
+        if (isnan(d))
+            continue;
+        seen++;
         sum += d;
-        one->mae += (fabs(dx) + fabs(dy)) * per_input / (2.0 * s->order.points);
-        one->mse += (dx * dx + dy * dy) * per_input * per_input / (2.0 * s->order.points);
+        one->mae += (fabs(dx) + fabs(dy)) * per_input / 2;
+        one->mse += (dx * dx + dy * dy) * per_input * per_input / 2;
         for (int g = 0; g < GROUPS && s->order.points == 68; g++) {
-            if ((int)k >= groups[g].first && (int)k < groups[g].first + groups[g].count)
-                one->group[g] += 100 * d / eyes / groups[g].count;
+            if ((int)k < groups[g].first || (int)k >= groups[g].first + groups[g].count)
+                continue;
+            one->group[g] += 100 * d / eyes;
+            seen_of[g]++;
         }
     }
-    one->nme = 100 * sum / s->order.points / eyes;
+    if (seen == 0)
+        return tf_fail(err, -EINVAL, "%s:%u: none of the network's points is labelled", s->csv.path,
+                       s->csv.line);
+    for (int g = 0; g < GROUPS; g++) {
+        one->group_images[g] = seen_of[g] > 0;
+        one->group[g] /= seen_of[g] > 0 ? seen_of[g] : 1;
+    }
+    one->mae /= seen;
+    one->mse /= seen;
+    one->nme = 100 * sum / seen / eyes;
     one->over10 = one->nme > 10;
     /* The area under this picture's own step of the cumulative curve; their mean is the curve's area. */
     one->auc = one->nme < 10 ? 1 - one->nme / 10 : 0;
@@ -201,6 +225,10 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
                         s->csv.line);
             break;
         }
+        if (isnan(truth[36][0]) || isnan(truth[45][0])) {
+            s->all.unmeasured++;
+            continue;
+        }
         r = tf_image_load(&s->image, path, err);
         if (r < 0) {
             tf_error_prefix(err, "%s:%u", s->csv.path, s->csv.line);
@@ -220,7 +248,9 @@ static int run_all(struct score *s, const struct request *q, struct tf_error *er
     }
     tf_progress_end(&progress);
     if (r == 0 && s->all.images == 0)
-        r = tf_fail(err, -EINVAL, "%s: no rows below the header", s->csv.path);
+        r = s->all.unmeasured > 0
+                ? tf_fail(err, -EINVAL, "%s: no row with both outer eye corners", s->csv.path)
+                : tf_fail(err, -EINVAL, "%s: no rows below the header", s->csv.path);
     return r;
 }
 
@@ -240,7 +270,9 @@ static json_t *tally_json(const struct score *s, const struct tally *t, const st
     if (s->order.points == 68) {
         parts = json_object();
         for (int g = 0; g < GROUPS; g++)
-            json_object_set_new(parts, groups[g].name, json_real(t->group[g] / n));
+            json_object_set_new(parts, groups[g].name,
+                                t->group_images[g] ? json_real(t->group[g] / t->group_images[g])
+                                                   : json_null());
         json_object_set_new(o, "by_part", parts);
     }
     return o;
@@ -257,6 +289,8 @@ static void print_json(const struct score *s, const struct request *q)
     for (int i = 0; i < s->sources; i++)
         json_object_set_new(by, s->source[i].source, tally_json(s, &s->source[i], q, false));
     json_object_set_new(o, "by_source", by);
+    if (s->all.unmeasured > 0)
+        json_object_set_new(o, "left_out", json_integer(s->all.unmeasured));
     json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(o);
@@ -283,7 +317,8 @@ static void print_table(const struct score *s, const struct request *q)
         return;
     printf("\nby part, %% of the eye distance:");
     for (int g = 0; g < GROUPS; g++)
-        printf("  %s %.2f", groups[g].name, s->all.group[g] / s->all.images);
+        printf("  %s %.2f", groups[g].name,
+               s->all.group[g] / (s->all.group_images[g] ? s->all.group_images[g] : 1));
     putchar('\n');
 }
 

@@ -24,6 +24,7 @@ static const struct {
     {"run", tf_cmd_run},
     {"sample", tf_cmd_sample},
     {"plot", tf_cmd_plot},
+    {"annotate", tf_cmd_annotate},
     {"calibrate points", tf_cmd_calibrate_points},
     {"calibrate faces", tf_cmd_calibrate_faces},
     {"calibrate live", tf_cmd_calibrate_live},

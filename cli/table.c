@@ -195,6 +195,31 @@ static const struct tf_option plot[] = {
     {0},
 };
 
+static const struct tf_option annotate[] = {
+    {"output", TF_OPTION_TEXT, "CSV", "the table; pictures go to images/ beside it (points.csv here)",
+     TF_VALUES_FILE},
+    {"points", TF_OPTION_WORD, "N", "points a face: 6 (default) or 68", .words = "6 68"},
+    {"frames", TF_OPTION_UINT, "N", "frames of each recording (20)", .min = 1, .max = 10000},
+    {"choose", TF_OPTION_WORD, "HOW",
+     "spread over time (default), or doubtful: of each stretch the frame that the network is least sure of",
+     .words = "spread doubtful"},
+    {"port", TF_OPTION_UINT, "N", "port on 127.0.0.1 (one that is free)", .min = 0, .max = 65535},
+    FORMAT,
+    {"rotate", TF_OPTION_ROTATE, "DEGREES",
+     "clockwise turn that makes the picture upright; a session's recording says its own (0)",
+     .words = "0 90 180 270"},
+    FLIP,
+    {"scale", TF_OPTION_NUMBER, "X", "row y16: degrees C = value * scale + offset", .min = 0, .max = 1e6},
+    {"offset", TF_OPTION_NUMBER, "X", "row y16: see --scale", .min = -1e6, .max = 1e6},
+    {"raw", TF_OPTION_TEXT, "WxH:PIXFMT@FPS", "the file is headerless pictures: 160x120:gray16le@9"},
+    {"stream", TF_OPTION_TEXT, "N", "the file's stream, as ffprobe counts (the one that fits)"},
+    {"fps", TF_OPTION_NUMBER, "N", "rate of pictures that have no times (25)", .min = 0.001, .max = 1000},
+    MODELS,
+    THREADS,
+    CPU,
+    {0},
+};
+
 #define CALIBRATION                                                                                          \
     {"output", TF_OPTION_TEXT, "FILE", "the calibration to write", TF_VALUES_FILE},                          \
     {                                                                                                        \
@@ -483,6 +508,22 @@ const struct tf_usage tf_commands[] = {
         .notes = "SESSION is a folder with recordings (docs/recording.md). A gap in a line: no valid value. "
                  "Gray: the shutter was closed or temperatures settled after it. For example:\n"
                  "  thermoface plot study/sub-07 --output sub-07.svg",
+    },
+    {
+        .program = "thermoface",
+        .command = "annotate",
+        .brief = "place points on frames of your own recordings, in a browser",
+        .arguments = "RECORDING...",
+        .arguments_min = 1,
+        .arguments_max = TF_ARGUMENTS_MAX,
+        .arguments_values = TF_VALUES_FILE,
+        .summary =
+            "Serves a page on this machine on which points are placed by hand on frames of recordings, "
+            "for training and judging the landmark network.",
+        .options = annotate,
+        .notes = "RECORDING is a video, a still, or a folder of recorded sessions. Every change is saved at "
+                 "once; a table that is there is gone on with. See docs/training.md. For example:\n"
+                 "  thermoface annotate recording.mkv --rotate 90 --output own/points.csv",
     },
     {
         .program = "thermoface",
