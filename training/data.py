@@ -18,6 +18,9 @@ import numpy as np
 
 import labels
 
+# NumPy asks for this once, and would complain of it where denormals are flushed (all programs here do).
+str(np.finfo(np.float64)), str(np.finfo(np.float32))
+
 HERE = Path(__file__).resolve().parent
 OUT = Path(os.environ.get("TF_TRAINING_OUT", HERE / "out"))
 CACHE = OUT / "cache"
