@@ -276,6 +276,24 @@ static int serve(struct work *w, struct tf_error *err)
     return 0;
 }
 
+/* The table's folder, made where it is not there: better now than when the first point is placed. */
+static int make_folder(const char *path, struct tf_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[4096];
+
+    if (!slash || slash == path)
+        return 0;
+    if ((size_t)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path) >= sizeof(folder))
+        return tf_fail(err, -ENAMETOOLONG, "--output %s: the path is too long", path);
+    if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+        return tf_fail(err, -errno, "--output %s: %s cannot be made: %s", path, folder, strerror(errno));
+    if (access(folder, W_OK | X_OK) < 0)
+        return tf_fail(err, -errno, "--output %s: %s cannot be written to: %s", path, folder,
+                       strerror(errno));
+    return 0;
+}
+
 static int annotate(struct work *w, const char *const *arguments, struct tf_error *err)
 {
     const struct request *q = w->request;
@@ -290,6 +308,8 @@ static int annotate(struct work *w, const char *const *arguments, struct tf_erro
 
     for (int i = 0; r == 0 && i < TF_ARGUMENTS_MAX && arguments[i]; i++)
         r = add_argument(w, arguments[i], err);
+    if (r == 0)
+        r = make_folder(w->table.path, err);
     if (r == 0)
         r = tf_models_check(&options, err);
     if (r == 0)
