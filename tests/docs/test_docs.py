@@ -26,7 +26,7 @@ ELSEWHERE = {"camera": 4, "installed": 20, "bare": 6, "screen": 5, "training": 2
 FENCES = {"sh", "ini", "json", "python", "r", "octave", "matlab", "text", "xml", "yaml"}
 PATIENCE = float(os.environ.get("TF_DOCS_PATIENCE", "90"))
 # These go on until Ctrl-C, unless told when to end: a reader looks at them in another terminal.
-LIVE = re.compile(r"^(\S*thermofaced (?!.*--(check-config|help|version))|\S*thermoface watch(?!.*--seconds)"
+LIVE = re.compile(r"^(\S*thermofaced (?!.*--(check-config|help|version))|\S*thermoface watch(?!.*--seconds)|\S*thermoface annotate "
                   r"|scripts/demo(?!.*--seconds)|curl -sN)")
 # These change the machine: they are listed in elsewhere.txt or they fail, and are never run here.
 SYSTEM = re.compile(r"(^|[;&|]\s*)(sudo\w*|apt(-get)?|dpkg|systemctl|systemd-\S+|udevadm|useradd|usermod|adduser|meson install|ninja\s.*install"
@@ -118,7 +118,7 @@ def checkout(source, build, folder):
 def environment(source, build, folder):
     env = {k: v for k, v in os.environ.items() if k not in ("TF_MODELS", "TF_CPU", "SSH_CONNECTION")}
     env.update(PATH=f"{build}/cli:{build}/daemon:{env['PATH']}", LC_ALL="C.UTF-8", HOME=folder, TF_MODELS=source + "/models",
-               TF_URL="http://127.0.0.1:8080")
+               TF_URL="http://127.0.0.1:8080", TF_TRAINING_OUT=folder + "/training-out")
     return env
 
 
@@ -246,6 +246,10 @@ def test_commands(report, source, build):
                     continue
                 if "TF_SHARED" in command and not os.path.isdir(os.environ.get("TF_SHARED", "") + "/data"):
                     report.skip(title, "the shared data is not here")
+                    continue
+                if command.startswith("training/") and subprocess.run(["/usr/bin/python3", "-c", "import torch, onnx, cv2, matplotlib"],
+                                                                      capture_output=True).returncode:
+                    report.skip(title, "the packages of group training are not installed")
                     continue
                 if kind == "r" and (not shutil.which("Rscript") or
                                     subprocess.run(["Rscript", "-e", "library(jsonlite)"], capture_output=True).returncode):
