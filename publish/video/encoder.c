@@ -1,18 +1,16 @@
 /* H.264 through libavcodec. */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/imgutils.h>
-#include <libavutil/opt.h>
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 
+#include "publish/video/codec.h"
 #include "publish/video/encoder.h"
 #include "publish/video/h264.h"
+#include "publish/video/hardware.h"
 
 /* Pictures that an encoder may hold before their packets come out: more than any look-ahead we would accept.
  */
@@ -23,9 +21,12 @@
 
 struct tf_encoder {
     AVCodecContext *codec;
-    AVFrame *frame;
+    AVFrame *frame;     /* the picture as the codec takes it */
+    AVFrame *uploaded;  /* the same in a device's memory */
+    AVBufferRef *lent;  /* the drawing's own memory, of encoders that have copied it when they return */
+    uint8_t *lent_from; /* where that begins */
+    bool lends, uploads;
     AVPacket *packet;
-    struct SwsContext *convert;
     int64_t next_pts;
     struct {
         int64_t pts;
@@ -38,37 +39,22 @@ struct tf_encoder {
     size_t joined_size;
 };
 
-/* What this libavcodec has, for the message about an unknown name. */
-static void list_encoders(char *text, size_t size)
+int tf_encoder_probe(const struct tf_encoder_options *options, struct tf_error *err)
 {
-    size_t length = 0;
-    void *iterator = NULL;
+    struct tf_encoder_options o = *options;
+    struct tf_encoder *encoder = NULL;
     const AVCodec *codec;
+    int r = tf_codec_find(&o, &codec, err);
 
-    text[0] = 0;
-    while ((codec = av_codec_iterate(&iterator))) {
-        if (!av_codec_is_encoder(codec) || codec->id != AV_CODEC_ID_H264)
-            continue;
-        int n = snprintf(text + length, size - length, "%s%s", length ? ", " : "", codec->name);
-        if (n < 0 || (size_t)n >= size - length) {
-            text[length] = 0;
-            break;
-        }
-        length += (size_t)n;
-    }
-}
-
-static enum AVPixelFormat choose_format(const AVCodec *codec)
-{
-    static const enum AVPixelFormat wanted[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_YUVJ420P};
-
-    if (!codec->pix_fmts)
-        return AV_PIX_FMT_YUV420P;
-    for (size_t w = 0; w < sizeof wanted / sizeof *wanted; w++)
-        for (const enum AVPixelFormat *f = codec->pix_fmts; *f != AV_PIX_FMT_NONE; f++)
-            if (*f == wanted[w])
-                return *f;
-    return AV_PIX_FMT_NONE;
+    /* Software's encoders open wherever they are. */
+    if (r < 0 || !(codec->capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID)))
+        return r;
+    o.width = 640;
+    o.height = 480;
+    o.fps = o.fps > 0 ? o.fps : 25;
+    r = tf_encoder_create(&o, &encoder, err);
+    tf_encoder_destroy(encoder);
+    return r;
 }
 
 static int check_options(const struct tf_encoder_options *o, struct tf_error *err)
@@ -82,40 +68,11 @@ static int check_options(const struct tf_encoder_options *o, struct tf_error *er
                        (double)o->fps);
     if (o->bitrate_kbps > 1000000)
         return tf_fail(err, -EINVAL, "encoder: %u kbit/s: at most 1000000", o->bitrate_kbps);
+    if (o->quality > 51)
+        return tf_fail(err, -EINVAL, "encoder: quality %u: must be 1 (best) to 51", o->quality);
     if (o->threads < 0 || o->threads > 64)
         return tf_fail(err, -EINVAL, "encoder: %d threads: must be 0 to 64", o->threads);
     return 0;
-}
-
-static void set_codec_options(struct tf_encoder *e, const struct tf_encoder_options *o,
-                              AVDictionary **dictionary)
-{
-    const char *name = e->codec->codec->name;
-
-    if (!strcmp(name, "libx264")) {
-        /* superfast instead of ultrafast: a quarter more time for half the bits (docs/rtsp.md has the
-         * figures). */
-        av_dict_set(dictionary, "preset", "superfast", 0);
-        av_dict_set(dictionary, "tune", "zerolatency", 0);
-        /* One slice a picture: sliced threads, which zerolatency turns on, cost bits, and we default to one
-         * thread. */
-        av_dict_set(dictionary, "x264-params", "sliced-threads=0:bframes=0:rc-lookahead=0:sync-lookahead=0",
-                    0);
-        av_dict_set(dictionary, "forced-idr", "1", 0);
-        if (!o->bitrate_kbps)
-            av_dict_set(dictionary, "crf", "23", 0);
-    } else if (!strcmp(name, "h264_nvenc")) {
-        av_dict_set(dictionary, "preset", "p2", 0);
-        av_dict_set(dictionary, "tune", "ull", 0);
-        av_dict_set(dictionary, "zerolatency", "1", 0);
-        av_dict_set(dictionary, "delay", "0", 0);
-        av_dict_set(dictionary, "forced-idr", "1", 0);
-    } else if (!strcmp(name, "h264_qsv")) {
-        av_dict_set(dictionary, "async_depth", "1", 0);
-        av_dict_set(dictionary, "forced_idr", "1", 0);
-    } else if (!strcmp(name, "libopenh264")) {
-        av_dict_set(dictionary, "allow_skip_frames", "0", 0);
-    }
 }
 
 static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct tf_encoder_options *o,
@@ -131,12 +88,14 @@ static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct t
         return -ENOMEM;
     e->codec->width = (int)o->width;
     e->codec->height = (int)o->height;
-    e->codec->pix_fmt = choose_format(codec);
-    if (e->codec->pix_fmt == AV_PIX_FMT_NONE)
-        return tf_fail(
-            err, -ENOTSUP,
-            "encoder %s takes only pictures in a device's memory, which are not supported; use libx264",
-            codec->name);
+    e->uploads = tf_hardware_needed(codec);
+    if (e->uploads) {
+        ret = tf_hardware_attach(e->codec, o->device, err);
+        if (ret < 0)
+            return ret;
+    } else {
+        e->codec->pix_fmt = tf_codec_format(codec);
+    }
     /*
      * The codec counts pictures: the stream's own timing says the nominal rate, which players show, while the
      * real capture stamps travel beside each packet and become RTP's and Matroska's.
@@ -160,41 +119,50 @@ static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct t
     } else {
         /* For encoders without constant quality: a tenth of a bit a pixel, generous for a smooth thermal
          * picture. */
-        if (strcmp(codec->name, "libx264"))
+        if (!tf_codec_keeps_quality(codec->name))
             e->codec->bit_rate = (int64_t)((double)o->width * o->height * (double)o->fps * 0.1);
     }
-    set_codec_options(e, o, &dictionary);
+    tf_codec_set(o, codec->name, &dictionary);
     /* libavcodec prints its own complaints; ours has to stand alone, so only the code is used. */
     ret = avcodec_open2(e->codec, codec, &dictionary);
     av_dict_free(&dictionary);
     if (ret < 0) {
         av_strerror(ret, reason, sizeof reason);
         return tf_fail(err, -EIO, "encoder %s does not open for %ux%u: %s%s", codec->name, o->width,
-                       o->height, reason,
-                       strcmp(codec->name, "libx264") ? "; is its hardware there? libx264 needs none" : "");
+                       o->height, reason, tf_hardware_hint(codec->name));
     }
     return 0;
 }
 
+/* Memory for pictures that are handed over in another way than they are drawn. */
+static int create_frames(struct tf_encoder *e)
+{
+    e->frame = av_frame_alloc();
+    e->uploaded = av_frame_alloc();
+    e->packet = av_packet_alloc();
+    if (!e->frame || !e->uploaded || !e->packet)
+        return -ENOMEM;
+    e->frame->format = e->uploads ? AV_PIX_FMT_NV12 : e->codec->pix_fmt;
+    e->frame->width = e->codec->width;
+    e->frame->height = e->codec->height;
+    e->frame->color_range = e->codec->color_range;
+    e->frame->colorspace = e->codec->colorspace;
+    e->frame->color_primaries = e->codec->color_primaries;
+    e->frame->color_trc = e->codec->color_trc;
+    return e->lends || av_frame_get_buffer(e->frame, 0) >= 0 ? 0 : -ENOMEM;
+}
+
 int tf_encoder_create(const struct tf_encoder_options *o, struct tf_encoder **ret, struct tf_error *err)
 {
-    const char *name = o->codec && *o->codec ? o->codec : "libx264";
     struct tf_encoder *e = NULL;
     const AVCodec *codec;
     int code;
 
     code = check_options(o, err);
+    if (code == 0)
+        code = tf_codec_find(o, &codec, err);
     if (code < 0)
         return code;
-    codec = avcodec_find_encoder_by_name(name);
-    if (!codec || codec->id != AV_CODEC_ID_H264) {
-        char list[256];
-        list_encoders(list, sizeof list);
-        return tf_fail(err, -EINVAL, "encoder \"%s\" %s; this libavcodec has: %s", name,
-                       codec ? "does not make H.264" : "is not known",
-                       *list ? list : "no H.264 encoder at all");
-    }
-
     code = -ENOMEM;
     e = calloc(1, sizeof *e);
     if (!e)
@@ -202,27 +170,12 @@ int tf_encoder_create(const struct tf_encoder_options *o, struct tf_encoder **re
     code = open_codec(e, codec, o, err);
     if (code < 0)
         goto fail;
-    code = -ENOMEM;
-    e->frame = av_frame_alloc();
-    e->packet = av_packet_alloc();
-    if (!e->frame || !e->packet)
+    /* These two copy a picture before they return from it. */
+    e->lends = e->codec->pix_fmt == AV_PIX_FMT_YUV420P &&
+               (!strcmp(codec->name, "libx264") || !strcmp(codec->name, "libopenh264"));
+    code = create_frames(e);
+    if (code < 0)
         goto fail;
-    e->frame->format = e->codec->pix_fmt;
-    e->frame->width = e->codec->width;
-    e->frame->height = e->codec->height;
-    e->frame->color_range = e->codec->color_range;
-    e->frame->colorspace = e->codec->colorspace;
-    e->frame->color_primaries = e->codec->color_primaries;
-    e->frame->color_trc = e->codec->color_trc;
-    if (av_frame_get_buffer(e->frame, 0) < 0)
-        goto fail;
-    e->convert = sws_getContext(e->codec->width, e->codec->height, AV_PIX_FMT_BGR0, e->codec->width,
-                                e->codec->height, e->codec->pix_fmt, SWS_FAST_BILINEAR, NULL, NULL, NULL);
-    if (!e->convert)
-        goto fail;
-    /* The matrix that the stream is flagged with, limited range; the source is full-range RGB. */
-    sws_setColorspaceDetails(e->convert, sws_getCoefficients(SWS_CS_DEFAULT), 1,
-                             sws_getCoefficients(SWS_CS_ITU709), 0, 0, 1 << 16, 1 << 16);
     if (e->codec->extradata_size > 0)
         e->extradata_size = tf_h264_parameters(e->codec->extradata, (size_t)e->codec->extradata_size,
                                                e->extradata, sizeof e->extradata);
@@ -238,9 +191,10 @@ void tf_encoder_destroy(struct tf_encoder *e)
 {
     if (!e)
         return;
-    sws_freeContext(e->convert);
     av_packet_free(&e->packet);
     av_frame_free(&e->frame);
+    av_frame_free(&e->uploaded);
+    av_buffer_unref(&e->lent);
     avcodec_free_context(&e->codec);
     free(e->joined);
     free(e);
@@ -302,29 +256,99 @@ static int drain(struct tf_encoder *e, tf_packet_fn *deliver, void *context, str
     }
 }
 
+static void keep(void *opaque, uint8_t *data)
+{
+}
+
+/* The drawing's own memory as the codec's picture: nothing is copied here. */
+static int lend(struct tf_encoder *e, const struct tf_picture *p)
+{
+    AVFrame *f = e->frame;
+    size_t size = (size_t)(p->plane[2] - p->plane[0]) + (size_t)p->pitch[2] * (p->height / 2);
+
+    if (!e->lent || e->lent_from != p->plane[0] || e->lent->size != size) {
+        av_buffer_unref(&f->buf[0]);
+        av_buffer_unref(&e->lent);
+        e->lent = av_buffer_create(p->plane[0], size, keep, NULL, 0);
+        e->lent_from = p->plane[0];
+    }
+    if (e->lent && !f->buf[0])
+        f->buf[0] = av_buffer_ref(e->lent);
+    if (!f->buf[0])
+        return -ENOMEM;
+    for (int i = 0; i < 3; i++) {
+        f->data[i] = p->plane[i];
+        f->linesize[i] = (int)p->pitch[i];
+    }
+    return 0;
+}
+
+static void copy_rows(const struct tf_picture *p, int plane, AVFrame *f)
+{
+    uint32_t w = plane ? p->width / 2 : p->width, h = plane ? p->height / 2 : p->height;
+
+    for (uint32_t y = 0; y < h; y++)
+        memcpy(f->data[plane] + (ptrdiff_t)y * f->linesize[plane],
+               p->plane[plane] + (size_t)y * p->pitch[plane], w);
+}
+
+static void interleave(const struct tf_picture *p, AVFrame *f)
+{
+    for (uint32_t y = 0; y < p->height / 2; y++) {
+        const uint8_t *restrict u = p->plane[1] + (size_t)y * p->pitch[1], *restrict v =
+                                                                               p->plane[2] +
+                                                                               (size_t)y * p->pitch[2];
+        uint8_t *restrict to = f->data[1] + (ptrdiff_t)y * f->linesize[1];
+        for (uint32_t x = 0; x < p->width / 2; x++) {
+            to[2 * x] = u[x];
+            to[2 * x + 1] = v[x];
+        }
+    }
+}
+
+/* The picture in `frame`, by reference or in its own memory. */
+static int take_over(struct tf_encoder *e, const struct tf_picture *p)
+{
+    if (e->lends)
+        return lend(e, p);
+    if (av_frame_make_writable(e->frame) < 0)
+        return -ENOMEM;
+    copy_rows(p, 0, e->frame);
+    if (e->frame->format == AV_PIX_FMT_NV12) {
+        interleave(p, e->frame);
+    } else {
+        copy_rows(p, 1, e->frame);
+        copy_rows(p, 2, e->frame);
+    }
+    return 0;
+}
+
 int tf_encoder_encode(struct tf_encoder *e, const struct tf_picture *picture, uint64_t t_mono_ns,
                       uint64_t frame, bool force_key, tf_packet_fn *deliver, void *context,
                       struct tf_error *err)
 {
-    const uint8_t *planes[4] = {picture->data};
-    int strides[4] = {(int)picture->stride};
     size_t slot = (size_t)((uint64_t)e->next_pts % TF_ENCODER_PENDING);
     int ret;
 
     if (picture->width != (uint32_t)e->codec->width || picture->height != (uint32_t)e->codec->height)
         return tf_fail(err, -EINVAL, "encoder: a picture of %ux%u, opened for %dx%d", picture->width,
                        picture->height, e->codec->width, e->codec->height);
-    ret = av_frame_make_writable(e->frame);
-    if (ret < 0)
+    if (!picture->plane[0])
+        return tf_fail(err, -EINVAL, "encoder: a picture of RGB, not of planes");
+    if (take_over(e, picture) < 0)
         return tf_fail(err, -ENOMEM, "encoder: out of memory");
-    sws_scale(e->convert, planes, strides, 0, e->codec->height, e->frame->data, e->frame->linesize);
 
     e->frame->pts = e->next_pts++;
     e->frame->pict_type = force_key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     e->pending[slot].pts = e->frame->pts;
     e->pending[slot].t_mono_ns = t_mono_ns;
     e->pending[slot].frame = frame;
-    ret = avcodec_send_frame(e->codec, e->frame);
+    if (e->uploads) {
+        ret = tf_hardware_upload(e->codec, e->frame, e->uploaded, err);
+        if (ret < 0)
+            return ret;
+    }
+    ret = avcodec_send_frame(e->codec, e->uploads ? e->uploaded : e->frame);
     if (ret < 0) {
         char reason[AV_ERROR_MAX_STRING_SIZE];
         av_strerror(ret, reason, sizeof reason);
@@ -354,7 +378,7 @@ void tf_encoder_parameters(const struct tf_encoder *e, struct AVCodecParameters 
     ret->codec_id = AV_CODEC_ID_H264;
     ret->width = e->codec->width;
     ret->height = e->codec->height;
-    ret->format = e->codec->pix_fmt;
+    ret->format = e->frame->format;
     ret->profile = e->codec->profile;
     ret->level = e->codec->level;
     ret->color_range = e->codec->color_range;

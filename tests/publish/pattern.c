@@ -10,6 +10,7 @@ int pattern_create(struct pattern *p)
     struct tf_overlay_options overlay = tf_overlay_defaults();
 
     *p = (struct pattern){0};
+    overlay.form = TF_PICTURE_PLANES;
     overlay.fixed_range = true;
     overlay.range_min = 20;
     overlay.range_max = 40;

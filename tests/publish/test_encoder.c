@@ -159,6 +159,9 @@ static void limits(void **state)
     open_encoder(&good);
     struct tf_picture small = {.width = 64, .height = 64, .stride = 256};
     assert_int_equal(tf_encoder_encode(r.encoder, &small, 0, 0, false, keep, NULL, &err), -EINVAL);
+    struct tf_picture rgb = {.width = good.width, .height = good.height};
+    assert_int_equal(tf_encoder_encode(r.encoder, &rgb, 0, 0, false, keep, NULL, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "RGB"));
 }
 
 /* Types of the units of an Annex B packet, in order. */
@@ -387,6 +390,30 @@ static void compare(void *context, const struct tf_picture *p, int64_t t_ns, boo
         }
 }
 
+/* BT.709's formula on each 2x2 of a picture whose colours change at even places. */
+static struct tf_picture planes_of(const struct tf_picture *rgb)
+{
+    uint32_t w = rgb->width, h = rgb->height;
+    uint8_t *memory = malloc((size_t)w * h * 3 / 2);
+    struct tf_picture p = {.width = w, .height = h, .pitch = {w, w / 2, w / 2}};
+
+    assert_non_null(memory);
+    p.plane[0] = memory;
+    p.plane[1] = memory + (size_t)w * h;
+    p.plane[2] = p.plane[1] + (size_t)w * h / 4;
+    for (uint32_t y = 0; y < h; y++)
+        for (uint32_t x = 0; x < w; x++) {
+            const uint8_t *c = rgb->data + (size_t)y * rgb->stride + 4 * (size_t)x;
+            double luma = (0.2126 * c[2] + 0.7152 * c[1] + 0.0722 * c[0]) / 255;
+            p.plane[0][(size_t)y * w + x] = (uint8_t)lrint(16 + 219 * luma);
+            p.plane[1][(size_t)(y / 2) * (w / 2) + x / 2] =
+                (uint8_t)lrint(128 + 224 * (c[0] / 255.0 - luma) / 1.8556);
+            p.plane[2][(size_t)(y / 2) * (w / 2) + x / 2] =
+                (uint8_t)lrint(128 + 224 * (c[2] / 255.0 - luma) / 1.5748);
+        }
+    return p;
+}
+
 /* The matrix and range that the stream is flagged with are the ones it was made with: colours come back. */
 static void colours_come_back(void **state)
 {
@@ -401,12 +428,13 @@ static void colours_come_back(void **state)
             uint32_t rgb = colours[x / 160 + 2 * (y / 120)];
             memcpy(flat.data + (size_t)y * flat.stride + 4 * x, &rgb, 4);
         }
+    struct tf_picture planes = planes_of(&flat);
     o.width = flat.width, o.height = flat.height;
     name_file("colours.mkv");
     open_encoder(&o);
     assert_int_equal(tf_muxer_create(r.path, r.encoder, false, &r.muxer, &err), 0);
     for (uint64_t i = 0; i < 3; i++)
-        assert_int_equal(tf_encoder_encode(r.encoder, &flat, i * 33 * MS, i, false, keep, NULL, &err), 0);
+        assert_int_equal(tf_encoder_encode(r.encoder, &planes, i * 33 * MS, i, false, keep, NULL, &err), 0);
     struct tf_muxer *muxer = r.muxer;
     r.muxer = NULL;
     assert_int_equal(tf_muxer_close(muxer, &err), 0);
@@ -416,6 +444,7 @@ static void colours_come_back(void **state)
     print_message("PSNR %.1f dB\n", psnr);
     assert_true(psnr > 35); /* BT.601's matrix instead would give about 25 */
     free(flat.data);
+    free(planes.plane[0]);
 
     char text[256];
     if (client_has("ffprobe")) {
