@@ -177,7 +177,9 @@ struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
     const struct tf_config_overlay *c = &config->overlay;
     struct tf_overlay_options o = tf_overlay_defaults();
 
-    tf_palette_find(c->palette, &o.palette, NULL); /* checked by tf_service_check */
+    tf_palette_find(c->palette, &o.palette, NULL); /* checked by tf_service_check, as is cpu */
+    if (config->inference.cpu)
+        tf_cpu_select(config->inference.cpu, &o.cpu, NULL);
     o.fixed_range = c->range.fixed;
     o.range_min = c->range.min;
     o.range_max = c->range.max;

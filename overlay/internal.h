@@ -15,6 +15,29 @@
 #define TF_PANEL 0x15191cu /* behind the scale bar and the clock */
 #define TF_SHADE 0x0b0e10u /* under text that lies on the picture */
 
+/* What the scale bar and the strip show: they are drawn when that changes. */
+#define TF_TICKS 32
+struct tf_bar_shown {
+    bool drawn, scale, celsius;
+    int count;
+    struct {
+        int y;
+        char text[16];
+    } ticks[TF_TICKS];
+};
+#define TF_CELLS 4
+struct tf_text_cell {
+    const struct tf_font *font;
+    uint32_t rgb;
+    int x, base, width;
+    char text[64];
+};
+struct tf_strip_shown {
+    bool drawn;
+    int count;
+    struct tf_text_cell cells[TF_CELLS];
+};
+
 struct tf_overlay {
     struct tf_overlay_options options;
     uint32_t width, height; /* of the upright frame */
@@ -34,6 +57,9 @@ struct tf_overlay {
     int16_t *row[3];        /* one enlarged row a plane */
     uint32_t colours[1024]; /* the palette by level / TF_LEVEL_STEPS + TF_COLOURS_ZERO, its ends repeated */
 
+    struct tf_bar_shown bar_shown;
+    struct tf_strip_shown strip_shown;
+
     bool range_set;
     struct tf_range range; /* the picture's values at the palette's ends */
     uint64_t range_ns;
@@ -45,6 +71,10 @@ struct tf_overlay {
 
 /* Memory for a picture of its width and height, black; fills in where its rows lie. The caller frees it. */
 uint8_t *tf_picture_memory(struct tf_picture *picture, enum tf_picture_form form);
+
+/* From now on the overlay draws into the top left corner of another picture of its form, which outlives it.
+ */
+void tf_overlay_draw_into(struct tf_overlay *overlay, const struct tf_picture *picture);
 
 /* The whole picture, or the frame's part, as a canvas. */
 struct tf_canvas tf_canvas_of(struct tf_overlay *overlay, const struct tf_rect *clip);

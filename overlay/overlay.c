@@ -16,8 +16,7 @@
 
 struct tf_overlay_options tf_overlay_defaults(void)
 {
-    struct tf_overlay_options o = {.cpu = tf_cpu_detect(),
-                                   .points = true,
+    struct tf_overlay_options o = {.points = true,
                                    .boxes = true,
                                    .regions = true,
                                    .masks = true,
@@ -25,6 +24,8 @@ struct tf_overlay_options tf_overlay_defaults(void)
                                    .banner = true,
                                    .clock = true};
 
+    if (tf_cpu_select(NULL, &o.cpu, NULL) < 0) /* TF_CPU that the engine refuses, and says so */
+        o.cpu = tf_cpu_detect();
     return o;
 }
 
@@ -220,8 +221,21 @@ int tf_overlay_set_options(struct tf_overlay *o, const struct tf_overlay_options
     enum tf_picture_form form = o->options.form;
     o->options = *options;
     o->options.form = form;
+    o->bar_shown.drawn = o->strip_shown.drawn = false;
     fill_colours(o);
     return 0;
+}
+
+void tf_overlay_draw_into(struct tf_overlay *o, const struct tf_picture *picture)
+{
+    uint32_t width = o->picture.width, height = o->picture.height;
+
+    free(o->pixels);
+    o->pixels = NULL;
+    o->picture = *picture;
+    o->picture.width = width;
+    o->picture.height = height;
+    o->bar_shown.drawn = o->strip_shown.drawn = false;
 }
 
 struct tf_canvas tf_canvas_of(struct tf_overlay *o, const struct tf_rect *clip)

@@ -2,6 +2,7 @@
 #include "overlay/pair.h"
 
 #include <cairo.h>
+#include <libswscale/swscale.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +20,9 @@ struct tf_pair_overlay {
     enum tf_pair_layout layout;
     struct tf_overlay *thermal, *visible;
     struct tf_picture picture;
-    struct tf_rect place; /* of the visible picture */
+    uint8_t *pixels;          /* its memory */
+    struct tf_rect place;     /* of the visible picture: whole samples of chroma */
+    struct SwsContext *scale; /* planes of the visible picture to that size */
 };
 
 static void lay_out(struct tf_pair_overlay *p, uint32_t visible_width, uint32_t visible_height)
@@ -31,27 +34,37 @@ static void lay_out(struct tf_pair_overlay *p, uint32_t visible_width, uint32_t 
 
     if (width < 16)
         width = 16;
+    width &= ~1;
     if (p->layout == TF_PAIR_INSET) {
         int height = width * (int)visible_height / (int)visible_width;
 
         if (height > t->image.h / 2)
             height = t->image.h / 2;
-        width = height * (int)visible_width / (int)visible_height;
-        p->place = (struct tf_rect){t->image.w - width - margin, margin, width, height};
+        height &= ~1;
+        width = (height * (int)visible_width / (int)visible_height) & ~1;
+        p->place = (struct tf_rect){(t->image.w - width - margin) & ~1, margin & ~1, width, height};
     } else {
-        p->place = (struct tf_rect){w, 0, width, t->image.h};
+        p->place = (struct tf_rect){w, 0, width, t->image.h & ~1};
         w += width;
     }
     p->picture.width = (uint32_t)(w + (w & 1));
     p->picture.height = (uint32_t)h;
-    p->picture.stride = (p->picture.width * 4 + 63) & ~63u;
+}
+
+static int create_scale(struct tf_pair_overlay *p)
+{
+    const struct tf_rect *from = &p->visible->image, *to = &p->place;
+
+    p->scale = sws_getContext(from->w, from->h, AV_PIX_FMT_YUV420P, to->w, to->h, AV_PIX_FMT_YUV420P,
+                              SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
+    return p->scale ? 0 : -ENOMEM;
 }
 
 int tf_pair_overlay_create(const struct tf_overlay_options *options, enum tf_pair_layout layout,
                            uint32_t thermal_width, uint32_t thermal_height, uint32_t visible_width,
                            uint32_t visible_height, struct tf_pair_overlay **ret, struct tf_error *err)
 {
-    struct tf_overlay_options plain = {.lines_min = 1};
+    struct tf_overlay_options plain = {.lines_min = 1, .form = options->form, .cpu = options->cpu};
     struct tf_pair_overlay *p = calloc(1, sizeof(*p));
     int r = -ENOMEM;
 
@@ -72,12 +85,18 @@ int tf_pair_overlay_create(const struct tf_overlay_options *options, enum tf_pai
                     p->picture.height);
         goto fail;
     }
-    p->picture.data = aligned_alloc(64, (size_t)p->picture.stride * p->picture.height);
-    if (!p->picture.data) {
+    p->pixels = tf_picture_memory(&p->picture, options->form);
+    if (!p->pixels || (options->form == TF_PICTURE_PLANES && create_scale(p) < 0)) {
         r = tf_fail(err, -ENOMEM, "overlay: out of memory");
         goto fail;
     }
-    memset(p->picture.data, 0, (size_t)p->picture.stride * p->picture.height);
+    tf_overlay_draw_into(p->thermal, &p->picture);
+    /* What neither part covers: below the visible picture, and the column that makes the width even. */
+    if (p->layout == TF_PAIR_SIDE_BY_SIDE)
+        tf_draw_rect(
+            &(struct tf_canvas){&p->picture, {0, 0, (int)p->picture.width, (int)p->picture.height}},
+            (struct tf_rect){p->place.x, 0, (int)p->picture.width - p->place.x, (int)p->picture.height},
+            TF_PANEL, 256);
     *ret = p;
     return 0;
 
@@ -92,7 +111,8 @@ void tf_pair_overlay_destroy(struct tf_pair_overlay *overlay)
         return;
     tf_overlay_destroy(overlay->thermal);
     tf_overlay_destroy(overlay->visible);
-    free(overlay->picture.data);
+    sws_freeContext(overlay->scale);
+    free(overlay->pixels);
     free(overlay);
 }
 
@@ -100,6 +120,21 @@ void tf_pair_overlay_size(const struct tf_pair_overlay *overlay, uint32_t *width
 {
     *width = overlay->picture.width;
     *height = overlay->picture.height;
+}
+
+static int paste_planes(struct tf_pair_overlay *p, const struct tf_picture *visible)
+{
+    const uint8_t *const from[4] = {visible->plane[0], visible->plane[1], visible->plane[2]};
+    const int from_strides[4] = {(int)visible->pitch[0], (int)visible->pitch[1], (int)visible->pitch[2]};
+    uint8_t *to[4] = {NULL};
+    int to_strides[4] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        int half = i ? 2 : 1;
+        to[i] = p->picture.plane[i] + (size_t)(p->place.y / half) * p->picture.pitch[i] + p->place.x / half;
+        to_strides[i] = (int)p->picture.pitch[i];
+    }
+    return sws_scale(p->scale, from, from_strides, 0, p->visible->image.h, to, to_strides) > 0 ? 0 : -ENOMEM;
 }
 
 static int paste(struct tf_pair_overlay *p, const struct tf_picture *visible)
@@ -188,7 +223,6 @@ int tf_pair_overlay_draw(struct tf_pair_overlay *p, const struct tf_pair_view *v
 {
     const struct tf_picture *thermal, *visible = NULL;
     const struct tf_frame *v = view->visible;
-    struct tf_canvas whole = {&p->picture, {0, 0, (int)p->picture.width, (int)p->picture.height}};
     struct tf_canvas part = {&p->picture, p->place};
     struct tf_overlay_note note = *view->note;
     int r = tf_overlay_draw(p->thermal, view->thermal, view->thermal_faces, view->note, &thermal);
@@ -203,20 +237,12 @@ int tf_pair_overlay_draw(struct tf_pair_overlay *p, const struct tf_pair_view *v
         r = tf_overlay_draw(p->visible, v, NULL, &note, &visible);
     if (r < 0)
         return r;
-    /* What neither part covers: below the visible picture, and the column that makes the width even. */
-    if (p->layout == TF_PAIR_SIDE_BY_SIDE)
-        tf_draw_rect(
-            &whole,
-            (struct tf_rect){p->place.x, 0, (int)p->picture.width - p->place.x, (int)p->picture.height},
-            TF_PANEL, 256);
-    for (uint32_t y = 0; y < thermal->height; y++)
-        memcpy(p->picture.data + (size_t)y * p->picture.stride, thermal->data + (size_t)y * thermal->stride,
-               (size_t)thermal->width * 4);
     if (view->thermal && view->thermal_faces)
         draw_mapped(p, view->thermal_faces);
-    tf_draw_rect(&part, p->place, TF_PANEL, 256);
-    if (visible) {
-        r = paste(p, visible);
+    if (!visible) {
+        tf_draw_rect(&part, p->place, TF_PANEL, 256);
+    } else {
+        r = visible->data ? paste(p, visible) : paste_planes(p, visible);
         if (r < 0)
             return r;
         if (view->visible_faces)

@@ -20,54 +20,83 @@ static double tick_step(double span, int most)
     return step;
 }
 
+/* The palette's entry for a row of the bar, from its bottom to its top. */
+static uint32_t bar_colour(const struct tf_overlay *o, int row, int rows)
+{
+    return o->colours[TF_COLOURS_ZERO + ((rows - 1 - row) * 255 + (rows - 1) / 2) / (rows - 1)];
+}
+
+/* Two rows at a time where they share their chroma. */
+static void draw_gradient(const struct tf_overlay *o, const struct tf_canvas *c, const struct tf_rect *bar)
+{
+    for (int y = 0, n; y < bar->h; y += n) {
+        n = !c->picture->data && (bar->y + y) % 2 == 0 && y + 1 < bar->h ? 2 : 1;
+        tf_draw_rect(c, (struct tf_rect){bar->x, bar->y + y, bar->w, n}, bar_colour(o, y, bar->h), 256);
+    }
+}
+
+/* What the bar is to show: the unit, and ticks with their texts. False: nothing. */
+static bool tell_bar(const struct tf_overlay *o, const struct tf_frame *frame, const struct tf_rect *bar,
+                     struct tf_bar_shown *ret)
+{
+    if (!o->bar.w || !o->options.scale_bar || !frame || tf_pixel_is_colour(frame->pixel) || bar->h < 32)
+        return false;
+    ret->celsius = frame->radiometry.valid;
+    double low = (double)o->range.low, high = (double)o->range.high;
+    if (ret->celsius) {
+        low = low * (double)frame->radiometry.scale + (double)frame->radiometry.offset;
+        high = high * (double)frame->radiometry.scale + (double)frame->radiometry.offset;
+    }
+    if (!(high > low) || !isfinite(low) || !isfinite(high))
+        return false;
+
+    int most = bar->h / (int)(44 * o->ui);
+    double step = tick_step(high - low, most < 2 ? 2 : most);
+    int decimals = step >= 1 ? 0 : step >= 0.1 ? 1 : 2;
+    double first = ceil(low / step);
+    for (int i = 0; i < TF_TICKS && (first + i) * step <= high; i++) {
+        double value = (first + i) * step;
+        ret->ticks[i].y = bar->y + (int)lround((high - value) / (high - low) * (bar->h - 1));
+        snprintf(ret->ticks[i].text, sizeof ret->ticks[i].text, "%.*f", decimals, value + 0.0);
+        ret->count = i + 1;
+    }
+    return true;
+}
+
 void tf_bar_draw(struct tf_overlay *o, const struct tf_frame *frame)
 {
     struct tf_canvas c = tf_canvas_of(o, NULL);
     struct tf_rect room = o->bar;
-    char text[32];
+    struct tf_bar_shown now;
 
     /* An odd frame's picture has a column more than it needs. */
     room.w = (int)o->picture.width - room.x;
     if (!o->bar.w)
         room = (struct tf_rect){o->image.w, 0, (int)o->picture.width - o->image.w, o->image.h};
-    tf_draw_rect(&c, room, TF_PANEL, 256);
-    if (!o->bar.w || !o->options.scale_bar || !frame || tf_pixel_is_colour(frame->pixel))
-        return;
-
-    bool celsius = frame->radiometry.valid;
-    double low = (double)o->range.low, high = (double)o->range.high;
-    if (celsius) {
-        low = low * (double)frame->radiometry.scale + (double)frame->radiometry.offset;
-        high = high * (double)frame->radiometry.scale + (double)frame->radiometry.offset;
-    }
-    if (!(high > low) || !isfinite(low) || !isfinite(high))
-        return;
 
     int cap = tf_font_cap_height(o->normal), small = tf_font_cap_height(o->small);
     int unit_y = (int)(12 * o->ui) + cap;
     struct tf_rect bar = {room.x + (int)(10 * o->ui), unit_y + (int)(12 * o->ui), (int)(14 * o->ui), 0};
     bar.h = room.h - bar.y - (int)(14 * o->ui);
-    if (bar.h < 32)
+    memset(&now, 0, sizeof now); /* compared as bytes */
+    now.drawn = true;
+    now.scale = tell_bar(o, frame, &bar, &now);
+    /* It stands until it changes, unless the frame's last column shares its chroma. */
+    if (!(o->image.w & 1) && memcmp(&now, &o->bar_shown, sizeof now) == 0)
         return;
-    tf_text_draw(&c, o->normal, bar.x, unit_y, celsius ? "°C" : "counts", TF_INK, 0);
+    o->bar_shown = now;
+    tf_draw_rect(&c, room, TF_PANEL, 256);
+    if (!now.scale)
+        return;
+    tf_text_draw(&c, o->normal, bar.x, unit_y, now.celsius ? "°C" : "counts", TF_INK, 0);
     tf_draw_rect(&c, (struct tf_rect){bar.x - 1, bar.y - 1, bar.w + 2, bar.h + 2}, TF_INK_DIM, 256);
-    for (int y = 0; y < bar.h; y++) {
-        int entry = ((bar.h - 1 - y) * 255 + (bar.h - 1) / 2) / (bar.h - 1);
-        tf_draw_rect(&c, (struct tf_rect){bar.x, bar.y + y, bar.w, 1}, o->colours[TF_COLOURS_ZERO + entry],
-                     256);
-    }
-
-    int most = bar.h / (int)(44 * o->ui);
-    double step = tick_step(high - low, most < 2 ? 2 : most);
-    int decimals = step >= 1 ? 0 : step >= 0.1 ? 1 : 2;
-    double first = ceil(low / step);
-    for (int i = 0; i < 32 && (first + i) * step <= high; i++) {
-        double value = (first + i) * step;
-        int y = bar.y + (int)lround((high - value) / (high - low) * (bar.h - 1));
+    draw_gradient(o, &c, &bar);
+    for (int i = 0; i < now.count; i++) {
+        int y = now.ticks[i].y;
         tf_draw_rect(&c, (struct tf_rect){bar.x + bar.w + 1, y, (int)(4 * o->ui), (int)o->ui}, TF_INK_DIM,
                      256);
-        snprintf(text, sizeof text, "%.*f", decimals, value + 0.0);
-        tf_text_draw(&c, o->small, bar.x + bar.w + (int)(8 * o->ui), y + (small + 1) / 2, text, TF_INK, 0);
+        tf_text_draw(&c, o->small, bar.x + bar.w + (int)(8 * o->ui), y + (small + 1) / 2, now.ticks[i].text,
+                     TF_INK, 0);
     }
 }
 
@@ -97,15 +126,15 @@ int tf_strip_height(const struct tf_overlay *o, int width)
     return strip_one_row(o, width) ? row : row + (((int)(24 * o->ui) + 7) & ~7);
 }
 
-/* Texts side by side between left and right, the first at the left, the last at the right, the rest evenly
- * between. */
-static void draw_row(const struct tf_canvas *c, const struct tf_font *const fonts[],
-                     const char *const texts[], const uint32_t inks[], int n, int left, int right, int base)
+/* Adds texts side by side between left and right, the first at the left, the last at the right, the rest
+ * evenly between. */
+static void add_row(struct tf_strip_shown *s, const struct tf_text_cell cells[], int n, int left, int right,
+                    int base)
 {
-    int widths[4], total = 0, used = 0;
+    int widths[TF_CELLS], total = 0, used = 0;
 
     for (int i = 0; i < n; i++) {
-        widths[i] = tf_text_width(fonts[i], texts[i]);
+        widths[i] = tf_text_width(cells[i].font, cells[i].text);
         total += widths[i];
         used += widths[i] > 0;
     }
@@ -115,46 +144,97 @@ static void draw_row(const struct tf_canvas *c, const struct tf_font *const font
             continue;
         if (x > right) /* no room at all */
             break;
-        tf_text_draw(c, fonts[i], x, base, texts[i], inks[i], 0);
+        struct tf_text_cell *cell = &s->cells[s->count++];
+        cell->font = cells[i].font;
+        cell->rgb = cells[i].rgb;
+        cell->x = x;
+        cell->base = base;
+        cell->width = widths[i];
+        snprintf(cell->text, sizeof cell->text, "%s", cells[i].text);
         x += widths[i] + (gap > 4 ? gap : 4);
     }
+}
+
+static struct tf_text_cell cell_of(const struct tf_font *font, uint32_t rgb, const char *text)
+{
+    struct tf_text_cell cell = {.font = font, .rgb = rgb};
+
+    snprintf(cell.text, sizeof cell.text, "%s", text);
+    return cell;
+}
+
+static void tell_strip(const struct tf_overlay *o, const struct tf_overlay_note *note,
+                       struct tf_strip_shown *ret)
+{
+    char when[48], frame[40], rate[24] = "";
+    bool number = tf_number_fits(o->picture.width);
+
+    say_time(note->t_utc_ns, true, when, sizeof when);
+    snprintf(frame, sizeof frame, "frame %llu", (unsigned long long)note->frame);
+    if (note->fps > 0 && note->fps < 10000)
+        snprintf(rate, sizeof rate, "%.1f fps", (double)note->fps);
+
+    const struct tf_text_cell cells[] = {cell_of(o->bold, TF_INK, note->camera ? note->camera : ""),
+                                         cell_of(o->normal, TF_INK, when), cell_of(o->normal, TF_INK, frame),
+                                         cell_of(o->normal, TF_INK_DIM, rate)};
+    int pad = (int)(10 * o->ui), cap = tf_font_cap_height(o->normal), row = ((int)(32 * o->ui) + 7) & ~7;
+    int left = number ? tf_number_right() + (int)(14 * o->ui) : pad, right = (int)o->picture.width - pad;
+    int bottom = (int)o->picture.height - row + (row + cap) / 2;
+    if (number && row == 32)
+        bottom = (int)o->picture.height - 16 + cap / 2; /* level with the blocks */
+    if (o->strip.h == row) {
+        add_row(ret, cells, 4, left, right, bottom);
+    } else {
+        int upper = o->strip.y + (int)(24 * o->ui) / 2 + cap / 2 + (int)(2 * o->ui);
+        add_row(ret, cells, 2, pad, right, upper);
+        add_row(ret, cells + 2, 2, left, right, bottom);
+    }
+}
+
+/* Whether the same texts' places can be written on: only texts themselves have changed. */
+static bool same_places(const struct tf_strip_shown *a, const struct tf_strip_shown *b)
+{
+    if (!a->drawn || !b->drawn || a->count != b->count)
+        return false;
+    for (int i = 0; i < a->count; i++)
+        if (a->cells[i].x != b->cells[i].x || a->cells[i].width != b->cells[i].width)
+            return false;
+    return true;
+}
+
+/* With room for what hangs below the line and stands above capitals; whole samples of chroma. */
+static void clear(const struct tf_canvas *c, const struct tf_text_cell *cell, int cap)
+{
+    int x = (cell->x - 1) & ~1, y = (cell->base - cap - cap / 2) & ~1;
+    int right = (cell->x + cell->width + 2) & ~1, bottom = (cell->base + cap / 2 + 1) & ~1;
+
+    tf_draw_rect(c, (struct tf_rect){x, y, right - x, bottom - y}, TF_PANEL, 256);
 }
 
 void tf_strip_draw(struct tf_overlay *o, const struct tf_overlay_note *note)
 {
     struct tf_canvas c = tf_canvas_of(o, NULL);
     struct tf_rect rest = {0, o->image.h, (int)o->picture.width, (int)o->picture.height - o->image.h};
-    char when[48], frame[40], rate[24] = "";
-    bool number = tf_number_fits(o->picture.width);
+    bool clock = o->strip.h && o->options.clock, kept;
+    struct tf_strip_shown now = {.drawn = true};
 
-    tf_draw_rect(&c, rest, TF_PANEL, 256);
-    if (!o->strip.h || !o->options.clock)
-        return;
-    say_time(note->t_utc_ns, true, when, sizeof when);
-    snprintf(frame, sizeof frame, "frame %llu", (unsigned long long)note->frame);
-    if (note->fps > 0 && note->fps < 10000)
-        snprintf(rate, sizeof rate, "%.1f fps", (double)note->fps);
-    if (number)
+    if (clock)
+        tell_strip(o, note, &now);
+    kept = !(o->image.h & 1) && same_places(&now, &o->strip_shown);
+    if (!kept)
+        tf_draw_rect(&c, rest, TF_PANEL, 256);
+    if (clock && tf_number_fits(o->picture.width))
         tf_number_draw(&c, note->frame);
-
-    int pad = (int)(10 * o->ui), cap = tf_font_cap_height(o->normal), row = ((int)(32 * o->ui) + 7) & ~7;
-    int left = number ? tf_number_right() + (int)(14 * o->ui) : pad, right = (int)o->picture.width - pad;
-    int bottom = (int)o->picture.height - row + (row + cap) / 2;
-    const char *camera = note->camera ? note->camera : "";
-    if (number && row == 32)
-        bottom = (int)o->picture.height - 16 + cap / 2; /* level with the blocks */
-    if (o->strip.h == row) {
-        draw_row(&c, (const struct tf_font *const[]){o->bold, o->normal, o->normal, o->normal},
-                 (const char *const[]){camera, when, frame, rate},
-                 (const uint32_t[]){TF_INK, TF_INK, TF_INK, TF_INK_DIM}, 4, left, right, bottom);
-    } else {
-        int upper = o->strip.y + (int)(24 * o->ui) / 2 + cap / 2 + (int)(2 * o->ui);
-        draw_row(&c, (const struct tf_font *const[]){o->bold, o->normal}, (const char *const[]){camera, when},
-                 (const uint32_t[]){TF_INK, TF_INK}, 2, pad, right, upper);
-        draw_row(&c, (const struct tf_font *const[]){o->normal, o->normal},
-                 (const char *const[]){frame, rate}, (const uint32_t[]){TF_INK, TF_INK_DIM}, 2, left, right,
-                 bottom);
+    for (int i = 0; i < now.count; i++) {
+        const struct tf_text_cell *cell = now.cells + i;
+        int cap = tf_font_cap_height(cell->font);
+        if (kept && !strcmp(cell->text, o->strip_shown.cells[i].text))
+            continue;
+        if (kept)
+            clear(&c, cell, cap);
+        tf_text_draw(&c, cell->font, cell->x, cell->base, cell->text, cell->rgb, 0);
     }
+    o->strip_shown = now;
 }
 
 /* How long it has lasted: "4.2 s", "3 min 12 s", "2 h 5 min". */
@@ -266,7 +346,9 @@ void tf_card_draw(struct tf_overlay *o, const struct tf_overlay_note *note)
     int middle = o->image.w / 2, y = o->image.h / 2, line = (int)(26 * o->ui);
     char when[48], time[32], text[96];
 
-    tf_draw_rect(&c, o->image, 0x1c2125, 256);
+    /* An odd size's last samples of chroma are shared with what is drawn after this. */
+    struct tf_canvas all = tf_canvas_of(o, NULL);
+    tf_draw_rect(&all, (struct tf_rect){0, 0, (o->image.w + 1) & ~1, (o->image.h + 1) & ~1}, 0x1c2125, 256);
     /* Slanting stripes: unlike any scene, and alive for the encoder at no cost, since they never change. */
     int period = (int)(48 * o->ui);
     tf_draw_shape(&c, o->image, fill_stripes, &period, 0x20262a);

@@ -112,8 +112,8 @@ static void deliver(void *context, const struct tf_packet *packet)
     tf_rtsp_push(x->mount, packet);
 }
 
-static int create_overlay(struct tf_pair_picture *x, const struct pair_now *now, uint32_t *number,
-                          struct tf_pair_overlay **ret, struct tf_error *err)
+static int create_overlay(struct tf_pair_picture *x, const struct pair_now *now, enum tf_picture_form form,
+                          uint32_t *number, struct tf_pair_overlay **ret, struct tf_error *err)
 {
     struct tf_overlay_options options;
 
@@ -121,6 +121,7 @@ static int create_overlay(struct tf_pair_picture *x, const struct pair_now *now,
     options = x->overlay_options;
     *number = x->overlay_number;
     pthread_mutex_unlock(&x->lock);
+    options.form = form;
     return tf_pair_overlay_create(&options, x->options.layout, now->sizes[0], now->sizes[1], now->sizes[2],
                                   now->sizes[3], ret, err);
 }
@@ -142,7 +143,7 @@ static int prepare(struct tf_pair_picture *x, const struct pair_now *now, struct
     tf_pair_overlay_destroy(x->overlay);
     x->encoder = NULL;
     x->overlay = NULL;
-    r = create_overlay(x, now, &x->overlay_taken, &x->overlay, err);
+    r = create_overlay(x, now, TF_PICTURE_PLANES, &x->overlay_taken, &x->overlay, err);
     if (r < 0)
         return r;
     memcpy(x->sizes, now->sizes, sizeof(x->sizes));
@@ -323,7 +324,7 @@ int tf_pair_picture_snapshot(struct tf_pair_picture *x, struct tf_snapshot *snap
     if (!now.thermal.record)
         r = tf_fail(err, -EAGAIN, "pair %s: no thermal frame", x->name);
     if (r == 0)
-        r = create_overlay(x, &now, &number, &overlay, err);
+        r = create_overlay(x, &now, TF_PICTURE_RGB, &number, &overlay, err);
     if (r == 0)
         r = draw(x, overlay, &now, &picture);
     if (r == 0)

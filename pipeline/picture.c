@@ -128,6 +128,9 @@ int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, b
         tf_overlay_destroy(x->overlay);
         x->overlay = NULL;
         number = tf_shared_overlay(x->shared, &overlay);
+        overlay.form = TF_PICTURE_PLANES;
+        if (x->setup->options.analyser.cpu)
+            tf_cpu_select(x->setup->options.analyser.cpu, &overlay.cpu, NULL);
         r = tf_overlay_create(&overlay, width, height, &x->overlay, err);
         if (r < 0)
             return r;

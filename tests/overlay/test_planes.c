@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "overlay/pair.h"
 #include "scene.h"
 
 static void scene(struct tf_frame *f)
@@ -131,6 +132,115 @@ static void planes_are_the_picture(void **state)
     print_message("thermal: at least %.1f dB of Y, %.1f of U and V\n", least, least_chroma);
 }
 
+/* What stands from picture to picture (bar, clock, name) is what a new overlay would draw. */
+static void what_stands_is_right(void **state)
+{
+    static const struct {
+        uint64_t frame;
+        int64_t t_utc_ns;
+        float fps;
+        const char *camera;
+        enum tf_banner banner;
+        double high;
+        bool there;
+    } steps[] = {{1, 1772360130123456789, 8.7f, "thermal", TF_BANNER_NONE, 35, true},
+                 {2, 1772360130143456789, 8.7f, "thermal", TF_BANNER_NONE, 35, true},
+                 {3, 1772360130163456789, 0, "thermal", TF_BANNER_STALE, 35, true},
+                 {4, 1772360131163456789, 60, "thermal", TF_BANNER_NONE, 61, true},
+                 {5, 1772360131263456789, 60, "thermal", TF_BANNER_NO_SIGNAL, 61, false},
+                 {123456789, 1772360132163456789, 60, "another", TF_BANNER_NONE, 41, true},
+                 {123456790, 1772360132163456789, 7, "a name that is far too long for the room it has",
+                  TF_BANNER_NONE, 41, true}};
+    static const uint16_t sizes[][2] = {{640, 512}, {641, 511}, {120, 160}};
+
+    for (int form = TF_PICTURE_RGB; form <= TF_PICTURE_PLANES; form++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            struct tf_frame *f = scene_frame(sizes[s][0], sizes[s][1], TF_PIXEL_U16, 0);
+            struct tf_overlay_options o = tf_overlay_defaults();
+
+            scene(f);
+            o.form = (enum tf_picture_form)form;
+            o.fixed_range = true;
+            o.range_min = 20;
+            o.range_max = 35;
+            struct tf_overlay *kept = scene_overlay(&o, f);
+            for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+                struct tf_overlay_note note = {.camera = steps[i].camera,
+                                               .frame = steps[i].frame,
+                                               .t_utc_ns = steps[i].t_utc_ns,
+                                               .fps = steps[i].fps,
+                                               .banner = steps[i].banner,
+                                               .since_utc_ns = 1772360120000000000};
+                const struct tf_picture *a, *b;
+
+                if (o.range_max != (float)steps[i].high) {
+                    o.range_max = (float)steps[i].high;
+                    assert_int_equal(tf_overlay_set_options(kept, &o, NULL), 0);
+                }
+                struct tf_overlay *fresh = scene_overlay(&o, f);
+                assert_int_equal(tf_overlay_draw(kept, steps[i].there ? f : NULL, NULL, &note, &a), 0);
+                assert_int_equal(tf_overlay_draw(fresh, steps[i].there ? f : NULL, NULL, &note, &b), 0);
+                if (form == TF_PICTURE_PLANES)
+                    assert_true(same(a, b));
+                else
+                    assert_memory_equal(a->data, b->data, (size_t)a->stride * a->height);
+                tf_overlay_destroy(fresh);
+            }
+            tf_overlay_destroy(kept);
+            scene_free(f);
+        }
+}
+
+/* A pair's picture of planes is its RGB picture: beside each other and in a corner, with and without the
+ * visible camera. */
+static void pairs(void **state)
+{
+    struct tf_frame *thermal = scene_frame(160, 120, TF_PIXEL_U16, 0),
+                    *visible = scene_frame(642, 480, TF_PIXEL_YUYV, 90);
+    struct tf_overlay_note note = {.camera = "thermal", .frame = 7, .t_utc_ns = 1772360130123456789};
+    struct tf_faces faces = {.count = 1}, theirs = {.count = 1};
+
+    scene(thermal);
+    scene(visible);
+    scene_face(faces.faces, 80, 60, 60);
+    scene_face(theirs.faces, 240, 320, 250);
+    for (int layout = TF_PAIR_SIDE_BY_SIDE; layout <= TF_PAIR_INSET; layout++) {
+        struct tf_overlay_options o = tf_overlay_defaults();
+        struct tf_pair_overlay *overlays[2];
+
+        for (int form = 0; form < 2; form++) {
+            o.form = (enum tf_picture_form)form;
+            assert_int_equal(tf_pair_overlay_create(&o, (enum tf_pair_layout)layout, 160, 120, 480, 642,
+                                                    &overlays[form], NULL),
+                             0);
+        }
+        for (int there = 2; there >= 0; there--) {
+            const struct tf_pair_view view = {.thermal = there == 1 ? NULL : thermal,
+                                              .thermal_faces = &faces,
+                                              .note = &note,
+                                              .visible = there ? visible : NULL,
+                                              .visible_faces = &theirs,
+                                              .visible_camera = "visible"};
+            const struct tf_picture *pictures[2];
+            double luma, chroma;
+            unsigned long before;
+
+            for (int form = 0; form < 2; form++)
+                assert_int_equal(tf_pair_overlay_draw(overlays[form], &view, &pictures[form]), 0);
+            psnr(pictures[0], pictures[1], &luma, &chroma);
+            if (luma < 35 || chroma < 32)
+                fail_msg("layout %d, %d: %.1f dB of Y, %.1f of U and V", layout, there, luma, chroma);
+            before = scene_allocations;
+            assert_int_equal(tf_pair_overlay_draw(overlays[1], &view, &pictures[1]), 0);
+            assert_int_equal(scene_allocations, before);
+        }
+        tf_pair_overlay_destroy(overlays[0]);
+        tf_pair_overlay_destroy(overlays[1]);
+    }
+    scene_free(thermal);
+    scene_free(visible);
+}
+
 static uint64_t hash_of(const struct tf_picture *p)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
@@ -218,6 +328,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planes_are_the_picture),
+        cmocka_unit_test(what_stands_is_right),
+        cmocka_unit_test(pairs),
         cmocka_unit_test(golden_pictures),
     };
 
