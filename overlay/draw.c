@@ -42,7 +42,7 @@ static inline uint8_t mixed(int from, int to, int alpha) /* alpha of 256 */
     return (uint8_t)(from + (((to - from) * alpha + 128) >> 8));
 }
 
-static void blend_planes(const struct tf_picture *p, int x, int y, int n, const struct tf_cover *cover,
+static void blend_planes(const struct tf_picture *p, int x, int y, int n, const uint16_t *const rows[2],
                          uint32_t rgb)
 {
     struct tf_yuv ink = tf_yuv_of(rgb);
@@ -51,28 +51,29 @@ static void blend_planes(const struct tf_picture *p, int x, int y, int n, const 
 
     for (int row = 0; row < 2 && y + row < (int)p->height; row++) {
         uint8_t *luma = p->plane[0] + (size_t)(y + row) * p->pitch[0] + x;
-        const uint16_t *c = cover->rows[row];
+        const uint16_t *c = rows[row];
         for (int i = 0; i < n; i++)
             luma[i] = mixed(luma[i], ink.y, c[i]);
     }
     for (int i = 0; i < (n + 1) / 2; i++) {
-        int sum = cover->rows[0][2 * i] + cover->rows[0][2 * i + 1] + cover->rows[1][2 * i] +
-                  cover->rows[1][2 * i + 1];
+        int sum = rows[0][2 * i] + rows[0][2 * i + 1] + rows[1][2 * i] + rows[1][2 * i + 1];
         u[i] = mixed(u[i], ink.u, sum / 4);
         v[i] = mixed(v[i], ink.v, sum / 4);
     }
 }
 
-void tf_cover_blend(const struct tf_picture *p, int x, int y, int n, const struct tf_cover *cover,
-                    uint32_t rgb)
+void tf_cover_blend(const struct tf_picture *p, int x, int y, int n, const uint16_t *row0,
+                    const uint16_t *row1, uint32_t rgb)
 {
+    const uint16_t *const rows[2] = {row0, row1};
+
     if (!p->data) {
-        blend_planes(p, x, y, n, cover, rgb);
+        blend_planes(p, x, y, n, rows, rgb);
         return;
     }
     for (int row = 0; row < 2 && y + row < (int)p->height; row++) {
         uint32_t *pixels = tf_pixel_row(p, y + row) + x;
-        const uint16_t *c = cover->rows[row];
+        const uint16_t *c = rows[row];
         for (int i = 0; i < n; i++)
             if (c[i])
                 tf_blend(pixels + i, rgb, c[i]);
@@ -87,27 +88,34 @@ void tf_draw_shape(const struct tf_canvas *c, struct tf_rect r, tf_shape_fn *fil
     for (int y = r.y & ~1; y < r.y + r.h; y += 2)
         for (int x = r.x & ~1; x < r.x + r.w; x += TF_COVER) {
             int end = x + TF_COVER < r.x + r.w ? x + TF_COVER : r.x + r.w, from = x > r.x ? x : r.x;
-            struct tf_cover cover;
-            bool any = false;
+            int left = end, right = from - 1; /* of both rows */
+            uint16_t rows[2][TF_COVER];
 
-            /* One column more than is drawn: chroma takes them by twos. */
             for (int row = 0; row < 2; row++) {
-                memset(cover.rows[row], 0, (size_t)((end - x + 1) & ~1) * sizeof *cover.rows[row]);
-                if (y + row >= r.y && y + row < r.y + r.h)
-                    any |= fill(shape, y + row, from, end - from, cover.rows[row] + (from - x));
+                int first = from, last = end - 1;
+                /* One column more than is drawn: chroma takes them by twos. */
+                memset(rows[row], 0, (size_t)((end - x + 1) & ~1) * sizeof *rows[row]);
+                if (y + row < r.y || y + row >= r.y + r.h)
+                    continue;
+                fill(shape, y + row, &first, &last, rows[row] + (from - x));
+                if (last < first)
+                    continue;
+                left = first < left ? first : left;
+                right = last > right ? last : right;
             }
-            if (any)
-                tf_cover_blend(c->picture, x, y, end - x, &cover, rgb);
+            left &= ~1;
+            if (left <= right)
+                tf_cover_blend(c->picture, left, y, right - left + 1, rows[0] + (left - x),
+                               rows[1] + (left - x), rgb);
         }
 }
 
-static bool fill_evenly(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_evenly(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     unsigned alpha = *(const unsigned *)shape;
 
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i <= *last - *first; i++)
         ret[i] = (uint16_t)alpha;
-    return true;
 }
 
 /* Opaque, of whole chroma samples: nothing to blend. */
@@ -167,17 +175,16 @@ struct plate {
     unsigned alpha;
 };
 
-static bool fill_plate(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_plate(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     const struct plate *p = shape;
     float dy = fabsf((float)y + 0.5f - p->cy) - p->hy;
 
-    for (int i = 0; i < n; i++) {
-        float dx = fabsf((float)(x + i) + 0.5f - p->cx) - p->hx;
+    for (int i = 0; i <= *last - *first; i++) {
+        float dx = fabsf((float)(*first + i) + 0.5f - p->cx) - p->hx;
         ret[i] = dx <= 0 || dy <= 0 ? (uint16_t)p->alpha
                                     : share(p->radius + 0.5f - sqrtf(dx * dx + dy * dy), p->alpha);
     }
-    return true;
 }
 
 void tf_draw_plate(const struct tf_canvas *c, struct tf_rect r, float radius, uint32_t rgb, unsigned alpha)
@@ -197,16 +204,15 @@ struct round {
     unsigned alpha;
 };
 
-static bool fill_disc(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_disc(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     const struct round *d = shape;
     float dy = (float)y + 0.5f - d->y;
 
-    for (int i = 0; i < n; i++) {
-        float dx = (float)(x + i) + 0.5f - d->x;
+    for (int i = 0; i <= *last - *first; i++) {
+        float dx = (float)(*first + i) + 0.5f - d->x;
         ret[i] = share(d->radius + 0.5f - sqrtf(dx * dx + dy * dy), d->alpha);
     }
-    return true;
 }
 
 void tf_draw_disc(const struct tf_canvas *c, float x, float y, float radius, uint32_t rgb, unsigned alpha)
@@ -219,16 +225,15 @@ void tf_draw_disc(const struct tf_canvas *c, float x, float y, float radius, uin
         tf_draw_shape(c, r, fill_disc, &disc, rgb);
 }
 
-static bool fill_ring(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_ring(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     const struct round *d = shape;
     float dy = (float)y + 0.5f - d->y;
 
-    for (int i = 0; i < n; i++) {
-        float dx = (float)(x + i) + 0.5f - d->x;
+    for (int i = 0; i <= *last - *first; i++) {
+        float dx = (float)(*first + i) + 0.5f - d->x;
         ret[i] = share(d->half + 0.5f - fabsf(sqrtf(dx * dx + dy * dy) - d->radius), d->alpha);
     }
-    return true;
 }
 
 void tf_draw_ring(const struct tf_canvas *c, float x, float y, float radius, float width, uint32_t rgb,
@@ -243,45 +248,45 @@ void tf_draw_ring(const struct tf_canvas *c, float x, float y, float radius, flo
 }
 
 struct line {
-    float x, y, dx, dy, inverse, half, spread;
+    float x, y, dx, dy, inverse, slope, half, spread;
     unsigned alpha;
 };
 
-static bool fill_line(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_line(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     const struct line *l = shape;
     float oy = (float)y + 0.5f - l->y;
-    int first = x, last = x + n - 1;
+    int from = *first;
 
     /* Of a long flat row only the pixels near the line: where it crosses this row, and what the slope
      * spreads. */
-    if (fabsf(l->dy) > 1e-3f) {
-        float at = l->x + l->dx * (oy / l->dy);
-        if (at - l->spread > (float)first)
-            first = at - l->spread < (float)last ? (int)(at - l->spread) : last + 1;
-        if (at + l->spread < (float)last)
-            last = at + l->spread > (float)first ? (int)(at + l->spread) : first - 1;
+    if (l->spread > 0) {
+        float at = l->x + l->slope * oy;
+        if (at - l->spread > (float)*first)
+            *first = at - l->spread < (float)*last ? (int)(at - l->spread) : *last + 1;
+        if (at + l->spread < (float)*last)
+            *last = at + l->spread > (float)*first ? (int)(at + l->spread) : *first - 1;
     }
-    for (int px = first; px <= last; px++) {
+    for (int px = *first; px <= *last; px++) {
         float ox = (float)px + 0.5f - l->x, along = (ox * l->dx + oy * l->dy) * l->inverse;
         along = along < 0 ? 0 : along > 1 ? 1 : along;
         float ex = ox - along * l->dx, ey = oy - along * l->dy;
-        ret[px - x] = share(l->half + 0.5f - sqrtf(ex * ex + ey * ey), l->alpha);
+        ret[px - from] = share(l->half + 0.5f - sqrtf(ex * ex + ey * ey), l->alpha);
     }
-    return first <= last;
 }
 
 void tf_draw_line(const struct tf_canvas *c, float x0, float y0, float x1, float y1, float width,
                   uint32_t rgb, unsigned alpha)
 {
-    float half = width / 2, reach = half + 1, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
+    float half = width / 2, reach = half + 0.5f, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
     struct line line = {.x = x0,
                         .y = y0,
                         .dx = dx,
                         .dy = dy,
                         .inverse = length2 > 0 ? 1 / length2 : 0,
+                        .slope = fabsf(dy) > 1e-3f ? dx / dy : 0,
                         .half = half,
-                        .spread = fabsf(dy) > 1e-3f ? reach * sqrtf(length2) / fabsf(dy) : 0,
+                        .spread = fabsf(dy) > 1e-3f ? (reach + 0.5f) * sqrtf(length2) / fabsf(dy) : 0,
                         .alpha = alpha};
     struct tf_rect r;
 

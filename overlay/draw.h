@@ -46,17 +46,18 @@ struct tf_yuv tf_yuv_of(uint32_t rgb);
 bool tf_rect_clip(struct tf_rect *rect, const struct tf_rect *clip);
 bool tf_rect_overlap(const struct tf_rect *a, const struct tf_rect *b);
 
-/* Two rows of coverage, from an even column and row on. */
+/* Columns that are painted at a time. */
 #define TF_COVER 64
-struct tf_cover {
-    uint16_t rows[2][TF_COVER];
-};
-/* Blends one colour into `n` columns of rows y and y + 1; what is not covered may lie outside the picture. */
-void tf_cover_blend(const struct tf_picture *picture, int x, int y, int n, const struct tf_cover *cover,
-                    uint32_t rgb);
+/* Blends one colour into `n` columns of rows y and y + 1, from an even column and row on. Coverage of an odd
+ * `n` ends with one 0 more; what is not covered may lie outside the picture. */
+void tf_cover_blend(const struct tf_picture *picture, int x, int y, int n, const uint16_t *row0,
+                    const uint16_t *row1, uint32_t rgb);
 
-/* The coverage of pixels x to x + n - 1 of a row into `ret`, which is zero before; false: none. */
-typedef bool tf_shape_fn(const void *shape, int y, int x, int n, uint16_t *ret);
+/*
+ * The coverage of pixels first to last of row y into `ret`, which has one place for each of them and is zero
+ * before. A shape that covers fewer of them says so: last < first, none.
+ */
+typedef void tf_shape_fn(const void *shape, int y, int *first, int *last, uint16_t *ret);
 /* Paints a shape's part inside `bounds`. */
 void tf_draw_shape(const struct tf_canvas *canvas, struct tf_rect bounds, tf_shape_fn *fill,
                    const void *shape, uint32_t rgb);

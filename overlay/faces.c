@@ -330,13 +330,13 @@ static void tint(const struct tf_overlay *o, const struct tf_canvas *c, const st
             seen |= 1u << part;
         }
     for (int part = 0; part < TF_PARTS; part++) {
-        struct tf_cover cover;
+        uint16_t cover[2][TF_COVER];
         if (part == TF_PART_BACKGROUND || !(seen >> part & 1))
             continue;
         for (int row = 0; row < 2; row++)
             for (int i = 0; i < TF_COVER; i++)
-                cover.rows[row][i] = parts[row][i] == part ? (uint16_t)part_tints[part].alpha : 0;
-        tf_cover_blend(c->picture, x, y, n, &cover, part_tints[part].rgb);
+                cover[row][i] = parts[row][i] == part ? (uint16_t)part_tints[part].alpha : 0;
+        tf_cover_blend(c->picture, x, y, n, cover[0], cover[1], part_tints[part].rgb);
     }
 }
 

@@ -331,13 +331,12 @@ static void draw_centred(const struct tf_canvas *c, const struct tf_font *font, 
     tf_text_draw(c, font, middle - tf_text_width(font, text) / 2, base, text, rgb, 0);
 }
 
-static bool fill_stripes(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_stripes(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     int period = *(const int *)shape;
 
-    for (int i = 0; i < n; i++)
-        ret[i] = (x + i + y) % period < period / 2 ? 256 : 0;
-    return true;
+    for (int i = 0; i <= *last - *first; i++)
+        ret[i] = (*first + i + y) % period < period / 2 ? 256 : 0;
 }
 
 void tf_card_draw(struct tf_overlay *o, const struct tf_overlay_note *note)

@@ -248,14 +248,13 @@ struct stencil {
     unsigned strength;
 };
 
-static bool fill_glyph(const void *shape, int y, int x, int n, uint16_t *ret)
+static void fill_glyph(const void *shape, int y, int *first, int *last, uint16_t *ret)
 {
     const struct stencil *s = shape;
-    const uint8_t *line = s->mask + (size_t)(y - s->y) * (size_t)s->w + (x - s->x);
+    const uint8_t *line = s->mask + (size_t)(y - s->y) * (size_t)s->w + (*first - s->x);
 
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i <= *last - *first; i++)
         ret[i] = (uint16_t)((line[i] + (line[i] >> 7)) * s->strength >> 8);
-    return true;
 }
 
 static void blit(const struct tf_canvas *c, const struct tf_font *font, const struct glyph *g, int x, int y,
