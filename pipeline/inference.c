@@ -79,6 +79,8 @@ static void finish(struct tf_inference *x, const struct tf_head *head, struct tf
         record->latency_us = begin > record->t_mono_ns ? (int64_t)((begin - record->t_mono_ns) / 1000) : 0;
     else if (head->past.valid)
         record->latency_us = head->past.latency_us;
+    x->text.length = 0;
+    record->text = &x->text;
     for (int i = 0; i < x->sinks.count; i++) {
         struct tf_error err = {0};
         int r = x->sinks.items[i].record(x->sinks.items[i].self, record, &err);
@@ -89,6 +91,7 @@ static void finish(struct tf_inference *x, const struct tf_head *head, struct tf
         }
     }
     tf_recorder_row(x->recorder, record, head);
+    record->text = NULL; /* pictures and snapshots keep the record for longer */
     tf_shared_count(x->shared, record, head->opening, x->setup->live, shared);
     tf_stage_add(x->shared, TF_STAGE_RECORD, tf_now_ns() - begin);
 }

@@ -47,7 +47,8 @@ struct tf_inference {
     struct tf_recorder *recorder;
     struct tf_analyser *analyser;
     struct tf_shared_record *records;
-    struct tf_record skipped; /* without faces */
+    struct tf_record skipped;   /* without faces */
+    struct tf_record_text text; /* of the record that goes round the sinks */
     struct tf_sinks sinks;
     struct tf_turn_search turn;
     struct tf_pair_side pair;

@@ -111,6 +111,8 @@ static int create_queues(struct tf_pipeline *p, struct tf_error *err)
     p->inference.records = calloc(TF_RECORDS, sizeof(*p->inference.records));
     if (r == 0 && !p->inference.records)
         r = -ENOMEM;
+    if (r == 0)
+        r = tf_record_text_create(&p->inference.text);
     return r < 0 ? tf_fail(err, r, "camera %s: out of memory", p->setup.camera) : 0;
 }
 
@@ -337,6 +339,7 @@ void tf_pipeline_destroy(struct tf_pipeline *p)
     tf_shared_finish(&p->shared);
     tf_analyser_destroy(p->inference.analyser);
     free(p->inference.records);
+    tf_record_text_finish(&p->inference.text);
     tf_setup_finish(&p->setup);
     free(p);
 }

@@ -120,13 +120,14 @@ static void drop_oldest(struct tf_stream *s)
 
 int tf_stream_record(struct tf_stream *s, const struct tf_record *record, bool *wake)
 {
+    const char *text;
     uint32_t length;
     int n;
 
     *wake = false;
     if (!atomic_load(&s->reader_count))
         return 0;
-    n = tf_record_ndjson(record, s->text, s->text_size);
+    n = tf_record_ndjson_once(record, s->text, s->text_size, &text);
     if (n < 0)
         return n;
     length = (uint32_t)n;
@@ -138,7 +139,7 @@ int tf_stream_record(struct tf_stream *s, const struct tf_record *record, bool *
         while (s->next + sizeof(length) + length - s->first > s->size)
             drop_oldest(s);
         put(s, s->next, &length, sizeof(length));
-        put(s, s->next + sizeof(length), s->text, length);
+        put(s, s->next + sizeof(length), text, length);
         s->next += sizeof(length) + length;
         for (struct tf_stream_reader *r = s->readers; r; r = r->following) {
             *wake |= r->waiting;

@@ -1,5 +1,6 @@
 /* The record as one JSON object a line. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "publish/record/record.h"
 #include "publish/record/record_fields.h"
@@ -234,4 +235,35 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
         return -ENOBUFS;
     o->at[-1] = '\n'; /* the comma after the object */
     return (int)(o->at - buffer);
+}
+
+int tf_record_text_create(struct tf_record_text *text)
+{
+    size_t size = tf_record_bytes_max();
+    char *bytes = malloc(size);
+
+    if (!bytes)
+        return -ENOMEM;
+    *text = (struct tf_record_text){.bytes = bytes, .size = size};
+    return 0;
+}
+
+void tf_record_text_finish(struct tf_record_text *text)
+{
+    free(text->bytes);
+    *text = (struct tf_record_text){0};
+}
+
+int tf_record_ndjson_once(const struct tf_record *r, char *buffer, size_t size, const char **ret)
+{
+    struct tf_record_text *text = r->text;
+
+    if (!text) {
+        *ret = buffer;
+        return tf_record_ndjson(r, buffer, size);
+    }
+    if (!text->length)
+        text->length = tf_record_ndjson(r, text->bytes, text->size);
+    *ret = text->bytes;
+    return text->length;
 }

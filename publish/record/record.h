@@ -45,6 +45,19 @@ struct tf_record_pair {
     int64_t skew_us;    /* its capture stamp less ours */
 };
 
+/*
+ * A record's NDJSON while it goes round its sinks: encoded by the first that needs it, read by the others.
+ * Owned by whoever sends the record round, in whose thread they all are.
+ */
+struct tf_record_text {
+    char *bytes;
+    size_t size; /* of the buffer: tf_record_bytes_max() */
+    int length;  /* 0: not encoded yet; negative: -ENOBUFS */
+};
+/* -ENOMEM. */
+int tf_record_text_create(struct tf_record_text *text);
+void tf_record_text_finish(struct tf_record_text *text);
+
 struct tf_record {
     const char *camera; /* not owned; outlives the record */
     uint64_t frame;     /* 0, 1, 2 …: no hole in what a run publishes */
@@ -68,7 +81,8 @@ struct tf_record {
     /* How the upright picture was made of the camera's: turned clockwise, then mirrored. */
     uint16_t rotate;
     bool flip;
-    struct tf_own_result own; /* of the laboratory's own regions; without names: there are none */
+    struct tf_own_result own;    /* of the laboratory's own regions; without names: there are none */
+    struct tf_record_text *text; /* not owned; NULL: each sink encodes for itself */
 };
 
 /* Fills everything but state, dropped, latency, faces, pair and own regions from the frame. */
@@ -83,6 +97,9 @@ size_t tf_record_bytes_max(void);
  * stated precision needs).
  */
 int tf_record_ndjson(const struct tf_record *record, char *buffer, size_t size);
+/* The same text, from record->text where there is one, else made in `buffer`. *text becomes where it is;
+ * valid as long as both. */
+int tf_record_ndjson_once(const struct tf_record *record, char *buffer, size_t size, const char **text);
 
 /* CSV profiles: ours (ARCHITECTURE's columns, flattened; the largest face) and OpenFace's column names. */
 enum tf_csv_profile {

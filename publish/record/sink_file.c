@@ -52,6 +52,7 @@ static int put(struct file_sink *s, const char *text, size_t size, struct tf_err
 static int take(void *self, const struct tf_record *record, struct tf_error *err)
 {
     struct file_sink *s = self;
+    const char *text = s->buffer;
     int n;
 
     if (!s->started) {
@@ -59,12 +60,12 @@ static int take(void *self, const struct tf_record *record, struct tf_error *err
         s->t_start_ns = record->t_mono_ns;
     }
     if (s->format == TF_FILE_NDJSON)
-        n = tf_record_ndjson(record, s->buffer, s->size);
+        n = tf_record_ndjson_once(record, s->buffer, s->size, &text);
     else
         n = tf_record_csv_since(record, profile(s), s->t_start_ns, s->buffer, s->size);
     if (n < 0)
         return tf_fail(err, n, "%s: a record of %zu bytes and more", s->path, s->size);
-    return put(s, s->buffer, (size_t)n, err);
+    return put(s, text, (size_t)n, err);
 }
 
 static int finish(void *self, struct tf_error *err)

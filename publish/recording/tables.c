@@ -72,10 +72,13 @@ static void put_csv(struct tf_tables *t, const struct tf_record *r, bool wait, i
 
 static void put_ndjson(struct tf_tables *t, const struct tf_record *r, bool wait, int *lost)
 {
-    int n = tf_record_ndjson(r, t->text, t->size - SPARE);
+    const char *text;
+    int n = tf_record_ndjson_once(r, t->text, t->size - SPARE, &text);
 
-    if (n <= 1)
+    if (n <= 1 || (size_t)n > t->size - SPARE)
         return;
+    if (text != t->text)
+        memcpy(t->text, text, (size_t)n);
     n -= 2; /* "}\n" */
     if (r->video_frame >= 0)
         n += sprintf(t->text + n, ",\"video_frame\":%lld}\n", (long long)r->video_frame);

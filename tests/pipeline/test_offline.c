@@ -216,6 +216,58 @@ static void wrong_options_are_named(void **state)
     tf_pipeline_destroy(NULL);
 }
 
+/* What a sink beside the file's finds of the record's text. */
+struct beside {
+    unsigned records, encoded, equal;
+};
+
+static int beside_record(void *self, const struct tf_record *record, struct tf_error *err)
+{
+    static char own[1 << 20];
+    struct beside *b = self;
+    const char *text;
+    int length = record->text ? record->text->length : 0, n;
+
+    b->records++;
+    b->encoded += length > 0;
+    if (!length)
+        return 0;
+    n = tf_record_ndjson_once(record, NULL, 0, &text);
+    b->equal +=
+        n == length && n == tf_record_ndjson(record, own, sizeof(own)) && memcmp(text, own, (size_t)n) == 0;
+    return 0;
+}
+
+/* The first sink that wants NDJSON encodes it, and whoever comes after it finds it. */
+static void a_record_is_encoded_once(void **state)
+{
+    char folder[] = "/tmp/tf-pipeline-XXXXXX", path[128];
+    struct tf_pipeline_options options = offline(50);
+    struct beside before = {0}, after = {0};
+    struct tf_sink sinks[] = {{.name = "before", .self = &before, .record = beside_record},
+                              {.name = "file"},
+                              {.name = "after", .self = &after, .record = beside_record}};
+    struct tf_pipeline *pipeline;
+    struct tf_error err = {0};
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/a.ndjson", folder);
+    assert_int_equal(tf_sink_file(path, TF_FILE_NDJSON, false, &sinks[1], &err), 0);
+    assert_int_equal(tf_pipeline_create(&options, &pipeline, &err), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tf_pipeline_add_sink(pipeline, &sinks[i]), 0);
+    assert_int_equal(tf_pipeline_start(pipeline, &err), 0);
+    assert_int_equal(tf_pipeline_wait(pipeline, 20000), 0);
+    assert_int_equal(tf_pipeline_stop(pipeline, &err), 0);
+    assert_int_equal(before.records, 50);
+    assert_int_equal(before.encoded, 0); /* a record never brings the text of the one before it */
+    assert_int_equal(after.encoded, 50);
+    assert_int_equal(after.equal, 50);
+    tf_pipeline_destroy(pipeline);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +278,7 @@ int main(void)
         cmocka_unit_test(too_many_sinks_are_refused),
         cmocka_unit_test(it_can_be_stopped_in_the_middle),
         cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(a_record_is_encoded_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,35 @@ static void a_full_disk_leaves_whole_rows(void **state)
     free(text);
 }
 
+/* What goes round with the record is written as it is: two files, one encoding. */
+static void text_that_is_there_is_not_made_again(void **state)
+{
+    struct tf_record_text encoded;
+    struct tf_error err = {0};
+    struct tf_sink sink;
+    char *text, expected[64 << 10];
+    size_t size;
+    int n;
+
+    assert_int_equal(tf_record_text_create(&encoded), 0);
+    assert_int_equal(tf_sink_file(path, TF_FILE_NDJSON, false, &sink, &err), 0);
+    test_record(&record, "thermal", 7, 1);
+    n = tf_record_ndjson(&record, expected, sizeof(expected));
+    record.text = &encoded;
+    assert_int_equal(sink.record(sink.self, &record, &err), 0);
+    assert_int_equal(encoded.length, n);
+    record.frame = 8; /* shows who encodes */
+    assert_int_equal(sink.record(sink.self, &record, &err), 0);
+    assert_int_equal(sink.close(sink.self, &err), 0);
+    text = content(&size);
+    assert_int_equal(size, 2 * n);
+    assert_memory_equal(text, expected, (size_t)n);
+    assert_memory_equal(text + n, expected, (size_t)n);
+    record.text = NULL;
+    tf_record_text_finish(&encoded);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_exists_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_is_not_there_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_leaves_whole_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(text_that_is_there_is_not_made_again, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("publish sink_file", tests, NULL, NULL);
