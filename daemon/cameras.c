@@ -371,6 +371,24 @@ static int read_tls(const struct tf_config *config, const char *section, const c
     return 0;
 }
 
+static void reload_login(struct tf_service *service)
+{
+    const struct tf_config_rtsp *c = &service->config->rtsp;
+    struct tf_error err = {0};
+    struct secret secret;
+    int r;
+
+    if (!c->credentials)
+        return;
+    r = read_credentials(service->config, "rtsp", c->credentials, &secret, &err);
+    if (r == 0)
+        r = tf_rtsp_set_login(service->rtsp, secret.user, secret.password, &err);
+    if (r < 0)
+        tf_log(TF_LOG_ERROR, NULL, "reload: RTSP's login that is used stays: %s", err.text);
+    explicit_bzero(&secret, sizeof(secret));
+    tf_service_warn_open(c->credentials);
+}
+
 void tf_service_rtsp_reload(struct tf_service *service)
 {
     const struct tf_config_rtsp *c = &service->config->rtsp;
@@ -378,7 +396,10 @@ void tf_service_rtsp_reload(struct tf_service *service)
     struct tf_error err = {0};
     int r;
 
-    if (!service->rtsp || !c->tls_certificate)
+    if (!service->rtsp)
+        return;
+    reload_login(service);
+    if (!c->tls_certificate)
         return;
     r = read_tls(service->config, "rtsp", c->tls_certificate, c->tls_key, &tls, &err);
     if (r == 0)

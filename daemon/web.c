@@ -33,7 +33,7 @@ static void wipe(struct secrets *s)
     free(s);
 }
 
-static int read_secrets(const struct tf_config *config, struct secrets **ret, struct tf_error *err)
+static int read_secrets(const struct tf_config *config, bool tls, struct secrets **ret, struct tf_error *err)
 {
     const struct tf_config_http *c = &config->http;
     struct secrets *s = calloc(1, sizeof(*s));
@@ -52,7 +52,7 @@ static int read_secrets(const struct tf_config *config, struct secrets **ret, st
         key = "tokens";
         r = tf_tokens_read(c->tokens, &s->tokens, err);
     }
-    if (r == 0 && c->tls_certificate) {
+    if (r == 0 && c->tls_certificate && tls) {
         key = "tls-certificate";
         r = tf_tls_load(c->tls_certificate, c->tls_key, &s->tls, err);
     }
@@ -67,10 +67,39 @@ static int read_secrets(const struct tf_config *config, struct secrets **ret, st
 int tf_service_check_http(const struct tf_config *config, struct tf_error *err)
 {
     struct secrets *s = NULL;
-    int r = config->http.enabled ? read_secrets(config, &s, err) : 0;
+    int r = config->http.enabled ? read_secrets(config, true, &s, err) : 0;
 
     wipe(s);
     return r;
+}
+
+static void set_logins(const struct tf_config_http *c, const struct secrets *s,
+                       struct tf_http_options *options)
+{
+    if (c->credentials) {
+        options->user = s->user;
+        options->password = s->password;
+    }
+    if (c->watch_credentials) {
+        options->watch_user = s->watch_user;
+        options->watch_password = s->watch_password;
+    }
+    options->tokens = c->tokens ? &s->tokens : NULL;
+}
+
+static void warn_open(const struct tf_config_http *c)
+{
+    tf_service_warn_open(c->credentials);
+    tf_service_warn_open(c->watch_credentials);
+    tf_service_warn_open(c->tokens);
+    tf_service_warn_open(c->tls_key);
+}
+
+static uint64_t rtsp_logins_failed(void *context)
+{
+    const struct tf_service *service = context;
+
+    return service->rtsp ? tf_rtsp_logins_failed(service->rtsp) : 0;
 }
 
 int tf_service_start_http(struct tf_service *service, struct tf_error *err)
@@ -89,30 +118,39 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .session = tf_service_session,
         .ffc = tf_service_ffc,
         .regions = tf_service_regions,
+        .rtsp_logins_failed = rtsp_logins_failed,
         .context = service,
     };
     struct secrets *s = NULL;
-    int r = c->enabled ? read_secrets(service->config, &s, err) : 0;
+    int r = c->enabled ? read_secrets(service->config, true, &s, err) : 0;
 
     if (!s)
         return r;
-    if (c->credentials) {
-        options.user = s->user;
-        options.password = s->password;
-    }
-    if (c->watch_credentials) {
-        options.watch_user = s->watch_user;
-        options.watch_password = s->watch_password;
-    }
-    options.tokens = c->tokens ? &s->tokens : NULL;
+    set_logins(c, s, &options);
     options.tls = c->tls_certificate ? &s->tls : NULL;
-    tf_service_warn_open(c->credentials);
-    tf_service_warn_open(c->watch_credentials);
-    tf_service_warn_open(c->tokens);
-    tf_service_warn_open(c->tls_key);
+    warn_open(c);
     r = tf_http_create(&options, &service->http, err);
     wipe(s);
     return r < 0 ? at_key(service->config, r == -EINVAL ? "address" : "port", r, err) : 0;
+}
+
+static void reload_logins(struct tf_service *service)
+{
+    struct tf_http_options logins = {0};
+    struct secrets *s = NULL;
+    struct tf_error err = {0};
+    int r;
+
+    if (!service->config->http.credentials)
+        return;
+    r = read_secrets(service->config, false, &s, &err);
+    if (r == 0) {
+        set_logins(&service->config->http, s, &logins);
+        r = tf_http_set_logins(service->http, &logins, &err);
+    }
+    if (r < 0)
+        tf_log(TF_LOG_ERROR, NULL, "reload: HTTP's logins that are used stay: %s", err.text);
+    wipe(s);
 }
 
 void tf_service_http_reload(struct tf_service *service)
@@ -122,14 +160,17 @@ void tf_service_http_reload(struct tf_service *service)
     struct tf_error err = {0};
     int r;
 
-    if (!service->http || !c->tls_certificate)
+    if (!service->http)
+        return;
+    reload_logins(service);
+    warn_open(c);
+    if (!c->tls_certificate)
         return;
     r = tf_tls_load(c->tls_certificate, c->tls_key, &tls, &err);
     if (r == 0)
         r = tf_http_set_tls(service->http, &tls, &err);
     if (r < 0)
         tf_log(TF_LOG_ERROR, NULL, "reload: HTTP's certificate that is used stays: %s", err.text);
-    tf_service_warn_open(c->tls_key);
     tf_tls_free(&tls);
 }
 

@@ -19,12 +19,14 @@ int tf_http_access_add(struct tf_http_access *access, enum tf_http_role role, co
 
     if (access->count == TF_HTTP_LOGINS_MAX)
         return -E2BIG;
-    *login = (struct tf_http_login){role, user ? strdup(user) : NULL, strdup(secret)};
+    *login =
+        (struct tf_http_login){.role = role, .user = user ? strdup(user) : NULL, .secret = strdup(secret)};
     if ((user && !login->user) || !login->secret) {
         free(login->user);
         free(login->secret);
         return -ENOMEM;
     }
+    login->id = ++access->last_id;
     access->tokens |= !user;
     access->count++;
     return 0;
@@ -40,6 +42,45 @@ void tf_http_access_clear(struct tf_http_access *access)
     access->count = 0;
 }
 
+static bool is_same(const struct tf_http_login *a, const struct tf_http_login *b)
+{
+    return a->role == b->role && !a->user == !b->user && (!a->user || strcmp(a->user, b->user) == 0) &&
+           strcmp(a->secret, b->secret) == 0;
+}
+
+bool tf_http_access_replace(struct tf_http_access *access, struct tf_http_access *next)
+{
+    bool others = access->count != next->count;
+
+    for (size_t i = 0; i < next->count; i++) {
+        struct tf_http_login *l = &next->logins[i];
+
+        l->id = 0;
+        for (size_t j = 0; j < access->count && !l->id; j++)
+            if (is_same(l, &access->logins[j]))
+                l->id = access->logins[j].id;
+        if (!l->id) {
+            l->id = ++access->last_id;
+            others = true;
+        }
+    }
+    tf_http_access_clear(access);
+    memcpy(access->logins, next->logins, sizeof(access->logins));
+    access->count = next->count;
+    access->tokens = next->tokens;
+    explicit_bzero(next->logins, sizeof(next->logins));
+    next->count = 0;
+    return others;
+}
+
+bool tf_http_access_has(const struct tf_http_access *access, uint64_t id)
+{
+    for (size_t i = 0; id && i < access->count; i++)
+        if (access->logins[i].id == id)
+            return true;
+    return !id;
+}
+
 /* Takes the same time wherever the texts differ; only the length of `given` shows. */
 static bool same_text(const char *secret, const char *given)
 {
@@ -52,7 +93,8 @@ static bool same_text(const char *secret, const char *given)
 }
 
 /* Every login is compared, whatever the ones before it gave. */
-static enum tf_http_role match(const struct tf_http_access *access, const char *user, const char *secret)
+static enum tf_http_role match(const struct tf_http_access *access, const char *user, const char *secret,
+                               uint64_t *id)
 {
     enum tf_http_role role = TF_HTTP_NOBODY;
 
@@ -64,26 +106,30 @@ static enum tf_http_role match(const struct tf_http_access *access, const char *
             continue;
         user_ok = !user || same_text(l->user, user);
         secret_ok = same_text(l->secret, secret);
-        if (user_ok && secret_ok && l->role > role)
+        if (user_ok && secret_ok && l->role > role) {
             role = l->role;
+            *id = l->id;
+        }
     }
     return role;
 }
 
-static enum tf_http_role judge_basic(const struct tf_http_access *access, struct MHD_Connection *connection)
+static enum tf_http_role judge_basic(const struct tf_http_access *access, struct MHD_Connection *connection,
+                                     uint64_t *id)
 {
     enum tf_http_role role = TF_HTTP_NOBODY;
     char *password = NULL, *user = MHD_basic_auth_get_username_password(connection, &password);
 
     if (user && password)
-        role = match(access, user, password);
+        role = match(access, user, password, id);
     MHD_free(user);
     MHD_free(password);
     return role;
 }
 
 static enum tf_http_verdict judge_digest(const struct tf_http_access *access,
-                                         struct MHD_Connection *connection, enum tf_http_role *role)
+                                         struct MHD_Connection *connection, enum tf_http_role *role,
+                                         uint64_t *id)
 {
     char *user = MHD_digest_auth_get_username(connection);
     int r = MHD_NO;
@@ -95,19 +141,23 @@ static enum tf_http_verdict judge_digest(const struct tf_http_access *access,
         if (!l->user || !same_text(l->user, user))
             continue;
         r = MHD_digest_auth_check2(connection, REALM, l->user, l->secret, NONCE_S, MHD_DIGEST_ALG_SHA256);
-        if (r == MHD_YES)
+        if (r == MHD_YES) {
             *role = l->role;
+            *id = l->id;
+        }
     }
     MHD_free(user);
     return r == MHD_YES ? TF_HTTP_GRANTED : r == MHD_INVALID_NONCE ? TF_HTTP_STALE : TF_HTTP_REFUSED;
 }
 
 enum tf_http_verdict tf_http_access_judge(const struct tf_http_access *access,
-                                          struct MHD_Connection *connection, enum tf_http_role *role)
+                                          struct MHD_Connection *connection, enum tf_http_role *role,
+                                          uint64_t *id)
 {
     const char *given =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
 
+    *id = 0;
     *role = TF_HTTP_CONTROLS;
     if (!access->count)
         return TF_HTTP_GRANTED;
@@ -116,12 +166,12 @@ enum tf_http_verdict tf_http_access_judge(const struct tf_http_access *access,
         return TF_HTTP_ASKED;
     if (!access->in_clear_allowed)
         /* What is sent in the clear is not looked at: asking for Digest is all the answer it gets. */
-        return strncasecmp(given, "Digest ", 7) == 0 ? judge_digest(access, connection, role)
+        return strncasecmp(given, "Digest ", 7) == 0 ? judge_digest(access, connection, role, id)
                                                      : TF_HTTP_REFUSED;
     if (strncasecmp(given, "Bearer ", 7) == 0)
-        *role = match(access, NULL, given + 7 + strspn(given + 7, " "));
+        *role = match(access, NULL, given + 7 + strspn(given + 7, " "), id);
     else if (strncasecmp(given, "Basic ", 6) == 0)
-        *role = judge_basic(access, connection);
+        *role = judge_basic(access, connection, id);
     return *role != TF_HTTP_NOBODY ? TF_HTTP_GRANTED : TF_HTTP_REFUSED;
 }
 

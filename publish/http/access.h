@@ -21,7 +21,8 @@ enum tf_http_role {
 /* Text that is compared in constant time and wiped. */
 struct tf_http_login {
     enum tf_http_role role;
-    char *user; /* NULL: `secret` is a bearer token */
+    uint64_t id; /* from 1; of the same login before and after others were read */
+    char *user;  /* NULL: `secret` is a bearer token */
     char *secret;
 };
 
@@ -37,6 +38,7 @@ struct tf_http_penalty {
 struct tf_http_access {
     struct tf_http_login logins[TF_HTTP_LOGINS_MAX]; /* none: everybody controls */
     size_t count;
+    uint64_t last_id;
     bool in_clear_allowed; /* Basic and Bearer: over TLS or the loopback interface; else Digest */
     bool tokens;
     struct tf_http_penalty penalties[TF_HTTP_PENALTIES];
@@ -47,6 +49,11 @@ struct tf_http_access {
 int tf_http_access_add(struct tf_http_access *access, enum tf_http_role role, const char *user,
                        const char *secret);
 void tf_http_access_clear(struct tf_http_access *access);
+/* The logins of `next`, which is empty then, in place of those that were; true: they are others. Penalties
+ * and the count stay. */
+bool tf_http_access_replace(struct tf_http_access *access, struct tf_http_access *next);
+/* Whether a login is one still; 0, nobody's, always. */
+bool tf_http_access_has(const struct tf_http_access *access, uint64_t id);
 
 enum tf_http_verdict {
     TF_HTTP_GRANTED,
@@ -55,9 +62,10 @@ enum tf_http_verdict {
     TF_HTTP_REFUSED, /* a wrong one */
 };
 
-/* Looks at a request's login. *role is set when it is granted. */
+/* Looks at a request's login. *role and *id (0: nobody is asked) are set when it is granted. */
 enum tf_http_verdict tf_http_access_judge(const struct tf_http_access *access,
-                                          struct MHD_Connection *connection, enum tf_http_role *role);
+                                          struct MHD_Connection *connection, enum tf_http_role *role,
+                                          uint64_t *id);
 /* Sends a 401 with what may be tried; takes the response over. */
 enum MHD_Result tf_http_access_challenge(const struct tf_http_access *access,
                                          struct MHD_Connection *connection, struct MHD_Response *response,

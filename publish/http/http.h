@@ -73,6 +73,8 @@ struct tf_http_options {
     int (*ffc)(void *context, const char *camera, const char *body, size_t size, char **answer);
     /* GET /regions (`body` NULL) and PUT /regions, from the recording's thread; NULL: there are none. */
     int (*regions)(void *context, const char *body, size_t size, char **answer);
+    /* Failed logins of the RTSP server; NULL: there is none. */
+    uint64_t (*rtsp_logins_failed)(void *context);
     void *context;
 };
 
@@ -82,6 +84,12 @@ void tf_http_destroy(struct tf_http *http);
 uint16_t tf_http_port(const struct tf_http *http);
 /* From now on new connections get this certificate; -EINVAL: the server has none. From any thread. */
 int tf_http_set_tls(struct tf_http *http, const struct tf_tls_pair *pair, struct tf_error *err);
+/*
+ * From now on the logins of `logins` count (user to tokens; nothing else of it is looked at). Connections
+ * whose last request came with one that is not among them are ended, streams too. -EINVAL: the server asks
+ * nobody, or would no more. From any thread.
+ */
+int tf_http_set_logins(struct tf_http *http, const struct tf_http_options *logins, struct tf_error *err);
 /* Failed logins so far; from any thread. */
 uint64_t tf_http_logins_failed(const struct tf_http *http);
 /* The landmark stream as a sink; records of several cameras may come from several threads. The http outlives

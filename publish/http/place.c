@@ -47,7 +47,7 @@ bool tf_address_local(const struct tf_address *a)
     return is_v4(a) ? a->bytes[12] == 127 : memcmp(a->bytes, one, sizeof(one)) == 0;
 }
 
-static void end(struct tf_places *places, struct tf_place *place)
+void tf_place_end(struct tf_places *places, struct tf_place *place)
 {
     place->ended = true;
     places->ended++;
@@ -76,7 +76,7 @@ static bool make_room(struct tf_places *places, const struct tf_address *of)
     if (!gone)
         return false;
     places->displaced++;
-    end(places, gone);
+    tf_place_end(places, gone);
     return true;
 }
 
@@ -151,6 +151,6 @@ void tf_places_expire(struct tf_places *places, uint64_t now_ns)
     for (struct tf_place *p = places->first; p; p = p->next)
         if (!p->ended && p->due_ns && p->due_ns <= now_ns) {
             places->expired++;
-            end(places, p);
+            tf_place_end(places, p);
         }
 }

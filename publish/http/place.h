@@ -35,6 +35,7 @@ struct tf_place {
     struct tf_address address;
     enum tf_place_phase phase;
     uint64_t since_ns, due_ns; /* due: when it is ended; 0: not */
+    uint64_t login;            /* of its last request that was granted: access.h; 0: none was asked for */
     bool limited;              /* its address may have only so many */
     bool control;              /* answers something that must always answer */
     bool ended;                /* shut down; libmicrohttpd closes it next */
@@ -63,7 +64,9 @@ void tf_place_free(struct tf_places *places, struct tf_place *place);
 /* Enters a phase and sets what it may take. An OPENING never prolongs one. */
 void tf_place_enter(struct tf_places *places, struct tf_place *place, enum tf_place_phase phase,
                     uint64_t now_ns);
-/* Ends by shutdown(2) what is overdue. */
+/* Ends it by shutdown(2). */
+void tf_place_end(struct tf_places *places, struct tf_place *place);
+/* Ends what is overdue. */
 void tf_places_expire(struct tf_places *places, uint64_t now_ns);
 
 #endif

@@ -238,7 +238,7 @@ static void judge_login(struct tf_http_request *q)
         REFUSE(q, 429, "too many failed logins from this address: wait");
         return;
     }
-    verdict = tf_http_access_judge(access, q->connection, &q->role);
+    verdict = tf_http_access_judge(access, q->connection, &q->role, &q->place->login);
     if (verdict == TF_HTTP_GRANTED)
         return;
     q->challenge = true;

@@ -79,20 +79,11 @@ static enum MHD_Result get_snapshot(struct tf_http_request *q)
     return tf_http_give_picture(q, name, pair, (enum tf_snapshot_format)q->route->what);
 }
 
-static enum MHD_Result get_state(struct tf_http_request *q)
+static struct tf_http_counters count_all(struct tf_http *http)
 {
-    struct tf_http *http = q->http;
-    int count = tf_http_ask_status(http);
-    size_t size = 0;
-    char *text = tf_http_state_text(http->statuses, count, http->started_ns, tf_now_ns(), &size);
+    const struct tf_http_options *o = &http->options;
 
-    return tf_http_give(q, 200, "application/json", text, size);
-}
-
-static enum MHD_Result get_metrics(struct tf_http_request *q)
-{
-    struct tf_http *http = q->http;
-    const struct tf_http_counters counters = {
+    return (struct tf_http_counters){
         .connections = http->places.count - http->places.ended,
         .readers = http->client_count,
         .accepted = http->places.accepted,
@@ -100,7 +91,25 @@ static enum MHD_Result get_metrics(struct tf_http_request *q)
         .expired = http->places.expired,
         .displaced = http->places.displaced,
         .logins_failed = http->access.failed,
+        .rtsp_logins_failed = o->rtsp_logins_failed ? o->rtsp_logins_failed(o->context) : 0,
     };
+}
+
+static enum MHD_Result get_state(struct tf_http_request *q)
+{
+    struct tf_http *http = q->http;
+    int count = tf_http_ask_status(http);
+    size_t size = 0;
+    const struct tf_http_counters counters = count_all(http);
+    char *text = tf_http_state_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
+
+    return tf_http_give(q, 200, "application/json", text, size);
+}
+
+static enum MHD_Result get_metrics(struct tf_http_request *q)
+{
+    struct tf_http *http = q->http;
+    const struct tf_http_counters counters = count_all(http);
     int count = tf_http_ask_status(http);
     size_t size = 0;
     char *text = tf_http_metrics_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);

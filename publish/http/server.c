@@ -244,6 +244,41 @@ static void end_jobs(struct tf_http *http)
     }
 }
 
+/* A login that is none any more: what it has opened ends, whatever it is. Only what is being made for it (a
+ * session that starts) is let through; its connection ends after that. */
+static void end_strangers(struct tf_http *http)
+{
+    for (struct tf_place *p = http->places.first; p; p = p->next)
+        if (!p->ended && p->phase != TF_PLACE_WAITING && !tf_http_access_has(&http->access, p->login))
+            tf_place_end(&http->places, p);
+}
+
+static void free_access(struct tf_http_access *access)
+{
+    if (!access)
+        return;
+    tf_http_access_clear(access);
+    free(access);
+}
+
+static void take_logins(struct tf_http *http)
+{
+    struct tf_http_access *next;
+
+    pthread_mutex_lock(&http->lock);
+    next = http->next_access;
+    http->next_access = NULL;
+    pthread_mutex_unlock(&http->lock);
+    if (!next)
+        return;
+    if (tf_http_access_replace(&http->access, next)) {
+        http->logins_gone = true;
+        end_strangers(http);
+        tf_http_resume_clients(http, true);
+    }
+    free_access(next);
+}
+
 static void *serve(void *arg)
 {
     struct tf_http *http = arg;
@@ -261,6 +296,9 @@ static void *serve(void *arg)
         look = now - looked >= SECOND;
         if (look)
             looked = now;
+        take_logins(http);
+        if (look && http->logins_gone)
+            end_strangers(http);
         tf_places_expire(&http->places, now);
         tf_http_resume_held(http, now);
         tf_http_resume_clients(http, look);
@@ -424,18 +462,16 @@ static int read_proxies(struct tf_http *http, const char *text, struct tf_error 
     return 0;
 }
 
-static int read_logins(struct tf_http *http, const struct tf_http_options *o, bool in_clear,
-                       struct tf_error *err)
+static int read_logins(struct tf_http_access *access, const struct tf_http_options *o, struct tf_error *err)
 {
     int r = 0;
 
-    http->access.in_clear_allowed = in_clear;
     if (o->user)
-        r = tf_http_access_add(&http->access, TF_HTTP_CONTROLS, o->user, o->password);
+        r = tf_http_access_add(access, TF_HTTP_CONTROLS, o->user, o->password);
     if (r == 0 && o->watch_user)
-        r = tf_http_access_add(&http->access, TF_HTTP_WATCHES, o->watch_user, o->watch_password);
+        r = tf_http_access_add(access, TF_HTTP_WATCHES, o->watch_user, o->watch_password);
     for (size_t i = 0; o->tokens && i < o->tokens->count && r == 0; i++)
-        r = tf_http_access_add(&http->access, TF_HTTP_WATCHES, NULL, o->tokens->text[i]);
+        r = tf_http_access_add(access, TF_HTTP_WATCHES, NULL, o->tokens->text[i]);
     return r < 0 ? tf_fail(err, r, "http: no memory") : 0;
 }
 
@@ -478,7 +514,9 @@ int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, 
         r = tf_fail(err, -errno, "http: no eventfd: %s", strerror(errno));
         goto fail;
     }
-    r = read_logins(http, options, loopback || options->tls, err);
+    http->asks = options->user != NULL;
+    http->access.in_clear_allowed = loopback || options->tls;
+    r = read_logins(&http->access, options, err);
     if (r == 0 && options->tls)
         r = tf_http_secure_create(options->tls, &http->secure, err);
     if (r == 0)
@@ -526,6 +564,7 @@ void tf_http_destroy(struct tf_http *http)
         close(http->bell);
     pthread_mutex_destroy(&http->lock);
     tf_http_access_clear(&http->access);
+    free_access(http->next_access);
     tf_http_secure_destroy(http->secure);
     free(http);
 }
@@ -540,6 +579,30 @@ int tf_http_set_tls(struct tf_http *http, const struct tf_tls_pair *pair, struct
     if (!http->secure)
         return tf_fail(err, -EINVAL, "http: the server was started without TLS");
     return tf_http_secure_set(http->secure, pair, err);
+}
+
+int tf_http_set_logins(struct tf_http *http, const struct tf_http_options *logins, struct tf_error *err)
+{
+    struct tf_http_access *next, *displaced;
+    int r;
+
+    if (!http->asks || !logins->user)
+        return tf_fail(err, -EINVAL, "http: whether logins are asked for is decided at the start");
+    next = calloc(1, sizeof(*next));
+    if (!next)
+        return tf_fail(err, -ENOMEM, "http: no memory");
+    r = read_logins(next, logins, err);
+    if (r < 0) {
+        free_access(next);
+        return r;
+    }
+    pthread_mutex_lock(&http->lock);
+    displaced = http->next_access;
+    http->next_access = next;
+    pthread_mutex_unlock(&http->lock);
+    free_access(displaced);
+    tf_http_ring(http);
+    return 0;
 }
 
 uint64_t tf_http_logins_failed(const struct tf_http *http)

@@ -46,6 +46,8 @@ struct tf_http {
     struct MHD_Daemon *daemon;
     struct tf_http_options options;
     struct tf_http_access access;
+    bool asks;                     /* for a login */
+    bool logins_gone;              /* some that were taken once are none any more */
     struct tf_http_secure *secure; /* NULL: without TLS */
     uint16_t port;
     uint64_t started_ns;
@@ -65,7 +67,8 @@ struct tf_http {
     struct tf_http_picture *pictures; /* the latest, encoded */
     unsigned picture_waiters;
 
-    pthread_mutex_t lock; /* adding a camera */
+    pthread_mutex_t lock;               /* adding a camera, next_access */
+    struct tf_http_access *next_access; /* read again, not taken over yet */
     struct tf_stream *streams[TF_HTTP_CAMERAS_MAX];
     _Atomic int stream_count;
 

@@ -212,8 +212,8 @@ static char *finish(FILE *f, char **text)
     return *text;
 }
 
-char *tf_http_state_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
-                         size_t *size)
+char *tf_http_state_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
+                         uint64_t started_ns, uint64_t now_ns, size_t *size)
 {
     char *text = NULL, utc[TF_UTC_TEXT];
     FILE *f = open_memstream(&text, size);
@@ -230,7 +230,8 @@ char *tf_http_state_text(const struct tf_status *cameras, int count, uint64_t st
             fputc(',', f);
         state_camera(f, &cameras[i], now_ns);
     }
-    fputs("]}\n", f);
+    fprintf(f, "],\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "}}\n", http->logins_failed,
+            http->rtsp_logins_failed);
     return finish(f, &text);
 }
 
@@ -517,6 +518,8 @@ static void write_server(FILE *f, const struct tf_http_counters *http)
          http->displaced},
         {"thermoface_http_logins_failed_total", "Requests with a wrong password or token.", "counter",
          http->logins_failed},
+        {"thermoface_rtsp_logins_failed_total", "RTSP requests with a wrong password.", "counter",
+         http->rtsp_logins_failed},
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -10,13 +10,13 @@
 /* The server's own; all but the first two only grow. */
 struct tf_http_counters {
     unsigned connections, readers;
-    uint64_t accepted, refused, expired, displaced, logins_failed;
+    uint64_t accepted, refused, expired, displaced, logins_failed, rtsp_logins_failed;
 };
 
 /* Both return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's
  * start. */
-char *tf_http_state_text(const struct tf_status *cameras, int count, uint64_t started_ns, uint64_t now_ns,
-                         size_t *size);
+char *tf_http_state_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
+                         uint64_t started_ns, uint64_t now_ns, size_t *size);
 char *tf_http_metrics_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                            uint64_t started_ns, uint64_t now_ns, size_t *size);
 

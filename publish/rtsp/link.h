@@ -28,12 +28,14 @@ enum tf_link_type {
     TF_LINK_SETUP = 1,
     TF_LINK_TLS,   /* with a descriptor: certificate, then key */
     TF_LINK_MOUNT, /* with a descriptor: the ring */
+    TF_LINK_LOGIN, /* setup.user and setup.password, in place of those before */
     TF_LINK_END,
     /* from it */
     TF_LINK_READY,
     TF_LINK_FAILED,  /* text, code */
     TF_LINK_MOUNTED, /* mount.name: its ring is open, what comes now arrives */
     TF_LINK_LOG,     /* text, level */
+    TF_LINK_COUNTS,  /* counts, since the process began */
 };
 
 struct tf_link_message {
@@ -53,6 +55,9 @@ struct tf_link_message {
             char name[TF_RTSP_NAME_MAX + 1];
             float fps;
         } mount;
+        struct {
+            uint64_t logins_failed;
+        } counts;
         char text[TF_ERROR_TEXT];
     };
 };

@@ -30,6 +30,16 @@ int tf_rtsp_set_tls(struct tf_rtsp *rtsp, const struct tf_tls_pair *pair, struct
     return tf_fail(err, -ENOSYS, "RTSP: this build has none");
 }
 
+int tf_rtsp_set_login(struct tf_rtsp *rtsp, const char *user, const char *password, struct tf_error *err)
+{
+    return tf_fail(err, -ENOSYS, "RTSP: this build has none");
+}
+
+uint64_t tf_rtsp_logins_failed(const struct tf_rtsp *rtsp)
+{
+    return 0;
+}
+
 int tf_rtsp_process(const struct tf_rtsp *rtsp)
 {
     return 0;

@@ -65,6 +65,7 @@ struct tf_rtsp {
     int failed; /* what the first process said */
     struct tf_error failure;
     char *certificate, *key;
+    uint64_t logins_failed, logins_before; /* of this process; of those before it */
     struct tf_rtsp_mount *mounts[TF_RTSP_MOUNTS_MAX];
     size_t mount_count;
 };
@@ -259,6 +260,10 @@ static void hear(struct tf_rtsp *r, const struct tf_link_message *m)
         if (r->log)
             tf_log((enum tf_log_level)m->code, NULL, "%.*s", TF_ERROR_TEXT - 1, m->text);
         break;
+    case TF_LINK_COUNTS:
+        if (m->counts.logins_failed > r->logins_failed)
+            r->logins_failed = m->counts.logins_failed;
+        break;
     default:
         break;
     }
@@ -296,6 +301,8 @@ static void bury(struct tf_rtsp *r, pid_t process, int control, bool said)
     r->control = -1;
     r->process = 0;
     r->ready = false;
+    r->logins_before += r->logins_failed;
+    r->logins_failed = 0;
     for (size_t i = 0; i < r->mount_count; i++) {
         atomic_store(&r->mounts[i]->ring.shared->viewers, 0);
         atomic_store(&r->mounts[i]->ring.shared->key_wanted, 0);
@@ -372,6 +379,14 @@ static int keep_tls(struct tf_rtsp *r, const struct tf_tls_pair *pair)
     return 0;
 }
 
+static int check_login(const char *user, const char *password, struct tf_error *err)
+{
+    if (strlen(user) >= sizeof(((struct tf_link_message *)0)->setup.user) ||
+        strlen(password) >= sizeof(((struct tf_link_message *)0)->setup.password))
+        return tf_fail(err, -EINVAL, "RTSP: user of more than 63 bytes, or password of more than 127");
+    return 0;
+}
+
 static int check_options(const struct tf_rtsp_options *o, const char *address, struct tf_error *err)
 {
     bool user = o->user && *o->user, password = o->password && *o->password;
@@ -385,8 +400,8 @@ static int check_options(const struct tf_rtsp_options *o, const char *address, s
                        address);
     if (o->clients_max > 1024)
         return tf_fail(err, -EINVAL, "RTSP: %u clients: at most 1024", o->clients_max);
-    if (user && (strlen(o->user) >= 64 || strlen(o->password) >= 128))
-        return tf_fail(err, -EINVAL, "RTSP: user of more than 63 bytes, or password of more than 127");
+    if (user && check_login(o->user, o->password, err) < 0)
+        return -EINVAL;
     if (o->proxies && strlen(o->proxies) >= TF_RTSP_PROXIES_MAX)
         return tf_fail(err, -EINVAL, "RTSP: more than %d bytes of proxies", TF_RTSP_PROXIES_MAX - 1);
     return 0;
@@ -564,6 +579,43 @@ int tf_rtsp_set_tls(struct tf_rtsp *r, const struct tf_tls_pair *pair, struct tf
     return code < 0
                ? tf_fail(err, code, "RTSP: the certificate does not reach its process: %s", strerror(-code))
                : 0;
+}
+
+int tf_rtsp_set_login(struct tf_rtsp *r, const char *user, const char *password, struct tf_error *err)
+{
+    struct tf_link_message m = {.type = TF_LINK_LOGIN};
+    int code = 0;
+
+    if (!r->setup.setup.user[0] || !*user || !*password)
+        return tf_fail(err, -EINVAL, "RTSP: whether a login is asked for is decided at the start");
+    if (check_login(user, password, err) < 0)
+        return -EINVAL;
+    strcpy(m.setup.user, user);
+    strcpy(m.setup.password, password);
+    pthread_mutex_lock(&r->lock);
+    if (strcmp(r->setup.setup.user, user) != 0 || strcmp(r->setup.setup.password, password) != 0) {
+        memcpy(r->setup.setup.user, m.setup.user, sizeof(m.setup.user));
+        memcpy(r->setup.setup.password, m.setup.password, sizeof(m.setup.password));
+        if (r->control >= 0)
+            code = tf_link_send(r->control, &m, -1);
+        /* One that does not listen is worse than none: the next is told at its start. */
+        if (code < 0 && r->process > 0)
+            kill(r->process, SIGKILL);
+    }
+    pthread_mutex_unlock(&r->lock);
+    explicit_bzero(&m, sizeof(m));
+    return 0;
+}
+
+uint64_t tf_rtsp_logins_failed(const struct tf_rtsp *r)
+{
+    struct tf_rtsp *mutable = (struct tf_rtsp *)r;
+    uint64_t n;
+
+    pthread_mutex_lock(&mutable->lock);
+    n = r->logins_before + r->logins_failed;
+    pthread_mutex_unlock(&mutable->lock);
+    return n;
 }
 
 static bool name_is_usable(const char *name)

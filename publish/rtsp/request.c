@@ -160,6 +160,7 @@ static bool may(struct tf_conn *c, GstRTSPContext *ctx)
     }
     if (verdict == WRONG && !c->refused) {
         c->failures++;
+        c->server->logins_failed++;
         tf_server_say(c->server, TF_SAID_LOGIN, "RTSP: a login failed", c->ip);
         tf_conn_defer(c, ctx->request, NULL, false);
         c->timer = g_timeout_add(REFUSAL_DELAY_MS, refuse_late, c);

@@ -50,6 +50,13 @@ uint16_t tf_rtsp_port(const struct tf_rtsp *rtsp);
 /* Another certificate for connections from now on (those that are there go on). -EINVAL: it serves without
  * TLS. */
 int tf_rtsp_set_tls(struct tf_rtsp *rtsp, const struct tf_tls_pair *pair, struct tf_error *err);
+/*
+ * Another login, if it is another: every connection that is there ends, for it came with the old one.
+ * -EINVAL: it asks nobody.
+ */
+int tf_rtsp_set_login(struct tf_rtsp *rtsp, const char *user, const char *password, struct tf_error *err);
+/* So far; at most half a second old. From any thread. */
+uint64_t tf_rtsp_logins_failed(const struct tf_rtsp *rtsp);
 /* The process that serves, 0 between two. For tests and figures. */
 int tf_rtsp_process(const struct tf_rtsp *rtsp);
 

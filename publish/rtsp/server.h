@@ -92,6 +92,7 @@ struct tf_server {
     size_t mount_count;
     int64_t said_us[4]; /* when something was last said in the log, by kind */
     unsigned unsaid[4];
+    uint64_t logins_failed, logins_told;
 
     atomic_ullong beat;   /* of the main loop, for the guard */
     pthread_mutex_t lock; /* over conns: the guard reads them */

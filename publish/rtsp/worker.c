@@ -177,6 +177,15 @@ static void take_mount(struct tf_server *s, const struct tf_link_message *m, int
     tf_link_send(s->control, &reply, -1);
 }
 
+/* Who watches with the old one has to ask again. */
+static void take_login(struct tf_server *s, const struct tf_link_message *m)
+{
+    memcpy(s->setup.setup.user, m->setup.user, sizeof(s->setup.setup.user) - 1);
+    memcpy(s->setup.setup.password, m->setup.password, sizeof(s->setup.setup.password) - 1);
+    while (s->conns)
+        tf_conn_close(s->conns->data);
+}
+
 static gboolean on_control(gint control, GIOCondition condition, gpointer context)
 {
     struct tf_server *s = context;
@@ -188,6 +197,8 @@ static gboolean on_control(gint control, GIOCondition condition, gpointer contex
             take_tls(s, &m, fd);
         else if (m.type == TF_LINK_MOUNT && fd >= 0)
             take_mount(s, &m, fd);
+        else if (m.type == TF_LINK_LOGIN)
+            take_login(s, &m);
         else if (m.type == TF_LINK_END)
             g_main_loop_quit(s->loop);
         if (fd >= 0)
@@ -210,12 +221,21 @@ static gboolean on_bell(gint bell, GIOCondition condition, gpointer context)
     return G_SOURCE_CONTINUE;
 }
 
+static void tell_counts(struct tf_server *s)
+{
+    struct tf_link_message m = {.type = TF_LINK_COUNTS, .counts.logins_failed = s->logins_failed};
+
+    if (s->logins_failed != s->logins_told && tf_link_send(s->control, &m, -1) == 0)
+        s->logins_told = s->logins_failed;
+}
+
 static gboolean on_tick(gpointer context)
 {
     struct tf_server *s = context;
 
     tf_admit_tend(s);
     tf_conn_tend(s);
+    tell_counts(s);
     return G_SOURCE_CONTINUE;
 }
 

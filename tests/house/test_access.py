@@ -1,6 +1,8 @@
 """Who may ask over HTTP: TLS, roles, tokens, origins, failed logins; openssl, curl and promtool as judges."""
 import base64
 import concurrent.futures
+import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -9,12 +11,14 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from house import DAEMON, SLOW, Daemon, check, config, need, run_tests, wait_for  # noqa: E402
+from rtsp_client import Client, shown  # noqa: E402
 
 SMALL = "width=160\nheight=120\nfps=9"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -183,6 +187,81 @@ def certificate_is_renewed():
             wait_for(lambda: serves("three"), 5, "the third certificate")
 
 
+class Reader(threading.Thread):
+    """Reads /landmarks with a login until it is ended."""
+
+    def __init__(self, url, headers):
+        super().__init__(daemon=True)
+        self.answer = urllib.request.urlopen(urllib.request.Request(url + "/landmarks", headers=headers), timeout=20 * SLOW)
+        self.lines, self.ended = 0, False
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for _ in self.answer:
+                self.lines += 1
+        self.ended = True
+
+
+def logins_are_renewed():
+    """SIGHUP reads credentials and tokens again: who is none any more is cut off, others go on; a bad file changes nothing"""
+    with Place() as place:
+        place.write("rtsp", "lab:one\n")
+        text = place.text(tls=False).replace("[rtsp]\n", f"[rtsp]\ncredentials={place.name}/rtsp\n")
+        with Daemon(text) as daemon:
+            url, video = daemon.http(), daemon.rtsp()
+
+            def status(headers):
+                return ask(url + "/metrics", headers)[0]
+
+            def played(password):
+                with Client(video, user="lab", password=password) as client:
+                    return client.describe()
+
+            def counted():
+                state = json.loads(ask(url + "/state", basic(CONTROL))[1])["logins_failed"]
+                metrics = ask(url + "/metrics", basic(CONTROL))[1].decode()
+                for kind in ("http", "rtsp"):
+                    check(f"\nthermoface_{kind}_logins_failed_total {state[kind]}\n" in metrics, f"{kind}: {state} {metrics[-600:]}")
+                return state
+
+            check(counted() == {"http": 0, "rtsp": 0}, f"{counted()}")
+            check(played("two") == 401, "a wrong password over RTSP")
+            wait_for(lambda: counted() == {"http": 0, "rtsp": 1}, 5, "a count of it")
+            readers = {name: Reader(url, headers) for name, headers in
+                       (("token", bearer(TOKEN)), ("kept", bearer("z" * 64)), ("watch", basic(WATCH)), ("control", basic(CONTROL)))}
+            with Client(video, user="lab", password="one") as viewer:
+                check(isinstance(viewer.play(), tuple), "the first password over RTSP")
+                check(shown(viewer.pictures(10 * SLOW, most=3)) >= 2, "no pictures")
+                for name, reader in readers.items():
+                    wait_for(lambda r=reader: r.lines > 2, 10, f"records for {name}")
+                place.write("tokens", f"{'n' * 32}\n{'z' * 64}\n")
+                place.write("watch", "eye:another\n")
+                place.write("rtsp", "lab:two\n")
+                daemon.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: readers["token"].ended and readers["watch"].ended, 5, "the end of removed readers")
+                try:
+                    viewer.pictures(10 * SLOW)
+                    check(False, "the viewer with the old password was not ended")
+                except (EOFError, ConnectionError):
+                    pass
+            for headers, want in ((bearer(TOKEN), 401), (basic(WATCH), 401), (bearer("n" * 32), 200), (basic("eye:another"), 200),
+                                  (bearer("z" * 64), 200), (basic(CONTROL), 200)):
+                check(status(headers) == want, f"{headers}: not {want}")
+            check((played("one"), played("two")) == (401, 200), "the passwords over RTSP")
+            for name in ("watch", "rtsp"):
+                place.write(name, "nonsense\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "HTTP's logins that are used stay" in daemon.log() and "RTSP's login that is used stays" in daemon.log(),
+                     5, "the refusals in the log")
+            check(status(basic("eye:another")) == 200 and played("two") == 200, "a bad file took the logins away")
+            for name in ("kept", "control"):
+                before = readers[name].lines
+                wait_for(lambda b=before, r=readers[name]: r.lines > b + 5, 10, f"more records for {name}")
+            for secret in ("another", "nonsense", "n" * 32):
+                check(secret not in daemon.log(), f"{secret} is in the log")
+
+
 def pages_of_others_do_nothing():
     """Forms, foreign origins and rebinding: a web page elsewhere can start, stop and mark nothing"""
     types = ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "text/plain; application/json",
@@ -258,5 +337,5 @@ def secrets_are_checked():
 
 
 if __name__ == "__main__":
-    run_tests([roles_in_the_clear, over_tls, certificate_is_renewed, pages_of_others_do_nothing, failed_logins_are_slow,
+    run_tests([roles_in_the_clear, over_tls, certificate_is_renewed, logins_are_renewed, pages_of_others_do_nothing, failed_logins_are_slow,
                secrets_are_checked])
