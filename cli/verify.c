@@ -21,18 +21,6 @@
 #define DESCRIPTION "_video.json"
 #define DEPTH_MAX 6 /* a data set's folder, sub-, ses-, beh, and some to spare */
 
-void tf_verify_problem(struct tf_verify *v, const char *path, const char *format, ...)
-{
-    va_list args;
-
-    v->problems++;
-    printf("%s: ", path);
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-}
-
 /* What the recording says of itself. */
 struct about {
     bool there, complete, tables;
