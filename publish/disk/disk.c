@@ -33,18 +33,6 @@ struct piece {
     uint64_t size;
 };
 
-void tf_disk_fail(struct tf_disk *d, int code, bool broken, const struct tf_error *err)
-{
-    pthread_mutex_lock(&d->lock);
-    if (!atomic_load(&d->result)) {
-        d->error = *err;
-        atomic_store(&d->result, code);
-    }
-    if (broken)
-        atomic_store(&d->broken, true);
-    pthread_mutex_unlock(&d->lock);
-}
-
 static int told(struct tf_disk *d, atomic_int *result, const struct tf_error *text, struct tf_error *err)
 {
     int r = atomic_load(result);

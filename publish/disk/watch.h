@@ -1,5 +1,4 @@
-/* Inside of a recording's disk: what its thread and its watch share. For recording_disk.c and
- * recording_watch.c only. */
+/* Inside of a recording's disk: what its thread and its watch share. For disk.c and watch.c only. */
 #ifndef TF_PUBLISH_DISK_WATCH_H
 #define TF_PUBLISH_DISK_WATCH_H
 
@@ -64,7 +63,17 @@ struct tf_disk {
 };
 
 /* The first error ends all writing; `broken`: writing has failed, not only that space is low. */
-void tf_disk_fail(struct tf_disk *disk, int code, bool broken, const struct tf_error *err);
+static inline void tf_disk_fail(struct tf_disk *d, int code, bool broken, const struct tf_error *err)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!atomic_load(&d->result)) {
+        d->error = *err;
+        atomic_store(&d->result, code);
+    }
+    if (broken)
+        atomic_store(&d->broken, true);
+    pthread_mutex_unlock(&d->lock);
+}
 
 /* Around everything that may wait for the file system. */
 static inline void tf_disk_busy(struct tf_disk *d)
@@ -77,7 +86,7 @@ static inline void tf_disk_answered(struct tf_disk *d)
     atomic_store(&d->busy_since_ns, 0);
 }
 
-/* recording_watch.c */
+/* watch.c */
 /* From now on the file has to stay what it is. */
 void tf_disk_look_after(struct tf_disk *disk, const char *path, const struct stat *st);
 /* Whether all files and the folder are still there and the same; the disk's thread. */
