@@ -23,19 +23,6 @@ static void insertion_sort(float *v, size_t n)
 }
 
 /*
- * Which bin a value falls into. Monotone in v (subtraction, multiplication by a positive number, limiting and
- * truncation are), so that counting bins orders values exactly.
- */
-static inline int bin_of(float v, float min, float factor)
-{
-    float at = (v - min) * factor;
-
-    at = at > 0 ? at : 0;
-    at = at < BINS - 1 ? at : BINS - 1;
-    return (int)at;
-}
-
-/*
  * The value of rank `rank` among v[n], by counting into bins between minimum and maximum and going on within
  * the bin that holds the rank. Changes the order of v and drops values.
  */
@@ -56,99 +43,19 @@ static float select_rank(float *v, size_t n, size_t rank)
             return min;
         memset(bins, 0, sizeof(bins));
         for (size_t i = 0; i < n; i++)
-            bins[bin_of(v[i], min, factor)]++;
+            bins[tf_tone_bin(v[i], min, factor)]++;
         int bin = 0;
         while (rank >= bins[bin])
             rank -= bins[bin++];
         size_t kept = 0;
         for (size_t i = 0; i < n; i++) {
-            if (bin_of(v[i], min, factor) == bin)
+            if (tf_tone_bin(v[i], min, factor) == bin)
                 v[kept++] = v[i];
         }
         n = kept;
     }
     insertion_sort(v, n);
     return v[rank];
-}
-
-/* So many values at a time: enough for the compiler to take several in one instruction. */
-#define BLOCK 32
-
-/* The smallest value that is not outside the picture, and the largest. */
-static void extremes(const float *values, size_t count, float *min, float *max)
-{
-    float low[8], high[8];
-    size_t i = 0;
-
-    for (int k = 0; k < 8; k++) {
-        low[k] = INFINITY;
-        high[k] = -INFINITY;
-    }
-    for (; i + 8 <= count; i += 8)
-        for (size_t k = 0; k < 8; k++) {
-            float v = values[i + k], inside = v < 0 ? INFINITY : v;
-
-            low[k] = inside < low[k] ? inside : low[k];
-            high[k] = v > high[k] ? v : high[k];
-        }
-    for (; i < count; i++) {
-        float v = values[i], inside = v < 0 ? INFINITY : v;
-
-        low[0] = inside < low[0] ? inside : low[0];
-        high[0] = v > high[0] ? v : high[0];
-    }
-    *min = low[0];
-    *max = high[0];
-    for (int k = 1; k < 8; k++) {
-        *min = low[k] < *min ? low[k] : *min;
-        *max = high[k] > *max ? high[k] : *max;
-    }
-}
-
-/* The bins of BLOCK values; of those outside the picture -1. */
-static inline void bins_of(const float *values, float min, float factor, int32_t bins[BLOCK])
-{
-    for (int k = 0; k < BLOCK; k++) {
-        int32_t bin = bin_of(values[k], min, factor);
-
-        bins[k] = values[k] < 0 ? -1 : bin;
-    }
-}
-
-void tf_tone_count(const float *values, size_t count, size_t inside, struct tf_tone_survey *s)
-{
-    float min = INFINITY, max = -INFINITY;
-
-    memset(s->bins, 0, sizeof(s->bins));
-    s->min = s->factor = 0;
-    s->flat = true;
-    if (inside == 0)
-        return;
-    extremes(values, count, &min, &max);
-    s->min = min;
-    s->factor = (float)BINS / (max - min);
-    if (!(max > min) || !isfinite(s->factor))
-        return;
-    s->flat = false;
-    tf_tone_fill(values, count, s);
-}
-
-void tf_tone_fill(const float *values, size_t count, struct tf_tone_survey *s)
-{
-    float min = s->min, factor = s->factor;
-    int32_t bins[BLOCK];
-    size_t i = 0;
-
-    memset(s->bins, 0, sizeof(s->bins));
-    for (; i + BLOCK <= count; i += BLOCK) {
-        bins_of(values + i, min, factor, bins);
-        for (int k = 0; k < BLOCK; k++)
-            if (bins[k] >= 0)
-                s->bins[bins[k]]++;
-    }
-    for (; i < count; i++)
-        if (values[i] >= 0)
-            s->bins[bin_of(values[i], min, factor)]++;
 }
 
 /* The bin of a rank; `below` becomes the number of values before that bin. */
@@ -162,13 +69,13 @@ static int bin_of_rank(const struct tf_tone_survey *s, size_t rank, size_t *belo
     return bin;
 }
 
-/* Whether one of BLOCK values falls into either bin; those outside the picture may seem to. */
+/* Whether one of TF_TONE_BLOCK values falls into either bin; those outside the picture may seem to. */
 static bool holds(const float *values, float min, float factor, int bin_a, int bin_b)
 {
     int32_t any = 0;
 
-    for (int k = 0; k < BLOCK; k++) {
-        int32_t bin = bin_of(values[k], min, factor);
+    for (int k = 0; k < TF_TONE_BLOCK; k++) {
+        int32_t bin = tf_tone_bin(values[k], min, factor);
 
         any |= (bin == bin_a) | (bin == bin_b);
     }
@@ -183,7 +90,7 @@ static void gather(const float *values, size_t n, float min, float factor, int b
 {
     for (size_t i = 0; i < n && *first < *last; i++) {
         float v = values[i];
-        int bin = v < 0 ? -1 : bin_of(v, min, factor);
+        int bin = v < 0 ? -1 : tf_tone_bin(v, min, factor);
 
         scratch[*first] = v;
         scratch[*last - 1] = v;
@@ -205,10 +112,10 @@ static void ranks(const struct tf_tone_survey *s, const float *values, size_t co
         *a = *b = s->min;
         return;
     }
-    for (size_t i = 0; i < count; i += BLOCK) {
-        size_t n = count - i < BLOCK ? count - i : BLOCK;
+    for (size_t i = 0; i < count; i += TF_TONE_BLOCK) {
+        size_t n = count - i < TF_TONE_BLOCK ? count - i : TF_TONE_BLOCK;
 
-        if (n < BLOCK || holds(values + i, min, factor, bin_a, bin_b))
+        if (n < TF_TONE_BLOCK || holds(values + i, min, factor, bin_a, bin_b))
             gather(values + i, n, min, factor, bin_a, bin_b, scratch, &first, &last);
     }
     /* Selecting drops values: of one bin the higher rank is looked for in a second gathering. */
@@ -216,7 +123,7 @@ static void ranks(const struct tf_tone_survey *s, const float *values, size_t co
         *a = select_rank(scratch, first, rank_a - below_a);
         first = 0;
         for (size_t i = 0; i < count; i++) {
-            if (values[i] >= 0 && bin_of(values[i], min, factor) == bin_b)
+            if (values[i] >= 0 && tf_tone_bin(values[i], min, factor) == bin_b)
                 scratch[first++] = values[i];
         }
         *b = select_rank(scratch, first, rank_b - below_b);
@@ -267,7 +174,7 @@ static inline __attribute__((always_inline)) void write_some(const struct tf_ton
                                                              int zero_point, uint8_t *out, bool limited)
 {
     float zero = (float)zero_point, outside = zero < 0 ? 0 : zero > 255 ? 255 : zero;
-    float lo = span->lo, length = span->span, first = span->first, last = span->last, x[BLOCK];
+    float lo = span->lo, length = span->span, first = span->first, last = span->last, x[TF_TONE_BLOCK];
 
     for (size_t i = 0; i < n; i++) {
         x[i] = (values[i] - lo) / length;
@@ -294,8 +201,8 @@ static inline __attribute__((always_inline)) void write_tone(const struct tf_ton
 {
     size_t i = 0;
 
-    for (; i + BLOCK <= count; i += BLOCK)
-        write_some(span, values + i, BLOCK, steps, zero_point, out + i, limited);
+    for (; i + TF_TONE_BLOCK <= count; i += TF_TONE_BLOCK)
+        write_some(span, values + i, TF_TONE_BLOCK, steps, zero_point, out + i, limited);
     if (i < count)
         write_some(span, values + i, count - i, steps, zero_point, out + i, limited);
 }
