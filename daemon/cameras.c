@@ -172,29 +172,6 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     return result;
 }
 
-struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
-{
-    const struct tf_config_overlay *c = &config->overlay;
-    struct tf_overlay_options o = tf_overlay_defaults();
-
-    tf_palette_find(c->palette, &o.palette, NULL); /* checked by tf_service_check, as is cpu */
-    if (config->inference.cpu)
-        tf_cpu_select(config->inference.cpu, &o.cpu, NULL);
-    o.fixed_range = c->range.fixed;
-    o.range_min = c->range.min;
-    o.range_max = c->range.max;
-    o.lines_min = c->lines;
-    o.points = c->points;
-    o.boxes = c->boxes;
-    o.regions = c->regions;
-    o.masks = c->masks;
-    o.scale_bar = c->scale_bar;
-    o.banner = c->banner;
-    o.clock = c->clock;
-    o.filtered = c->filtered;
-    return o;
-}
-
 static int add_file(struct tf_pipeline *pipeline, const char *template, const char *camera, int64_t t_utc_ns,
                     enum tf_file_format format, const struct tf_own_names *own, struct tf_error *err)
 {
@@ -331,20 +308,6 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
 fail:
     tf_pipeline_destroy(pipeline);
     return r;
-}
-
-const char *tf_service_host(const char *address, char text[TF_SERVICE_HOST])
-{
-    snprintf(text, TF_SERVICE_HOST, strchr(address, ':') ? "[%s]" : "%s", address);
-    return text;
-}
-
-void tf_service_warn_open(const char *path)
-{
-    struct stat st;
-
-    if (path && stat(path, &st) == 0 && st.st_mode & S_IROTH)
-        tf_log(TF_LOG_WARNING, NULL, "%s may be read by everybody on this machine: chmod o-r %s", path, path);
 }
 
 /* The pair that the configuration names; all zero without one. */

@@ -53,17 +53,19 @@ struct tf_service {
     char session_line[96];  /* for the status line; of the main thread alone */
 };
 
-/* cameras.c */
-/* What the configuration cannot know by itself: format rows, palettes, readable credentials. Errors name file
- * and line. With `faults` all are put there; without, the first ends it and is in `err`. Returns the first.
- */
-int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err);
+/* common.c */
 struct tf_overlay_options tf_service_overlay(const struct tf_config *config);
 /* An address as a URL has it: IPv6 in brackets. Returns `text`. */
 #define TF_SERVICE_HOST 80
 const char *tf_service_host(const char *address, char text[TF_SERVICE_HOST]);
 /* Says so when a file of secrets may be read by everybody. NULL: nothing. */
 void tf_service_warn_open(const char *path);
+
+/* cameras.c */
+/* What the configuration cannot know by itself: format rows, palettes, readable credentials. Errors name file
+ * and line. With `faults` all are put there; without, the first ends it and is in `err`. Returns the first.
+ */
+int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err);
 /* Certificate and key anew; a pair that is refused leaves the old one in use. */
 void tf_service_rtsp_reload(struct tf_service *service);
 
