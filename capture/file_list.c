@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "capture/reader.h"
 
@@ -150,8 +151,8 @@ static int find_files(struct list *l, struct tf_error *err)
     return 0;
 }
 
-int tf_reader_open_list(const struct tf_source_options *options, const char *pattern, struct tf_reader **ret,
-                        struct tf_error *err)
+static int open_list(const struct tf_source_options *options, const char *pattern, struct tf_reader **ret,
+                     struct tf_error *err)
 {
     static const struct tf_reader_ops ops = {list_next, list_rewind, list_close};
     const char *slash = strrchr(pattern, '/'), *name = slash ? slash + 1 : pattern,
@@ -203,4 +204,15 @@ int tf_reader_open_list(const struct tf_source_options *options, const char *pat
 fail:
     list_close(&l->reader);
     return r;
+}
+
+int tf_reader_open(const struct tf_source_options *options, const char *path, struct tf_reader **ret,
+                   struct tf_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+
+    if (strchr(slash ? slash : path, '%') && stat(path, &st) < 0)
+        return open_list(options, path, ret, err);
+    return tf_reader_open_one(options, path, ret, err);
 }

@@ -67,6 +67,13 @@ int tf_replay_open(const struct tf_source_options *options, const char *stem, st
 int tf_v4l2_open(const struct tf_source_options *options, const char *path, struct tf_source **ret,
                  struct tf_error *err);
 
+typedef int tf_source_opener(const struct tf_source_options *options, const char *rest,
+                             struct tf_source **ret, struct tf_error *err);
+/* Opens with an opener of the above and options that have been checked, and makes the source ready for
+ * readers. */
+int tf_source_open_by(tf_source_opener *opener, const struct tf_source_options *options, const char *rest,
+                      struct tf_source **ret, struct tf_error *err);
+
 /* Adds to what tf_source_notice says, once. */
 void tf_source_note(struct tf_source *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* False: not one of some hundred values of the picture lies within the row's limits. */

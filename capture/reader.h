@@ -65,9 +65,6 @@ int tf_reader_open_y16(const struct tf_source_options *options, const char *path
                        struct tf_error *err);
 int tf_reader_open_tiff(const struct tf_source_options *options, const char *path, struct tf_reader **ret,
                         struct tf_error *err);
-/* Files whose names differ in a number: "frame_%04d.png". */
-int tf_reader_open_list(const struct tf_source_options *options, const char *pattern, struct tf_reader **ret,
-                        struct tf_error *err);
 /* Opens one file by what its first bytes say. */
 int tf_reader_open_one(const struct tf_source_options *options, const char *path, struct tf_reader **ret,
                        struct tf_error *err);

@@ -69,16 +69,15 @@ static void name_video(const struct replay *s, unsigned segment, char path[PATH_
 static int open_video(struct replay *s, unsigned segment, struct tf_error *err)
 {
     struct tf_source_options o = s->options;
-    char url[PATH_BYTES + 8], path[PATH_BYTES];
+    char path[PATH_BYTES];
     int r;
 
     name_video(s, segment, path);
-    snprintf(url, sizeof(url), "file:%s", path);
-    o.url = url;
+    o.url = path;
     o.format = *s->format ? s->format : NULL;
     tf_source_close(s->video);
     s->video = NULL;
-    r = tf_source_open(&o, &s->video, err);
+    r = tf_source_open_by(tf_file_open, &o, path, &s->video, err);
     if (r == 0 && s->source.running)
         r = tf_source_start(s->video, err);
     if (r == 0)
