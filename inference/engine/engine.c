@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "inference/engine/ops/ops.h"
+#include "inference/engine/ops/walk.h"
 #include "inference/engine/plan.h"
 #include "inference/engine/crew.h"
 

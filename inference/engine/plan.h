@@ -157,6 +157,25 @@ int tf_node_fail(const struct tf_node *node, struct tf_error *err, int code, con
 /* lower.c */
 int tf_lower(struct tf_graph *graph, struct tf_error *err);
 
+/* steps.c */
+/* A new tensor; -ENOMEM, -E2BIG. Its index is returned. */
+int tf_tensor_new(struct tf_engine *engine, const char *name, enum tf_dtype type, int rank,
+                  const int64_t *dims, struct tf_error *err);
+/* A new step with room for its tensors; NULL: out of memory. */
+struct tf_step *tf_step_new(struct tf_engine *engine, const struct tf_node *node, const char *op, int inputs,
+                            int outputs, size_t params);
+
+/* values.c */
+/* Scale and zero point of a QuantizeLinear or DequantizeLinear of an activation. */
+int tf_quant_params(const struct tf_graph *graph, const struct tf_node *node, float *scale, int32_t *zp,
+                    bool *s8, struct tf_error *err);
+/* All readers quantise it, with the same parameters. */
+int tf_quantised_by(const struct tf_graph *graph, const struct tf_value *value, bool *ret, float *scale,
+                    int32_t *zp, bool *s8, struct tf_error *err);
+/* Ties an integer value (and so what reads it) to a u8 tensor. */
+void tf_value_tie(struct tf_value *value, int tensor, float scale, int32_t zp, bool s8, int rank,
+                  const int64_t *dims);
+
 /* The quantised output that a node's float result goes to: filled by tf_output_of. */
 struct tf_output {
     bool quantised;
@@ -173,21 +192,15 @@ struct tf_output {
 int tf_output_of(struct tf_graph *graph, struct tf_node *node, bool fuse, struct tf_output *ret,
                  struct tf_error *err);
 
-/* A new tensor; -ENOMEM, -E2BIG. Its index is returned. */
-int tf_tensor_new(struct tf_engine *engine, const char *name, enum tf_dtype type, int rank,
-                  const int64_t *dims, struct tf_error *err);
 /* Makes the tensor that the output stands for and ties the value(s) to it. Its index, or a negative errno. */
 int tf_output_tensor(struct tf_graph *graph, const struct tf_node *node, const struct tf_output *output,
                      int rank, const int64_t *dims, struct tf_error *err);
-/* A new step with room for its tensors; NULL: out of memory. */
-struct tf_step *tf_step_new(struct tf_engine *engine, const struct tf_node *node, const char *op, int inputs,
-                            int outputs, size_t params);
 /* The value as a u8 tensor (for a constant of it, one made for the purpose), or -1: it has none. */
 int tf_value_q(struct tf_graph *graph, int value, struct tf_error *err);
 /* The value as an f32 tensor, with a DequantizeLinear step put in where needed; negative errno. */
 int tf_value_f(struct tf_graph *graph, const struct tf_node *node, int value, struct tf_error *err);
 
-/* lower_*.c: one operator family each. */
+/* ops/: one operator family each. */
 int tf_lower_conv(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
 int tf_lower_gemm(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
 int tf_lower_binary(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
@@ -195,6 +208,7 @@ int tf_lower_unary(struct tf_graph *graph, struct tf_node *node, struct tf_error
 int tf_lower_pool(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
 int tf_lower_resize(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
 int tf_lower_softmax(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
+int tf_lower_reshape(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
 int tf_lower_move(struct tf_graph *graph, struct tf_node *node, struct tf_error *err);
 
 /* fuse.c */

@@ -1,8 +1,4 @@
-/*
- * Operators that move numbers without changing them: Concat, Split, Slice, Pad, Transpose and the reshaping
- * family. All are lists of boxes copied from one place to another; a reshape between layouts of one order is
- * no step at all.
- */
+/* Operators that move numbers without changing them: Concat, Split, Slice, Pad and Transpose, as boxes. */
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -10,233 +6,7 @@
 #include "inference/engine/ops/move.h"
 #include "inference/engine/ops/ops.h"
 
-void tf_copy_strided(uint8_t *out, const int64_t *out_stride, const uint8_t *in, const int64_t *in_stride,
-                     const int64_t *dims, int rank, size_t size)
-{
-    /* The innermost loop runs along the dimension of the smallest output stride, so that bytes go out in
-     * order. */
-    int64_t count = 1, at[TF_TENSOR_RANK_MAX] = {0}, n, is, os;
-    int inner = rank - 1;
-
-    for (int i = 0; i < rank; i++) {
-        count *= dims[i];
-        if (dims[i] > 1 && (dims[inner] == 1 || out_stride[i] < out_stride[inner]))
-            inner = i;
-    }
-    n = rank ? dims[inner] : 1;
-    is = rank ? in_stride[inner] : 1;
-    os = rank ? out_stride[inner] : 1;
-    if (count < 1)
-        return;
-    for (int64_t row = 0; row < count / n; row++) {
-        int64_t i = 0, o = 0;
-        for (int d = 0; d < rank; d++) {
-            i += at[d] * in_stride[d];
-            o += at[d] * out_stride[d];
-        }
-        if (is == 1 && os == 1)
-            memcpy(out + o * (int64_t)size, in + i * (int64_t)size, (size_t)n * size);
-        else if (size == 1 && is == 0 && os == 1)
-            memset(out + o, in[i], (size_t)n);
-        else if (size == 1)
-            for (int64_t k = 0; k < n; k++)
-                out[o + k * os] = in[i + k * is];
-        else
-            for (int64_t k = 0; k < n; k++)
-                memcpy(out + (o + k * os) * 4, in + (i + k * is) * 4, 4);
-        for (int d = rank - 1; d >= 0; d--) {
-            if (d == inner)
-                continue;
-            if (++at[d] < dims[d])
-                break;
-            at[d] = 0;
-        }
-    }
-}
-
-/* A box: `dims` numbers go from `from` (step by step) of one tensor to `to` of another; perm names the
- * input's dimension of every output dimension. */
-struct box {
-    int in, out; /* index into the step's tensors */
-    int64_t dims[TF_TENSOR_RANK_MAX], from[TF_TENSOR_RANK_MAX], step[TF_TENSOR_RANK_MAX],
-        to[TF_TENSOR_RANK_MAX];
-    int perm[TF_TENSOR_RANK_MAX];
-    bool plain; /* the numbers in ONNX order, shapes differ */
-    bool skip;  /* already in place */
-};
-
-struct move_params {
-    struct box *boxes;
-    int count;
-    bool fill; /* Pad: the whole output first */
-    uint32_t fill_bits;
-};
-
-static void run_box(const struct tf_engine *engine, const struct tf_step *step, const struct box *box)
-{
-    const struct tf_tensor *in = &engine->tensors[step->in[box->in]],
-                           *out = &engine->tensors[step->out[box->out]];
-    int64_t is[TF_TENSOR_RANK_MAX], os[TF_TENSOR_RANK_MAX], size = in->type == TF_F32 ? 4 : 1, i = 0, o = 0;
-
-    for (int d = 0; d < out->rank; d++) {
-        is[d] = in->stride[box->perm[d]] * box->step[d];
-        os[d] = out->stride[d];
-        i += box->from[d] * in->stride[box->perm[d]];
-        o += box->to[d] * out->stride[d];
-    }
-    tf_copy_strided(out->data + o * size, os, in->data + i * size, is, box->dims, out->rank, (size_t)size);
-}
-
-/* Same numbers, other shape; one side at least is plain. */
-static void run_reshape(const struct tf_engine *engine, const struct tf_step *step)
-{
-    const struct tf_tensor *in = &engine->tensors[step->in[0]], *out = &engine->tensors[step->out[0]];
-    const struct tf_tensor *shape = out->rank == 4 ? out : in;
-    int64_t plain[TF_TENSOR_RANK_MAX], s = 1;
-
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        plain[i] = s;
-        s *= shape->dims[i];
-    }
-    tf_copy_strided(out->data, shape == out ? out->stride : plain, in->data,
-                    shape == out ? plain : in->stride, shape->dims, shape->rank, in->type == TF_F32 ? 4 : 1);
-}
-
-static void run_move(struct tf_engine *engine, const struct tf_step *step, int part, int parts)
-{
-    const struct move_params *p = step->params;
-
-    if (p->fill) {
-        const struct tf_tensor *out = &engine->tensors[step->out[0]];
-        static const int64_t none[TF_TENSOR_RANK_MAX];
-        tf_copy_strided(out->data, out->stride, (const uint8_t *)&p->fill_bits, none, out->dims, out->rank,
-                        out->type == TF_F32 ? 4 : 1);
-    }
-    for (int i = 0; i < p->count; i++) {
-        if (p->boxes[i].skip)
-            continue;
-        if (p->boxes[i].plain)
-            run_reshape(engine, step);
-        else
-            run_box(engine, step, &p->boxes[i]);
-    }
-}
-
-int tf_moved_in(struct tf_graph *graph, const struct tf_node *node, int index, struct tf_error *err)
-{
-    const struct tf_value *value = index < 0 ? NULL : &graph->values[index];
-    int t;
-
-    if (!value)
-        return tf_node_fail(node, err, -EINVAL, "its input is missing");
-    if (value->q >= 0)
-        return value->q;
-    t = tf_value_q(graph, index, err);
-    return t >= 0 ? t : tf_value_f(graph, node, index, err);
-}
-
-static void tie_moved(struct tf_graph *graph, int from, int to, int tensor, int rank, const int64_t *dims)
-{
-    const struct tf_value *in = &graph->values[from];
-    struct tf_value *out = &graph->values[to];
-
-    if (graph->engine->tensors[tensor].type == TF_U8) {
-        out->q = tensor;
-        out->scale = in->scale;
-        out->zp = in->zp;
-        out->s8 = in->s8;
-        out->integer = in->integer;
-    } else {
-        out->f = tensor;
-    }
-    out->rank = rank;
-    memcpy(out->dims, dims, (size_t)rank * sizeof(*dims));
-}
-
-int tf_moved_out(struct tf_graph *graph, const struct tf_node *node, int from, int to, int rank,
-                 const int64_t *dims, struct tf_error *err)
-{
-    bool u8 = graph->values[from].q >= 0;
-    int t = tf_tensor_new(graph->engine, graph->values[to].name, u8 ? TF_U8 : TF_F32, rank, dims, err);
-
-    if (t < 0) {
-        tf_error_prefix(err, "node \"%s\" (%s)", node->name, node->op);
-        return t;
-    }
-    graph->engine->tensors[t].zp = u8 ? graph->values[from].zp : 0;
-    tie_moved(graph, from, to, t, rank, dims);
-    return t;
-}
-
-static struct tf_step *move_step(struct tf_engine *engine, const struct tf_node *node, const char *op,
-                                 int inputs, int outputs, int boxes)
-{
-    struct tf_step *step = tf_step_new(engine, node, op, inputs, outputs, sizeof(struct move_params));
-    struct move_params *p;
-
-    if (!step)
-        return NULL;
-    p = step->params;
-    p->boxes = tf_mem_alloc(&engine->mem, (size_t)boxes + 1, sizeof(*p->boxes));
-    p->count = boxes;
-    step->run = run_move;
-    for (int i = 0; i < boxes && p->boxes; i++)
-        for (int d = 0; d < TF_TENSOR_RANK_MAX; d++) {
-            p->boxes[i].step[d] = 1;
-            p->boxes[i].perm[d] = d;
-        }
-    return p->boxes ? step : NULL;
-}
-
-static bool same_shape(const struct tf_tensor *a, const struct tf_tensor *b)
-{
-    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof(*a->dims)) == 0;
-}
-
-int tf_step_copy(struct tf_engine *engine, const struct tf_node *node, const char *op, int in, int out)
-{
-    struct tf_tensor a = engine->tensors[in], b = engine->tensors[out];
-    struct tf_step *step;
-    struct move_params *p;
-
-    /* Two channels-last shapes meet in a plain one between them. */
-    if (a.rank == 4 && b.rank == 4 && !same_shape(&a, &b)) {
-        int64_t count = (int64_t)a.count;
-        int plain = tf_tensor_new(engine, a.name, a.type, 1, &count, NULL), r;
-        if (plain < 0)
-            return plain;
-        engine->tensors[plain].zp = a.zp;
-        r = tf_step_copy(engine, node, op, in, plain);
-        return r ? r : tf_step_copy(engine, node, op, plain, out);
-    }
-    step = move_step(engine, node, op, 1, 1, 1);
-    if (!step)
-        return -ENOMEM;
-    p = step->params;
-    p->boxes[0].plain = !same_shape(&a, &b);
-    memcpy(p->boxes[0].dims, b.dims, sizeof(b.dims));
-    step->in[0] = in;
-    step->out[0] = out;
-    return 0;
-}
-
-bool tf_concat_place(struct tf_engine *engine, struct tf_step *step, int input)
-{
-    struct move_params *p = step->params;
-
-    if (!step->concat)
-        return false;
-    p->boxes[input].skip = true;
-    return true;
-}
-
-int64_t tf_concat_channel(const struct tf_step *step, int input)
-{
-    const struct move_params *p = step->params;
-    return p->boxes[input].to[1];
-}
-
-static int axis_of(struct tf_node *node, int64_t axis, int rank, int *ret, struct tf_error *err)
+int tf_axis_of(struct tf_node *node, int64_t axis, int rank, int *ret, struct tf_error *err)
 {
     axis = axis < 0 ? axis + rank : axis;
     if (axis < 0 || axis >= rank)
@@ -246,10 +16,8 @@ static int axis_of(struct tf_node *node, int64_t axis, int rank, int *ret, struc
     return 0;
 }
 
-/* A list from an input (where the operator set has it there) or an attribute. -1: neither; -2: not constant.
- */
-static int list_of(const struct tf_graph *graph, const struct tf_node *node, int input, const char *attribute,
-                   int64_t *list, int max)
+int tf_list_of(const struct tf_graph *graph, const struct tf_node *node, int input, const char *attribute,
+               int64_t *list, int max)
 {
     size_t n;
 
@@ -274,7 +42,7 @@ static int lower_concat(struct tf_graph *graph, struct tf_node *node, struct tf_
     struct tf_output output = {.value = node->out[0]};
     bool u8 = true, equal = true;
     int64_t dims[TF_TENSOR_RANK_MAX], at = 0;
-    struct move_params *p;
+    struct tf_move *p;
     struct tf_step *step;
     int *in, rank, axis = 0, out, r;
 
@@ -305,7 +73,7 @@ static int lower_concat(struct tf_graph *graph, struct tf_node *node, struct tf_
     }
     rank = engine->tensors[in[0]].rank;
     memcpy(dims, engine->tensors[in[0]].dims, sizeof(dims));
-    r = axis_of(node, tf_attr_int(node->proto, "axis", 1), rank, &axis, err);
+    r = tf_axis_of(node, tf_attr_int(node->proto, "axis", 1), rank, &axis, err);
     if (r < 0)
         return r;
     dims[axis] = 0;
@@ -343,7 +111,7 @@ static int lower_concat(struct tf_graph *graph, struct tf_node *node, struct tf_
             return tf_node_fail(node, err, -ENOMEM, "out of memory");
         in[i] = same;
     }
-    step = move_step(engine, node, node->op, node->inputs, 1, node->inputs);
+    step = tf_move_step(engine, node, node->op, node->inputs, 1, node->inputs);
     if (!step)
         return tf_node_fail(node, err, -ENOMEM, "out of memory");
     p = step->params;
@@ -365,19 +133,19 @@ static int lower_split(struct tf_graph *graph, struct tf_node *node, struct tf_e
     int64_t sizes[64], sum = 0, dims[TF_TENSOR_RANK_MAX];
     int in = tf_moved_in(graph, node, node->in[0], err), axis = 0, n, r;
     int out[64];
-    struct move_params *p;
+    struct tf_move *p;
     struct tf_step *step;
     struct tf_tensor t;
 
     if (in < 0)
         return in;
     t = engine->tensors[in];
-    r = axis_of(node, tf_attr_int(node->proto, "axis", 0), t.rank, &axis, err);
+    r = tf_axis_of(node, tf_attr_int(node->proto, "axis", 0), t.rank, &axis, err);
     if (r < 0)
         return r;
     if (node->outputs > 64)
         return tf_node_fail(node, err, -E2BIG, "%d outputs; at most 64 are made", node->outputs);
-    n = list_of(graph, node, 1, "split", sizes, 64);
+    n = tf_list_of(graph, node, 1, "split", sizes, 64);
     if (n == -1) {
         int64_t part = (t.dims[axis] + node->outputs - 1) / node->outputs;
         for (n = 0; n < node->outputs; n++)
@@ -399,7 +167,7 @@ static int lower_split(struct tf_graph *graph, struct tf_node *node, struct tf_e
         if (out[i] < 0)
             return out[i];
     }
-    step = move_step(engine, node, node->op, 1, n, n);
+    step = tf_move_step(engine, node, node->op, 1, n, n);
     if (!step)
         return tf_node_fail(node, err, -ENOMEM, "out of memory");
     p = step->params;
@@ -421,21 +189,21 @@ static int lower_slice(struct tf_graph *graph, struct tf_node *node, struct tf_e
     int64_t starts[TF_TENSOR_RANK_MAX], ends[TF_TENSOR_RANK_MAX], axes[TF_TENSOR_RANK_MAX],
         steps[TF_TENSOR_RANK_MAX] = {1, 1, 1, 1, 1, 1};
     int in = tf_moved_in(graph, node, node->in[0], err), out, n, m, k;
-    struct move_params *p;
+    struct tf_move *p;
     struct tf_step *step;
     struct tf_tensor t;
-    struct box box = {0};
+    struct tf_move_box box = {0};
 
     if (in < 0)
         return in;
     t = engine->tensors[in];
-    n = list_of(graph, node, 1, "starts", starts, t.rank);
-    m = list_of(graph, node, 2, "ends", ends, t.rank);
-    k = list_of(graph, node, 3, "axes", axes, t.rank);
+    n = tf_list_of(graph, node, 1, "starts", starts, t.rank);
+    m = tf_list_of(graph, node, 2, "ends", ends, t.rank);
+    k = tf_list_of(graph, node, 3, "axes", axes, t.rank);
     if (k == -1)
         for (k = 0; k < n; k++)
             axes[k] = k;
-    if (n < 0 || m != n || k != n || list_of(graph, node, 4, "steps", steps, t.rank) == -2)
+    if (n < 0 || m != n || k != n || tf_list_of(graph, node, 4, "steps", steps, t.rank) == -2)
         return tf_node_fail(node, err, -ENOTSUP,
                             "its starts, ends, axes and steps are not constants of one length");
     for (int d = 0; d < t.rank; d++) {
@@ -445,7 +213,7 @@ static int lower_slice(struct tf_graph *graph, struct tf_node *node, struct tf_e
     }
     for (int i = 0; i < n; i++) {
         int64_t size, s, e;
-        int d = 0, r = axis_of(node, axes[i], t.rank, &d, err);
+        int d = 0, r = tf_axis_of(node, axes[i], t.rank, &d, err);
         if (r < 0)
             return r;
         size = t.dims[d];
@@ -470,7 +238,7 @@ static int lower_slice(struct tf_graph *graph, struct tf_node *node, struct tf_e
     out = tf_moved_out(graph, node, node->in[0], node->out[0], t.rank, box.dims, err);
     if (out < 0)
         return out;
-    step = move_step(engine, node, node->op, 1, 1, 1);
+    step = tf_move_step(engine, node, node->op, 1, 1, 1);
     if (!step)
         return tf_node_fail(node, err, -ENOMEM, "out of memory");
     p = step->params;
@@ -513,7 +281,7 @@ static int lower_pad(struct tf_graph *graph, struct tf_node *node, struct tf_err
     const struct tf_value *x;
     float value = tf_attr_float(node->proto, "value", 0);
     int in = tf_moved_in(graph, node, node->in[0], err), out, n, counts[TF_TENSOR_RANK_MAX];
-    struct move_params *p;
+    struct tf_move *p;
     struct tf_step *step;
     struct tf_tensor t;
     uint32_t bits = 0;
@@ -525,7 +293,7 @@ static int lower_pad(struct tf_graph *graph, struct tf_node *node, struct tf_err
     x = &graph->values[node->in[0]];
     t = engine->tensors[in];
     tf_attr_string(node->proto, "mode", "constant", mode, sizeof(mode));
-    n = list_of(graph, node, 1, "pads", pads, 2 * TF_TENSOR_RANK_MAX);
+    n = tf_list_of(graph, node, 1, "pads", pads, 2 * TF_TENSOR_RANK_MAX);
     if (n != 2 * t.rank || (node->inputs > 3 && node->in[3] >= 0))
         return tf_node_fail(node, err, -ENOTSUP, "its pads are not constants, two per dimension");
     if (node->inputs > 2 && node->in[2] >= 0) {
@@ -543,7 +311,7 @@ static int lower_pad(struct tf_graph *graph, struct tf_node *node, struct tf_err
         none = none && !pads[d];
     if (none) {
         /* Exporters leave such ones before AveragePool. */
-        tie_moved(graph, node->in[0], node->out[0], in, t.rank, t.dims);
+        tf_moved_tie(graph, node->in[0], node->out[0], in, t.rank, t.dims);
         return 0;
     }
     if (strcmp(mode, "constant") != 0 && strcmp(mode, "edge") != 0 && strcmp(mode, "reflect") != 0)
@@ -589,7 +357,7 @@ static int lower_pad(struct tf_graph *graph, struct tf_node *node, struct tf_err
         out = tf_output_tensor(graph, node, &(struct tf_output){.value = node->out[0]}, t.rank, dims, err);
     if (out < 0)
         return out;
-    step = move_step(engine, node, node->op, 1, 1, (int)boxes);
+    step = tf_move_step(engine, node, node->op, 1, 1, (int)boxes);
     if (!step)
         return tf_node_fail(node, err, -ENOMEM, "out of memory");
     p = step->params;
@@ -615,7 +383,7 @@ static int lower_transpose(struct tf_graph *graph, struct tf_node *node, struct 
     struct tf_engine *engine = graph->engine;
     int64_t perm[TF_TENSOR_RANK_MAX], dims[TF_TENSOR_RANK_MAX];
     int in = tf_moved_in(graph, node, node->in[0], err), out;
-    struct move_params *p;
+    struct tf_move *p;
     struct tf_step *step;
     struct tf_tensor t;
     unsigned seen = 0;
@@ -637,7 +405,7 @@ static int lower_transpose(struct tf_graph *graph, struct tf_node *node, struct 
     out = tf_moved_out(graph, node, node->in[0], node->out[0], t.rank, dims, err);
     if (out < 0)
         return out;
-    step = move_step(engine, node, node->op, 1, 1, 1);
+    step = tf_move_step(engine, node, node->op, 1, 1, 1);
     if (!step)
         return tf_node_fail(node, err, -ENOMEM, "out of memory");
     p = step->params;
@@ -648,104 +416,6 @@ static int lower_transpose(struct tf_graph *graph, struct tf_node *node, struct 
     step->in[0] = in;
     step->out[0] = out;
     return 0;
-}
-
-/* The shape that Reshape, Flatten, Squeeze or Unsqueeze gives. */
-static int new_shape(struct tf_graph *graph, struct tf_node *node, const struct tf_tensor *t, int64_t *dims,
-                     int *rank, struct tf_error *err)
-{
-    int64_t list[TF_TENSOR_RANK_MAX], known = 1;
-    int n, axis = 0, r, open = -1;
-    unsigned marked = 0;
-
-    *rank = 0;
-    if (strcmp(node->op, "Flatten") == 0) {
-        int64_t a = tf_attr_int(node->proto, "axis", 1);
-        a = a < 0 ? a + t->rank : a;
-        if (a < 0 || a > t->rank)
-            return tf_node_fail(node, err, -EINVAL, "its axis is out of range");
-        dims[0] = dims[1] = 1;
-        for (int d = 0; d < t->rank; d++)
-            dims[d < a ? 0 : 1] *= t->dims[d];
-        *rank = 2;
-        return 0;
-    }
-    if (strcmp(node->op, "Reshape") == 0) {
-        n = list_of(graph, node, 1, "shape", list, TF_TENSOR_RANK_MAX);
-        if (n < 0)
-            return tf_node_fail(node, err, -ENOTSUP, "its shape is not a constant of at most %d dimensions",
-                                TF_TENSOR_RANK_MAX);
-        for (int d = 0; d < n; d++) {
-            dims[d] = list[d] == 0 && d < t->rank && !tf_attr_int(node->proto, "allowzero", 0) ? t->dims[d]
-                                                                                               : list[d];
-            if (dims[d] == -1 && open < 0)
-                open = d;
-            else if (dims[d] < 1 || __builtin_mul_overflow(known, dims[d], &known))
-                return tf_node_fail(node, err, -EINVAL, "dimension %d of its shape is %lld", d,
-                                    (long long)dims[d]);
-        }
-        if (open >= 0)
-            dims[open] = (int64_t)t->count / known;
-        if (known * (open >= 0 ? dims[open] : 1) != (int64_t)t->count)
-            return tf_node_fail(node, err, -EINVAL,
-                                "its shape has another number of elements than its input");
-        *rank = n;
-        return 0;
-    }
-    n = list_of(graph, node, 1, "axes", list, TF_TENSOR_RANK_MAX);
-    if (n == -2 || (n < 0 && *node->op == 'U'))
-        return tf_node_fail(node, err, -ENOTSUP, "its axes are not constants");
-    if (*node->op == 'U' && t->rank + n > TF_TENSOR_RANK_MAX)
-        return tf_node_fail(node, err, -E2BIG, "it would have %d dimensions", t->rank + n);
-    for (int i = 0; i < n; i++) {
-        r = axis_of(node, list[i], *node->op == 'U' ? t->rank + n : t->rank, &axis, err);
-        if (r < 0)
-            return r;
-        if (marked & 1u << axis || (*node->op == 'S' && t->dims[axis] != 1))
-            return tf_node_fail(node, err, -EINVAL, "axis %d cannot be taken", axis);
-        marked |= 1u << axis;
-    }
-    if (*node->op == 'U') {
-        for (int d = 0, from = 0; d < t->rank + n; d++)
-            dims[(*rank)++] = marked & 1u << d ? 1 : t->dims[from++];
-    } else {
-        for (int d = 0; d < t->rank; d++)
-            if (n < 0 ? t->dims[d] != 1 : !(marked & 1u << d))
-                dims[(*rank)++] = t->dims[d];
-    }
-    return 0;
-}
-
-static bool plain_order(int rank, const int64_t *dims)
-{
-    return rank != 4 || dims[1] == 1 || dims[2] * dims[3] == 1;
-}
-
-static int lower_reshape(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
-{
-    struct tf_engine *engine = graph->engine;
-    int in = tf_moved_in(graph, node, node->in[0], err), out, rank, r;
-    int64_t dims[TF_TENSOR_RANK_MAX];
-    struct tf_tensor t;
-
-    if (in < 0)
-        return in;
-    t = engine->tensors[in];
-    r = new_shape(graph, node, &t, dims, &rank, err);
-    if (r < 0)
-        return r;
-    out = tf_moved_out(graph, node, node->in[0], node->out[0], rank, dims, err);
-    if (out < 0)
-        return out;
-    if (plain_order(t.rank, t.dims) && plain_order(rank, dims) && !t.constant) {
-        engine->tensors[out].parent = in;
-        engine->tensors[out].shares = true;
-        engine->tensors[out].dense = engine->tensors[in].dense = true;
-        return 0;
-    }
-    return tf_step_copy(engine, node, node->op, in, out) < 0
-               ? tf_node_fail(node, err, -ENOMEM, "out of memory")
-               : 0;
 }
 
 int tf_lower_move(struct tf_graph *graph, struct tf_node *node, struct tf_error *err)
@@ -760,7 +430,5 @@ int tf_lower_move(struct tf_graph *graph, struct tf_node *node, struct tf_error 
         return lower_slice(graph, node, err);
     if (strcmp(node->op, "Pad") == 0)
         return lower_pad(graph, node, err);
-    if (strcmp(node->op, "Transpose") == 0)
-        return lower_transpose(graph, node, err);
-    return lower_reshape(graph, node, err);
+    return lower_transpose(graph, node, err);
 }

@@ -44,10 +44,6 @@ int tf_step_copy(struct tf_engine *engine, const struct tf_node *node, const cha
 void tf_fill_table(uint8_t table[256], float in_scale, int32_t in_zp, float scale, int32_t zp,
                    float (*function)(float, const float *), const float *arguments);
 
-/* A strided walk over n dimensions of elements of `size` bytes, 1 or 4. Strides in elements. */
-void tf_copy_strided(uint8_t *out, const int64_t *out_stride, const uint8_t *in, const int64_t *in_stride,
-                     const int64_t *dims, int rank, size_t size);
-
 /* e^x, the same bits on every machine (libm's differ between processors). */
 float tf_exp(float x);
 

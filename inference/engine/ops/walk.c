@@ -48,3 +48,47 @@ void tf_walk_plan(struct tf_walk *walk, int tensors, int rank, const int64_t *di
     for (int i = 0; i + 1 < walk->rank; i++)
         walk->rows *= walk->dims[i];
 }
+
+void tf_copy_strided(uint8_t *out, const int64_t *out_stride, const uint8_t *in, const int64_t *in_stride,
+                     const int64_t *dims, int rank, size_t size)
+{
+    /* The innermost loop runs along the dimension of the smallest output stride, so that bytes go out in
+     * order. */
+    int64_t count = 1, at[TF_TENSOR_RANK_MAX] = {0}, n, is, os;
+    int inner = rank - 1;
+
+    for (int i = 0; i < rank; i++) {
+        count *= dims[i];
+        if (dims[i] > 1 && (dims[inner] == 1 || out_stride[i] < out_stride[inner]))
+            inner = i;
+    }
+    n = rank ? dims[inner] : 1;
+    is = rank ? in_stride[inner] : 1;
+    os = rank ? out_stride[inner] : 1;
+    if (count < 1)
+        return;
+    for (int64_t row = 0; row < count / n; row++) {
+        int64_t i = 0, o = 0;
+        for (int d = 0; d < rank; d++) {
+            i += at[d] * in_stride[d];
+            o += at[d] * out_stride[d];
+        }
+        if (is == 1 && os == 1)
+            memcpy(out + o * (int64_t)size, in + i * (int64_t)size, (size_t)n * size);
+        else if (size == 1 && is == 0 && os == 1)
+            memset(out + o, in[i], (size_t)n);
+        else if (size == 1)
+            for (int64_t k = 0; k < n; k++)
+                out[o + k * os] = in[i + k * is];
+        else
+            for (int64_t k = 0; k < n; k++)
+                memcpy(out + (o + k * os) * 4, in + (i + k * is) * 4, 4);
+        for (int d = rank - 1; d >= 0; d--) {
+            if (d == inner)
+                continue;
+            if (++at[d] < dims[d])
+                break;
+            at[d] = 0;
+        }
+    }
+}

@@ -30,4 +30,8 @@ static inline void tf_walk_row(const struct tf_walk *walk, int tensors, int64_t 
     }
 }
 
+/* A strided walk over n dimensions of elements of `size` bytes, 1 or 4. Strides in elements. */
+void tf_copy_strided(uint8_t *out, const int64_t *out_stride, const uint8_t *in, const int64_t *in_stride,
+                     const int64_t *dims, int rank, size_t size);
+
 #endif
