@@ -213,6 +213,7 @@ static void analyse(struct tf_inference *x, const struct tf_head *head, struct t
     record->state = look(x, frame, &record->faces);
     if (record->state == TF_STATE_OK || record->state == TF_STATE_NO_FACE)
         tf_turn_look(x, frame);
+    shared->turn_better = atomic_load_explicit(&x->shared->turn.better, memory_order_relaxed);
     measure_black_body(x, frame, record);
     if (x->setup->options.exchange)
         tf_exchange_put(x->setup->options.exchange, record, frame);

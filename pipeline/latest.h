@@ -13,6 +13,7 @@ struct tf_shared_record {
     struct tf_frame *frame;
     struct tf_record record;
     uint32_t recording; /* number of the recording that its picture belongs to, 0 = none */
+    int turn_better;    /* what its picture warns of, -1: nothing */
 };
 
 void tf_shared_record_ref(struct tf_shared_record *record);

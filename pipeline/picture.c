@@ -234,7 +234,7 @@ static void draw_record(struct tf_pictures *x, const struct tf_shared_record *sh
         note.fps = tf_shared_fps(x->shared);
     if (record->state == TF_STATE_SKIPPED)
         note.banner = TF_BANNER_SKIPPED;
-    tf_turn_note(atomic_load_explicit(&x->shared->turn.better, memory_order_relaxed), &note);
+    tf_turn_note(shared->turn_better, &note);
     r = tf_picture_prepare(x, tf_frame_upright_width(shared->frame), tf_frame_upright_height(shared->frame),
                            false, &err);
     if (r < 0 && x->encoder && !x->muxer)

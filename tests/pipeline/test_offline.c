@@ -45,6 +45,24 @@ static void nothing_is_skipped(void **state)
     free(seen);
 }
 
+/* A number for all that a video holds. */
+static uint64_t packets_hash(const char *path)
+{
+    AVFormatContext *format = NULL;
+    AVPacket *packet = av_packet_alloc();
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+    assert_int_equal(avformat_open_input(&format, path, NULL, NULL), 0);
+    while (av_read_frame(format, packet) == 0) {
+        for (int i = 0; i < packet->size; i++)
+            hash = (hash ^ packet->data[i]) * 1099511628211u;
+        av_packet_unref(packet);
+    }
+    av_packet_free(&packet);
+    avformat_close_input(&format);
+    return hash;
+}
+
 static int count_packets(const char *path, int *width, int *height)
 {
     AVFormatContext *format = NULL;
@@ -98,6 +116,42 @@ static void every_frame_is_in_the_video(void **state)
     tf_pipeline_destroy(pipeline);
     assert_int_equal(count_packets(path, &width, &height), 10);
     unlink(path);
+    rmdir(folder);
+}
+
+/* A warning stands in the pictures from the frame on that brought it, however far pictures lag behind. */
+static void a_video_is_the_same_however_long_it_takes(void **state)
+{
+    char folder[] = "/tmp/tf-pipeline-XXXXXX", path[128];
+    struct tf_pipeline_options options = offline(60);
+    uint64_t hash[2];
+
+    if (access(TF_SOURCE_ROOT "/models/landmarks68.onnx", R_OK) != 0)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/a.mkv", folder);
+    options.overlay.clock = false; /* the synthetic camera has the time of day */
+    options.source.url = "synthetic:size=160x120,mounted=180";
+    options.analyse = true;
+    options.analyser = (struct tf_analyser_options){.models = TF_SOURCE_ROOT "/models", .track = true};
+    options.pictures = true;
+    options.video = path;
+    for (int i = 0; i < 2; i++) {
+        struct seen *seen = seen_new();
+        struct tf_pipeline *pipeline;
+        struct tf_status status;
+
+        seen->sleep_us = i ? 30000 : 0; /* pictures wait for records, or records for pictures */
+        pipeline = start_pipeline(&options, seen);
+        assert_int_equal(tf_pipeline_wait(pipeline, 60000), 0);
+        tf_pipeline_status(pipeline, &status);
+        assert_int_equal(status.turn.state, TF_TURN_WRONG);
+        tf_pipeline_destroy(pipeline);
+        free(seen);
+        hash[i] = packets_hash(path);
+        unlink(path);
+    }
+    assert_int_equal(hash[0], hash[1]);
     rmdir(folder);
 }
 
@@ -273,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_skipped),
         cmocka_unit_test(every_frame_is_in_the_video),
+        cmocka_unit_test(a_video_is_the_same_however_long_it_takes),
         cmocka_unit_test(the_rate_of_pictures_can_be_limited),
         cmocka_unit_test(a_failing_sink_is_reported_once_and_alone),
         cmocka_unit_test(too_many_sinks_are_refused),
