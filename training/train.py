@@ -22,7 +22,9 @@ import threading
 import time
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # read when numpy loads it: its threads fight torch's
+# Read when NumPy and torch load them: NumPy's threads fight torch's, and waiting ones must not keep others from the processor.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
