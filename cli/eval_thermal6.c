@@ -48,6 +48,8 @@ struct request {
     enum tf_mirror mirror;
     uint64_t threads;
     bool json;
+    const char *format;
+    uint16_t rotate;
 };
 
 static int read_rec(const struct tf_csv *csv, int column, char rec[REC_NAME_MAX], struct tf_error *err)
@@ -186,13 +188,15 @@ static int play(struct eval *e, const char *rec, const struct request *q, struct
 {
     char path[4096];
     struct tf_source_options options = {
-        .url = path, .format = "lepton3-y16", .rotate = 90, .pace = TF_PACE_FAST, .frames = 4};
+        .url = path, .format = q->format, .rotate = q->rotate, .pace = TF_PACE_FAST, .frames = 4};
+    size_t n = strlen(rec);
+    const char *ending = n > 4 && strcmp(rec + n - 4, ".mkv") == 0 ? "" : ".mkv";
     struct tf_source *source = NULL;
     struct tf_frame *frame;
     enum tf_next next;
     int r;
 
-    if ((size_t)snprintf(path, sizeof(path), "file:%s/%s.mkv", q->recordings, rec) >= sizeof(path))
+    if ((size_t)snprintf(path, sizeof(path), "file:%s/%s%s", q->recordings, rec, ending) >= sizeof(path))
         return tf_fail(err, -ENAMETOOLONG, "%s: the path of recording %s is too long", q->recordings, rec);
     r = tf_source_open(&options, &source, err);
     if (r < 0)
@@ -379,9 +383,11 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
 int tf_eval_thermal6(int argc, char **argv)
 {
     const char *models = NULL, *mirror = NULL, *arguments[TF_ARGUMENTS_MAX];
-    struct request q = {.threads = 1};
+    struct request q = {.threads = 1, .format = "lepton3-y16", .rotate = 90};
     int status;
     const struct tf_bind bind[] = {
+        {"format", &q.format},
+        {"rotate", &q.rotate},
         {"recordings", &q.recordings},
         {"negative", &q.negative},
         {"models", &models},

@@ -328,6 +328,10 @@ static const struct tf_option eval_points[] = {
 static const struct tf_option eval_thermal6[] = {
     {"recordings", TF_OPTION_TEXT, "DIR", "folder of the recordings (REC.mkv)", TF_VALUES_FOLDER},
     {"negative", TF_OPTION_TEXT, "CSV", "stretches with nobody in view: counts false faces", TF_VALUES_FILE},
+    {"format", TF_OPTION_TEXT, "ROW", "row of the camera-format table to read them with (lepton3-y16)",
+     TF_VALUES_FORMAT},
+    {"rotate", TF_OPTION_ROTATE, "DEGREES", "clockwise turn that makes them upright (90)",
+     .words = "0 90 180 270"},
     MODELS,
     THREADS,
     CPU,
@@ -596,8 +600,8 @@ const struct tf_usage tf_commands[] = {
         .summary = "Plays recordings as a camera would, tracker on, and judges the frames whose faces are "
                    "labelled.",
         .options = eval_thermal6,
-        .notes = "The recordings are read as --format lepton3-y16 --rotate 90. A face counts as found when a "
-                 "reported nose lies within one eye distance of the true one.",
+        .notes = "CSV says recording (rec) and frame of each face; 'thermoface annotate' writes such tables. "
+                 "A face counts as found when a reported nose lies within one eye distance of the true one.",
     },
     {
         .program = "thermoface",

@@ -135,6 +135,8 @@ def twenty_frames():
     check("20 of 20 frames labelled" in page.said, page.said)
     scores = json.loads(thermoface("eval", "stills", path("own.csv"), "--images", path("images"), "--json"))
     check(scores["faces"] == 20 and scores["found"] == 100 and scores["nme"] < 5 and set(scores["by_glasses"]) == {"0", "1"}, scores)
+    scores = json.loads(thermoface("eval", "thermal6", path("own.csv"), "--recordings", HOME.name, "--json"))
+    check(scores["faces"] == 20 and scores["found"] == 100 and scores["nme"] < 12, scores)
 
 
 def goes_on_where_it_was():
@@ -171,6 +173,7 @@ def any_input():
         check(len(items) == 4 and all((i["width"], i["height"]) == (256, 320) for i in items), items)
         check(any(i["confidence"] for i in items), "no face is seen: another turn?")
         page.put(0, points=[[100, 100], [150, 100], [125, 130], [105, 160], [145, 160], [125, 190]])
+    thermoface("eval", "thermal6", path("big.csv"), "--recordings", HOME.name, "--format", "y16", "--rotate", 270, "--json")
     file = table(path("big.csv"))[0]["file"]
     check(png(path("images", file))[:3] == (256, 320, 16), file)
     with Page(path("images", file), "--output", path("still.csv")) as page:
