@@ -3,7 +3,7 @@ const token = new URLSearchParams(location.search).get("token") ?? "";
 const $ = (id) => document.getElementById(id);
 const canvas = $("view"), pen = canvas.getContext("2d");
 const view = { scale: 1, x: 0, y: 0 };
-let state, current = -1, item, values, picture, chosen = 0, points = [], past = [], future = [], drag, space = false;
+let state, current = -1, item, values, picture, chosen = 0, points = [], past = [], future = [], drag, space = false, accepting = false;
 let saving = Promise.resolve();
 
 async function ask(path, options = {}) {
@@ -44,7 +44,7 @@ function list() {
 function step(by) {
   const all = order(), at = all.indexOf(current);
   const to = all[Math.min(all.length - 1, Math.max(0, at + by))];
-  if (to !== undefined && to !== current) open(to);
+  if (to !== undefined && to !== current) return open(to);
 }
 
 // ---- one frame
@@ -221,7 +221,18 @@ async function remove() {
 
 const unseen = () => change(() => { points[chosen] = points[chosen] ? null : item.start?.[chosen] ?? [item.width / 2, item.height / 2]; });
 const start = () => change(() => { points = (item.start ?? resting()).map((p) => [...p]); });
-const accept = async () => { await save(); step(1); };
+
+// One frame at a time: a second Enter before the first is saved would go past a frame without its points.
+async function accept() {
+  if (accepting) return;
+  accepting = true;
+  try {
+    await save();
+    await step(1);
+  } finally {
+    accepting = false;
+  }
+}
 
 // ---- hands
 
