@@ -1,5 +1,4 @@
-/* From text to struct tf_config: lines through inih, values through the table, then what has to hold between
- * keys. */
+/* From text to struct tf_config: lines through inih, values through the table. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,33 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/address.h"
 #include "base/options.h"
-#include "config/lines.h"
+#include "config/parse.h"
 #include "config/table.h"
 
-struct parse {
-    struct tf_config *config;
-    const char *name; /* of the file, in messages */
-    const char *at, *end;
-    int line;
-    int section;  /* -1 before the first */
-    size_t which; /* of a named section */
-    int result;   /* 0 or the first error, with its line */
-    int error_line;
-    unsigned errors;
-    struct tf_error *err;
-    struct tf_config_faults *faults; /* where all errors go; NULL: the first ends it */
-    bool expects_key;                /* the line that inih has is none of a section, a comment, or empty */
-    bool lost_section;               /* a section could not be opened: its camera is not there for others */
-    bool regions_only;               /* other sections are passed over */
-    bool bad[TF_KEYS_MAX][TF_NAMED_MAX]; /* keys whose value could not be read */
-};
-#define NO_SECTION (-1)
-#define LOST_SECTION (-2) /* its keys are passed over: what they are is not known */
-
-/* Whether what follows is of no interest. */
-static bool is_over(const struct parse *p)
+bool tf_parse_over(const struct tf_parse *p)
 {
     return p->result && (!p->faults || p->result == -ENOMEM);
 }
@@ -67,9 +44,8 @@ void tf_config_faults_add(struct tf_config_faults *faults, const char *path, con
     faults->count++;
 }
 
-/* An error in a line (0: of the file): the first is the result. */
-__attribute__((format(printf, 4, 5))) static int fault(struct parse *p, int line, int code,
-                                                       const char *format, ...)
+__attribute__((format(printf, 4, 5))) int tf_parse_fault(struct tf_parse *p, int line, int code,
+                                                         const char *format, ...)
 {
     struct tf_error err = {0};
     va_list args;
@@ -93,9 +69,7 @@ __attribute__((format(printf, 4, 5))) static int fault(struct parse *p, int line
     return code;
 }
 
-#define FAIL(p, line, ...) fault(p, line, -EINVAL, __VA_ARGS__)
-
-static const struct tf_key *find_key(int section, const char *name)
+const struct tf_key *tf_parse_key(int section, const char *name)
 {
     for (size_t i = 0; i < tf_key_count; i++)
         if ((int)tf_keys[i].section == section && strcmp(tf_keys[i].name, name) == 0)
@@ -139,7 +113,7 @@ static int set_defaults(struct tf_config *config, enum tf_section section, size_
     return 0;
 }
 
-static bool check_name(struct parse *p, const char *what, const char *name)
+static bool check_name(struct tf_parse *p, const char *what, const char *name)
 {
     for (const char *c = name; *c; c++)
         if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_' && *c != '-') {
@@ -153,7 +127,7 @@ static bool check_name(struct parse *p, const char *what, const char *name)
     return true;
 }
 
-static void open_camera(struct parse *p, const char *name)
+static void open_camera(struct tf_parse *p, const char *name)
 {
     struct tf_config *config = p->config;
     struct tf_config_camera *camera;
@@ -177,10 +151,10 @@ static void open_camera(struct parse *p, const char *name)
     config->camera_count++;
     config->lines->camera[p->which] = p->line;
     if (r < 0)
-        fault(p, p->line, r, "no memory");
+        tf_parse_fault(p, p->line, r, "no memory");
 }
 
-static void open_pair(struct parse *p, const char *name)
+static void open_pair(struct tf_parse *p, const char *name)
 {
     struct tf_config *config = p->config;
     struct tf_config_pair *pair;
@@ -204,10 +178,10 @@ static void open_pair(struct parse *p, const char *name)
     config->pair_count++;
     config->lines->pair[p->which] = p->line;
     if (r < 0)
-        fault(p, p->line, r, "no memory");
+        tf_parse_fault(p, p->line, r, "no memory");
 }
 
-static void open_region(struct parse *p, const char *name)
+static void open_region(struct tf_parse *p, const char *name)
 {
     struct tf_config *config = p->config;
     struct tf_config_region *region;
@@ -229,14 +203,14 @@ static void open_region(struct parse *p, const char *name)
     config->region_count++;
     config->lines->region[p->which] = p->line;
     if (r < 0)
-        fault(p, p->line, r, "no memory");
+        tf_parse_fault(p, p->line, r, "no memory");
 }
 
 /*
  * inih cuts section names at 49 bytes, gives the handler no line number and does not report empty sections,
  * all of which matter here; so sections are taken where the lines are handed to inih.
  */
-static void enter_section(struct parse *p, const char *line)
+static void enter_section(struct tf_parse *p, const char *line)
 {
     char name[TF_CONFIG_NAME_MAX + 64];
     const char *end = strchr(line, ']');
@@ -297,7 +271,7 @@ static void enter_section(struct parse *p, const char *line)
          name);
 }
 
-static void open_section(struct parse *p, const char *line)
+static void open_section(struct tf_parse *p, const char *line)
 {
     unsigned before = p->errors;
 
@@ -308,21 +282,10 @@ static void open_section(struct parse *p, const char *line)
     p->lost_section = true;
 }
 
-/* Whether the values of these keys (a list that ends with NULL) were understood: only then do they contradict
- * each other. */
-static bool good(const struct parse *p, enum tf_section section, size_t which, const char *const *keys)
-{
-    for (; *keys; keys++)
-        if (p->bad[find_key((int)section, *keys) - tf_keys][which])
-            return false;
-    return true;
-}
-#define GOOD(p, section, which, ...) good(p, section, which, (const char *const[]){__VA_ARGS__, NULL})
-
 /* A line that inih made no key of. */
-static void not_a_key(struct parse *p)
+static void not_a_key(struct tf_parse *p)
 {
-    if (p->expects_key && !is_over(p))
+    if (p->expects_key && !tf_parse_over(p))
         FAIL(p, p->line, "expected [section] or key=value");
     p->expects_key = false;
 }
@@ -330,12 +293,12 @@ static void not_a_key(struct parse *p)
 /* inih's reader: one line a call, NULL at the end or after an error. */
 static char *next_line(char *line, int size, void *context)
 {
-    struct parse *p = context;
+    struct tf_parse *p = context;
     const char *newline;
     size_t n;
 
     not_a_key(p);
-    if (is_over(p) || p->at == p->end)
+    if (tf_parse_over(p) || p->at == p->end)
         return NULL;
     p->line++;
     newline = memchr(p->at, '\n', (size_t)(p->end - p->at));
@@ -373,7 +336,7 @@ static char *next_line(char *line, int size, void *context)
 
 static int handle(void *context, const char *section, const char *name, const char *value)
 {
-    struct parse *p = context;
+    struct tf_parse *p = context;
     const struct tf_key *key;
     struct tf_error reason = {0};
     const struct tf_key *near;
@@ -381,13 +344,13 @@ static int handle(void *context, const char *section, const char *name, const ch
 
     (void)section;
     p->expects_key = false;
-    if (is_over(p))
+    if (tf_parse_over(p))
         return 0;
     if (p->section == LOST_SECTION)
         return 1;
     if (p->section < 0)
         return FAIL(p, p->line, "%s stands before the first section", name), 0;
-    key = find_key(p->section, name);
+    key = tf_parse_key(p->section, name);
     if (!key) {
         near = nearest_key(p->section, name);
         FAIL(p, p->line, "unknown key %s in [%s]%s%s%s", name, tf_sections[p->section].name,
@@ -405,7 +368,7 @@ static int handle(void *context, const char *section, const char *name, const ch
     r = tf_value_parse(key, value, field_of(p->config, key, p->which), &reason);
     if (r < 0) {
         p->bad[key - tf_keys][p->which] = true;
-        fault(p, p->line, r, "%s", r == -ENOMEM ? "no memory" : reason.text);
+        tf_parse_fault(p, p->line, r, "%s", r == -ENOMEM ? "no memory" : reason.text);
         return 0;
     }
     return 1;
@@ -428,247 +391,17 @@ static int default_credentials(char **field, const char *name)
     return 0;
 }
 
-static int key_line(struct parse *p, enum tf_section section, const char *key, size_t which)
-{
-    const struct tf_key *k = find_key(section, key);
-    int line = k ? p->config->lines->key[k - tf_keys][which] : 0;
-
-    if (line)
-        return line;
-    return section == TF_SECTION_CAMERA   ? p->config->lines->camera[which]
-           : section == TF_SECTION_PAIR   ? p->config->lines->pair[which]
-           : section == TF_SECTION_REGION ? p->config->lines->region[which]
-                                          : p->config->lines->section[section];
-}
-
-static void check_camera(struct parse *p, size_t i)
-{
-    struct tf_config *config = p->config;
-    const struct tf_config_camera *camera = &config->cameras[i];
-
-    if (!camera->source && GOOD(p, TF_SECTION_CAMERA, i, "source"))
-        FAIL(p, config->lines->camera[i], "[camera %s] has no source", camera->name);
-    if (!camera->width != !camera->height && GOOD(p, TF_SECTION_CAMERA, i, "width", "height"))
-        FAIL(p, key_line(p, TF_SECTION_CAMERA, camera->width ? "width" : "height", i),
-             "[camera %s] sets only one of width and height", camera->name);
-    if (camera->offset != 0 && camera->scale == 0 && GOOD(p, TF_SECTION_CAMERA, i, "scale"))
-        FAIL(p, key_line(p, TF_SECTION_CAMERA, "offset", i), "[camera %s] sets an offset without a scale",
-             camera->name);
-    if (camera->black_body[2] &&
-        !config->lines->key[find_key(TF_SECTION_CAMERA, "black-body-temperature") - tf_keys][i])
-        FAIL(p, key_line(p, TF_SECTION_CAMERA, "black-body", i),
-             "[camera %s] sets a black-body without its black-body-temperature", camera->name);
-    for (size_t j = 0; j < i; j++)
-        if (camera->enabled && config->cameras[j].enabled && camera->source && config->cameras[j].source &&
-            strncmp(camera->source, "/dev/", 5) == 0 &&
-            strcmp(camera->source, config->cameras[j].source) == 0)
-            FAIL(p, key_line(p, TF_SECTION_CAMERA, "source", i),
-                 "[camera %s] and [camera %s] name one device", config->cameras[j].name, camera->name);
-}
-
-static const struct tf_config_camera *camera_of(struct parse *p, size_t i, const char *key, const char *name)
-{
-    const struct tf_config *c = p->config;
-    const struct tf_config_pair *pair = &c->pairs[i];
-
-    if (!name && GOOD(p, TF_SECTION_PAIR, i, key))
-        FAIL(p, c->lines->pair[i], "[pair %s] names no %s camera", pair->name, key);
-    if (!name)
-        return NULL;
-    for (size_t k = 0; k < c->camera_count; k++) {
-        if (strcmp(c->cameras[k].name, name) != 0)
-            continue;
-        if (pair->enabled && !c->cameras[k].enabled) {
-            FAIL(p, key_line(p, TF_SECTION_PAIR, key, i),
-                 "[pair %s] needs [camera %s], which is not enabled: set enabled=no for the pair, too",
-                 pair->name, name);
-            return NULL;
-        }
-        return &c->cameras[k];
-    }
-    /* It may be the one whose section could not be read. */
-    if (!p->lost_section)
-        FAIL(p, key_line(p, TF_SECTION_PAIR, key, i), "[pair %s]: there is no [camera %s]", pair->name, name);
-    return NULL;
-}
-
-static void check_pair(struct parse *p, size_t i)
-{
-    const struct tf_config *c = p->config;
-    const struct tf_config_pair *pair = &c->pairs[i];
-    const struct tf_config_camera *thermal = camera_of(p, i, "thermal", pair->thermal);
-    const struct tf_config_camera *visible = camera_of(p, i, "visible", pair->visible);
-
-    if (!thermal || !visible)
-        return;
-    if (thermal == visible)
-        FAIL(p, key_line(p, TF_SECTION_PAIR, "visible", i), "[pair %s] names one camera twice", pair->name);
-    if (pair->enabled && pair->calibration && !visible->analyse)
-        FAIL(p, key_line(p, TF_SECTION_PAIR, "calibration", i),
-             "[pair %s] has a calibration, but [camera %s] looks for no faces (analyse=no)", pair->name,
-             visible->name);
-    if (thermal->pace != visible->pace || thermal->pace != TF_CONFIG_PACE_RECORDED)
-        FAIL(p, key_line(p, TF_SECTION_PAIR, "thermal", i),
-             "[pair %s]: cameras that are paired by time cannot play with pace=fast", pair->name);
-    for (size_t k = 0; k < c->camera_count; k++)
-        if (strcmp(c->cameras[k].name, pair->name) == 0)
-            FAIL(p, c->lines->pair[i], "[pair %s] has a camera's name: both would be one address",
-                 pair->name);
-    for (size_t k = 0; k < i && pair->enabled; k++) {
-        const struct tf_config_pair *other = &c->pairs[k];
-        const char *names[] = {other->thermal, other->visible};
-
-        for (int n = 0; n < 2 && other->enabled; n++)
-            if (names[n] && (strcmp(names[n], pair->thermal) == 0 || strcmp(names[n], pair->visible) == 0))
-                FAIL(p, c->lines->pair[i], "[pair %s] and [pair %s] share the camera %s: one pair each",
-                     other->name, pair->name, names[n]);
-    }
-}
-
-/* Names, shapes and cameras; `taken`: those that are good so far. */
-static void check_region(struct parse *p, size_t i, struct tf_own_regions *taken)
-{
-    const struct tf_config *c = p->config;
-    const struct tf_config_region *region = &c->regions[i];
-    struct tf_own_region own;
-    struct tf_error reason = {0};
-    bool there = !region->camera || p->regions_only || p->lost_section;
-
-    if (!GOOD(p, TF_SECTION_REGION, i, "shape", "corners", "coordinates", "camera"))
-        return;
-    if (region->corners.kind && region->shape.kind && region->shape.kind != TF_SHAPE_POLYGON) {
-        FAIL(p, key_line(p, TF_SECTION_REGION, "corners", i), "[region %s]: only a polygon has corners",
-             region->name);
-        return;
-    }
-    if (!region->shape.kind) {
-        FAIL(p, c->lines->region[i], "[region %s] has no shape", region->name);
-        return;
-    }
-    for (size_t k = 0; k < c->camera_count; k++)
-        there |= strcmp(c->cameras[k].name, region->camera ? region->camera : "") == 0;
-    if (!there)
-        FAIL(p, key_line(p, TF_SECTION_REGION, "camera", i), "[region %s]: there is no [camera %s]",
-             region->name, region->camera);
-    else if (tf_config_own_of(region, &own, &reason) < 0 || tf_own_add(taken, &own, &reason) < 0)
-        FAIL(p, key_line(p, TF_SECTION_REGION, *own.name ? "shape" : "", i), "%s", reason.text);
-}
-
-static void check_listener(struct parse *p, enum tf_section section, bool enabled, const char *address,
-                           const char *credentials)
-{
-    if (enabled && !credentials && !tf_address_is_loopback(address) && GOOD(p, section, 0, "credentials"))
-        FAIL(p, key_line(p, section, "address", 0),
-             "[%s] would listen on %s, beyond this machine, without asking for a password: set credentials",
-             tf_sections[section].name, address);
-}
-
-/* Whoever may look does not decide who may control, and a token in the clear is everybody's. */
-static void check_access(struct parse *p)
-{
-    const struct tf_config_http *c = &p->config->http;
-    const char *key = c->tokens ? "tokens" : "watch-credentials";
-
-    if (!c->enabled)
-        return;
-    if (!c->credentials && (c->watch_credentials || c->tokens))
-        FAIL(p, key_line(p, TF_SECTION_HTTP, key, 0),
-             "[http] has %s, but nobody who may control: set credentials too", key);
-    if (c->tokens && !c->tls_certificate && !tf_address_is_loopback(c->address))
-        FAIL(p, key_line(p, TF_SECTION_HTTP, "tokens", 0),
-             "[http] would take tokens that cross the net in the clear: set tls-certificate and tls-key, or "
-             "listen on 127.0.0.1");
-}
-
-static void check_tls(struct parse *p, enum tf_section section, const char *certificate, const char *key)
-{
-    if (!certificate == !key || !GOOD(p, section, 0, "tls-certificate", "tls-key"))
-        return;
-    FAIL(p, key_line(p, section, certificate ? "tls-certificate" : "tls-key", 0),
-         "[%s] has %s alone: set both tls-certificate and tls-key", tf_sections[section].name,
-         certificate ? "tls-certificate" : "tls-key");
-}
-
-static void check_inference(struct parse *p)
-{
-    const struct tf_config_inference *c = &p->config->inference;
-
-    if (c->region_masks && !c->segmentation && GOOD(p, TF_SECTION_INFERENCE, 0, "segmentation"))
-        FAIL(p, key_line(p, TF_SECTION_INFERENCE, "region-masks", 0),
-             "[inference] region-masks needs a segmentation network: set segmentation");
-}
-
-static void check_recording(struct parse *p, size_t enabled)
-{
-    static const char *const names[] = {"ndjson", "csv", "video"};
-    const struct tf_config_recording *r = &p->config->recording;
-    const char *const templates[] = {r->ndjson, r->csv, r->video};
-
-    for (size_t i = 0; i < 3; i++) {
-        bool named = false;
-
-        if (!templates[i])
-            continue;
-        for (const char *c = templates[i]; (c = strchr(c, '%')); c += 2)
-            named |= c[1] == 'n';
-        if (enabled > 1 && !named)
-            FAIL(p, key_line(p, TF_SECTION_RECORDING, names[i], 0),
-                 "%s would be one file for %zu cameras: put %%n (the camera's name) into the path", names[i],
-                 enabled);
-        for (size_t j = 0; j < i; j++)
-            if (templates[j] && strcmp(templates[i], templates[j]) == 0)
-                FAIL(p, key_line(p, TF_SECTION_RECORDING, names[i], 0), "%s and %s name one file", names[j],
-                     names[i]);
-    }
-}
-
-static void check(struct parse *p)
-{
-    struct tf_config *c = p->config;
-    struct tf_own_regions own = {0};
-    size_t enabled = 0;
-
-    for (size_t i = 0; i < c->region_count && !is_over(p); i++)
-        check_region(p, i, &own);
-    if (p->regions_only)
-        return;
-
-    for (size_t i = 0; i < c->camera_count && !is_over(p); i++) {
-        check_camera(p, i);
-        enabled += c->cameras[i].enabled || !GOOD(p, TF_SECTION_CAMERA, i, "enabled");
-    }
-    for (size_t i = 0; i < c->pair_count && !is_over(p); i++)
-        check_pair(p, i);
-    if (is_over(p))
-        return;
-    if (!enabled && !p->lost_section)
-        FAIL(p, 0, "%s",
-             c->camera_count ? "no camera is enabled"
-                             : "no camera: write a section [camera NAME] with a source");
-    check_listener(p, TF_SECTION_RTSP, c->rtsp.enabled, c->rtsp.address, c->rtsp.credentials);
-    check_listener(p, TF_SECTION_HTTP, c->http.enabled, c->http.address, c->http.credentials);
-    check_tls(p, TF_SECTION_RTSP, c->rtsp.tls_certificate, c->rtsp.tls_key);
-    check_access(p);
-    check_tls(p, TF_SECTION_HTTP, c->http.tls_certificate, c->http.tls_key);
-    if (c->rtsp.enabled && c->http.enabled && c->rtsp.port && c->rtsp.port == c->http.port &&
-        strcmp(c->rtsp.address, c->http.address) == 0)
-        FAIL(p, key_line(p, TF_SECTION_HTTP, "port", 0), "[rtsp] and [http] would listen on one port, %u",
-             c->http.port);
-    check_inference(p);
-    check_recording(p, enabled);
-}
-
 /* With faults: *ret is set also where there are some. */
 static int parse_text(const char *text, size_t size, const char *name, bool regions_only,
                       struct tf_config_faults *faults, struct tf_config **ret, struct tf_error *err)
 {
-    struct parse p = {.name = name,
-                      .at = text,
-                      .end = text + size,
-                      .section = NO_SECTION,
-                      .err = err,
-                      .faults = faults,
-                      .regions_only = regions_only};
+    struct tf_parse p = {.name = name,
+                         .at = text,
+                         .end = text + size,
+                         .section = NO_SECTION,
+                         .err = err,
+                         .faults = faults,
+                         .regions_only = regions_only};
     struct tf_config *config;
     int r;
 
@@ -692,13 +425,13 @@ static int parse_text(const char *text, size_t size, const char *name, bool regi
         goto nomem;
     if (r > 0 && !p.result)
         FAIL(&p, r, "expected [section] or key=value");
-    if (!is_over(&p) && !regions_only &&
+    if (!tf_parse_over(&p) && !regions_only &&
         (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
          default_credentials(&config->http.credentials, "http") < 0))
         goto nomem;
-    if (!is_over(&p))
-        check(&p);
-    if (is_over(&p))
+    if (!tf_parse_over(&p))
+        tf_parse_check(&p);
+    if (tf_parse_over(&p))
         tf_config_free(config);
     else
         *ret = config;

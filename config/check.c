@@ -1,0 +1,250 @@
+/* What has to hold between the keys of a configuration. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "config/parse.h"
+
+/* Whether the values of these keys (a list that ends with NULL) were understood: only then do they contradict
+ * each other. */
+static bool good(const struct tf_parse *p, enum tf_section section, size_t which, const char *const *keys)
+{
+    for (; *keys; keys++)
+        if (p->bad[tf_parse_key((int)section, *keys) - tf_keys][which])
+            return false;
+    return true;
+}
+
+#define GOOD(p, section, which, ...) good(p, section, which, (const char *const[]){__VA_ARGS__, NULL})
+
+static int key_line(struct tf_parse *p, enum tf_section section, const char *key, size_t which)
+{
+    const struct tf_key *k = tf_parse_key(section, key);
+    int line = k ? p->config->lines->key[k - tf_keys][which] : 0;
+
+    if (line)
+        return line;
+    return section == TF_SECTION_CAMERA   ? p->config->lines->camera[which]
+           : section == TF_SECTION_PAIR   ? p->config->lines->pair[which]
+           : section == TF_SECTION_REGION ? p->config->lines->region[which]
+                                          : p->config->lines->section[section];
+}
+
+static void check_camera(struct tf_parse *p, size_t i)
+{
+    struct tf_config *config = p->config;
+    const struct tf_config_camera *camera = &config->cameras[i];
+
+    if (!camera->source && GOOD(p, TF_SECTION_CAMERA, i, "source"))
+        FAIL(p, config->lines->camera[i], "[camera %s] has no source", camera->name);
+    if (!camera->width != !camera->height && GOOD(p, TF_SECTION_CAMERA, i, "width", "height"))
+        FAIL(p, key_line(p, TF_SECTION_CAMERA, camera->width ? "width" : "height", i),
+             "[camera %s] sets only one of width and height", camera->name);
+    if (camera->offset != 0 && camera->scale == 0 && GOOD(p, TF_SECTION_CAMERA, i, "scale"))
+        FAIL(p, key_line(p, TF_SECTION_CAMERA, "offset", i), "[camera %s] sets an offset without a scale",
+             camera->name);
+    if (camera->black_body[2] &&
+        !config->lines->key[tf_parse_key(TF_SECTION_CAMERA, "black-body-temperature") - tf_keys][i])
+        FAIL(p, key_line(p, TF_SECTION_CAMERA, "black-body", i),
+             "[camera %s] sets a black-body without its black-body-temperature", camera->name);
+    for (size_t j = 0; j < i; j++)
+        if (camera->enabled && config->cameras[j].enabled && camera->source && config->cameras[j].source &&
+            strncmp(camera->source, "/dev/", 5) == 0 &&
+            strcmp(camera->source, config->cameras[j].source) == 0)
+            FAIL(p, key_line(p, TF_SECTION_CAMERA, "source", i),
+                 "[camera %s] and [camera %s] name one device", config->cameras[j].name, camera->name);
+}
+
+static const struct tf_config_camera *camera_of(struct tf_parse *p, size_t i, const char *key,
+                                                const char *name)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_pair *pair = &c->pairs[i];
+
+    if (!name && GOOD(p, TF_SECTION_PAIR, i, key))
+        FAIL(p, c->lines->pair[i], "[pair %s] names no %s camera", pair->name, key);
+    if (!name)
+        return NULL;
+    for (size_t k = 0; k < c->camera_count; k++) {
+        if (strcmp(c->cameras[k].name, name) != 0)
+            continue;
+        if (pair->enabled && !c->cameras[k].enabled) {
+            FAIL(p, key_line(p, TF_SECTION_PAIR, key, i),
+                 "[pair %s] needs [camera %s], which is not enabled: set enabled=no for the pair, too",
+                 pair->name, name);
+            return NULL;
+        }
+        return &c->cameras[k];
+    }
+    /* It may be the one whose section could not be read. */
+    if (!p->lost_section)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, key, i), "[pair %s]: there is no [camera %s]", pair->name, name);
+    return NULL;
+}
+
+static void check_pair(struct tf_parse *p, size_t i)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_pair *pair = &c->pairs[i];
+    const struct tf_config_camera *thermal = camera_of(p, i, "thermal", pair->thermal);
+    const struct tf_config_camera *visible = camera_of(p, i, "visible", pair->visible);
+
+    if (!thermal || !visible)
+        return;
+    if (thermal == visible)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, "visible", i), "[pair %s] names one camera twice", pair->name);
+    if (pair->enabled && pair->calibration && !visible->analyse)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, "calibration", i),
+             "[pair %s] has a calibration, but [camera %s] looks for no faces (analyse=no)", pair->name,
+             visible->name);
+    if (thermal->pace != visible->pace || thermal->pace != TF_CONFIG_PACE_RECORDED)
+        FAIL(p, key_line(p, TF_SECTION_PAIR, "thermal", i),
+             "[pair %s]: cameras that are paired by time cannot play with pace=fast", pair->name);
+    for (size_t k = 0; k < c->camera_count; k++)
+        if (strcmp(c->cameras[k].name, pair->name) == 0)
+            FAIL(p, c->lines->pair[i], "[pair %s] has a camera's name: both would be one address",
+                 pair->name);
+    for (size_t k = 0; k < i && pair->enabled; k++) {
+        const struct tf_config_pair *other = &c->pairs[k];
+        const char *names[] = {other->thermal, other->visible};
+
+        for (int n = 0; n < 2 && other->enabled; n++)
+            if (names[n] && (strcmp(names[n], pair->thermal) == 0 || strcmp(names[n], pair->visible) == 0))
+                FAIL(p, c->lines->pair[i], "[pair %s] and [pair %s] share the camera %s: one pair each",
+                     other->name, pair->name, names[n]);
+    }
+}
+
+/* Names, shapes and cameras; `taken`: those that are good so far. */
+static void check_region(struct tf_parse *p, size_t i, struct tf_own_regions *taken)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_region *region = &c->regions[i];
+    struct tf_own_region own;
+    struct tf_error reason = {0};
+    bool there = !region->camera || p->regions_only || p->lost_section;
+
+    if (!GOOD(p, TF_SECTION_REGION, i, "shape", "corners", "coordinates", "camera"))
+        return;
+    if (region->corners.kind && region->shape.kind && region->shape.kind != TF_SHAPE_POLYGON) {
+        FAIL(p, key_line(p, TF_SECTION_REGION, "corners", i), "[region %s]: only a polygon has corners",
+             region->name);
+        return;
+    }
+    if (!region->shape.kind) {
+        FAIL(p, c->lines->region[i], "[region %s] has no shape", region->name);
+        return;
+    }
+    for (size_t k = 0; k < c->camera_count; k++)
+        there |= strcmp(c->cameras[k].name, region->camera ? region->camera : "") == 0;
+    if (!there)
+        FAIL(p, key_line(p, TF_SECTION_REGION, "camera", i), "[region %s]: there is no [camera %s]",
+             region->name, region->camera);
+    else if (tf_config_own_of(region, &own, &reason) < 0 || tf_own_add(taken, &own, &reason) < 0)
+        FAIL(p, key_line(p, TF_SECTION_REGION, *own.name ? "shape" : "", i), "%s", reason.text);
+}
+
+static void check_listener(struct tf_parse *p, enum tf_section section, bool enabled, const char *address,
+                           const char *credentials)
+{
+    if (enabled && !credentials && !tf_address_is_loopback(address) && GOOD(p, section, 0, "credentials"))
+        FAIL(p, key_line(p, section, "address", 0),
+             "[%s] would listen on %s, beyond this machine, without asking for a password: set credentials",
+             tf_sections[section].name, address);
+}
+
+/* Whoever may look does not decide who may control, and a token in the clear is everybody's. */
+static void check_access(struct tf_parse *p)
+{
+    const struct tf_config_http *c = &p->config->http;
+    const char *key = c->tokens ? "tokens" : "watch-credentials";
+
+    if (!c->enabled)
+        return;
+    if (!c->credentials && (c->watch_credentials || c->tokens))
+        FAIL(p, key_line(p, TF_SECTION_HTTP, key, 0),
+             "[http] has %s, but nobody who may control: set credentials too", key);
+    if (c->tokens && !c->tls_certificate && !tf_address_is_loopback(c->address))
+        FAIL(p, key_line(p, TF_SECTION_HTTP, "tokens", 0),
+             "[http] would take tokens that cross the net in the clear: set tls-certificate and tls-key, or "
+             "listen on 127.0.0.1");
+}
+
+static void check_tls(struct tf_parse *p, enum tf_section section, const char *certificate, const char *key)
+{
+    if (!certificate == !key || !GOOD(p, section, 0, "tls-certificate", "tls-key"))
+        return;
+    FAIL(p, key_line(p, section, certificate ? "tls-certificate" : "tls-key", 0),
+         "[%s] has %s alone: set both tls-certificate and tls-key", tf_sections[section].name,
+         certificate ? "tls-certificate" : "tls-key");
+}
+
+static void check_inference(struct tf_parse *p)
+{
+    const struct tf_config_inference *c = &p->config->inference;
+
+    if (c->region_masks && !c->segmentation && GOOD(p, TF_SECTION_INFERENCE, 0, "segmentation"))
+        FAIL(p, key_line(p, TF_SECTION_INFERENCE, "region-masks", 0),
+             "[inference] region-masks needs a segmentation network: set segmentation");
+}
+
+static void check_recording(struct tf_parse *p, size_t enabled)
+{
+    static const char *const names[] = {"ndjson", "csv", "video"};
+    const struct tf_config_recording *r = &p->config->recording;
+    const char *const templates[] = {r->ndjson, r->csv, r->video};
+
+    for (size_t i = 0; i < 3; i++) {
+        bool named = false;
+
+        if (!templates[i])
+            continue;
+        for (const char *c = templates[i]; (c = strchr(c, '%')); c += 2)
+            named |= c[1] == 'n';
+        if (enabled > 1 && !named)
+            FAIL(p, key_line(p, TF_SECTION_RECORDING, names[i], 0),
+                 "%s would be one file for %zu cameras: put %%n (the camera's name) into the path", names[i],
+                 enabled);
+        for (size_t j = 0; j < i; j++)
+            if (templates[j] && strcmp(templates[i], templates[j]) == 0)
+                FAIL(p, key_line(p, TF_SECTION_RECORDING, names[i], 0), "%s and %s name one file", names[j],
+                     names[i]);
+    }
+}
+
+void tf_parse_check(struct tf_parse *p)
+{
+    struct tf_config *c = p->config;
+    struct tf_own_regions own = {0};
+    size_t enabled = 0;
+
+    for (size_t i = 0; i < c->region_count && !tf_parse_over(p); i++)
+        check_region(p, i, &own);
+    if (p->regions_only)
+        return;
+
+    for (size_t i = 0; i < c->camera_count && !tf_parse_over(p); i++) {
+        check_camera(p, i);
+        enabled += c->cameras[i].enabled || !GOOD(p, TF_SECTION_CAMERA, i, "enabled");
+    }
+    for (size_t i = 0; i < c->pair_count && !tf_parse_over(p); i++)
+        check_pair(p, i);
+    if (tf_parse_over(p))
+        return;
+    if (!enabled && !p->lost_section)
+        FAIL(p, 0, "%s",
+             c->camera_count ? "no camera is enabled"
+                             : "no camera: write a section [camera NAME] with a source");
+    check_listener(p, TF_SECTION_RTSP, c->rtsp.enabled, c->rtsp.address, c->rtsp.credentials);
+    check_listener(p, TF_SECTION_HTTP, c->http.enabled, c->http.address, c->http.credentials);
+    check_tls(p, TF_SECTION_RTSP, c->rtsp.tls_certificate, c->rtsp.tls_key);
+    check_access(p);
+    check_tls(p, TF_SECTION_HTTP, c->http.tls_certificate, c->http.tls_key);
+    if (c->rtsp.enabled && c->http.enabled && c->rtsp.port && c->rtsp.port == c->http.port &&
+        strcmp(c->rtsp.address, c->http.address) == 0)
+        FAIL(p, key_line(p, TF_SECTION_HTTP, "port", 0), "[rtsp] and [http] would listen on one port, %u",
+             c->http.port);
+    check_inference(p);
+    check_recording(p, enabled);
+}
