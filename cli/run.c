@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/output.h"
 #include "cli/commands.h"
-#include "pipeline/models.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "config/config.h"
@@ -98,34 +97,6 @@ static int add_file(struct tf_pipeline *pipeline, const char *path, enum tf_file
     return 0;
 }
 
-void tf_run_say_turn(const struct tf_turn_status *turn, const char *name)
-{
-    const char *gap = *name ? ": " : "";
-
-    switch (turn->state) {
-    case TF_TURN_WRONG:
-        fprintf(stderr,
-                "%s%swarning: faces do not stand upright with --rotate %u: --rotate %u fits clearly better, "
-                "and what "
-                "was measured is not what it is called (--rotate auto finds the turn)\n",
-                name, gap, turn->rotate, turn->better);
-        break;
-    case TF_TURN_TIE:
-        fprintf(stderr, "%s%swarning: --rotate auto: %u and %u fit the faces alike; read with --rotate %u\n",
-                name, gap, turn->rotate, turn->better, turn->rotate);
-        break;
-    case TF_TURN_UNDECIDED:
-        fprintf(stderr, "%s%swarning: --rotate auto: no face told the turn; read with --rotate %u\n", name,
-                gap, turn->rotate);
-        break;
-    case TF_TURN_DECIDED:
-        fprintf(stderr, "%s%supright with --rotate %u, told from the faces\n", name, gap, turn->rotate);
-        break;
-    case TF_TURN_CONFIGURED:
-        break;
-    }
-}
-
 static void summary(const struct tf_status *s, const struct tf_source_info *info, double seconds)
 {
     double speed = seconds > 0 ? (double)s->frames / seconds : 0;
@@ -151,39 +122,7 @@ static void summary(const struct tf_status *s, const struct tf_source_info *info
 static int run(const struct tf_usage *usage, const struct tf_run *r, const char *input,
                enum tf_file_format csv_format)
 {
-    struct tf_pipeline_options options = {
-        .camera = r->camera,
-        .source = {.url = input,
-                   .format = r->format,
-                   .rotate = r->rotate,
-                   .flip = r->flip,
-                   .scale = (float)r->scale,
-                   .offset = (float)r->offset,
-                   .fps = (float)r->fps,
-                   .raw = r->raw,
-                   .stream = r->stream,
-                   .frozen = !r->no_frozen,
-                   .pace = TF_PACE_FAST,
-                   .limit = r->limit},
-        .analyser = {.models = tf_models_folder(r->models),
-                     .segmentation = r->segmentation,
-                     .region_masks = r->region_masks,
-                     .threads = (int)r->threads,
-                     .cpu = r->cpu,
-                     .faces_max = (uint32_t)r->faces,
-                     .filter = !r->no_filter,
-                     .mirror = r->mirror_mode,
-                     .track = true},
-        .analyse = true,
-        .own = &r->own,
-        .outlines = r->outlines,
-        .black_body_c = (float)r->black_body_c,
-        .pictures = r->video != NULL,
-        .overlay = tf_overlay_defaults(),
-        .encoder = {.codec = r->codec},
-        .video = r->video,
-        .overwrite = r->overwrite,
-    };
+    struct tf_pipeline_options options = tf_run_options(r);
     struct tf_pipeline *pipeline = NULL;
     const struct tf_source_info *info;
     struct tf_progress progress;
@@ -193,7 +132,13 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
     bool stopped = false;
     int result;
 
-    memcpy(options.black_body, r->rectangle, sizeof(options.black_body));
+    options.camera = r->camera;
+    options.source.url = input;
+    options.own = &r->own;
+    options.outlines = r->outlines;
+    options.pictures = r->video != NULL;
+    options.video = r->video;
+    options.overwrite = r->overwrite;
     if (r->palette) {
         result = tf_palette_find(r->palette, &options.overlay.palette, &err);
         if (result)

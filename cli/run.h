@@ -36,6 +36,9 @@ struct tf_recording_found {
  */
 int tf_find_recordings(const char *folder, struct tf_recording_found **ret);
 
+struct tf_pipeline_options;
+/* What the command says of every video: its source, analysis and picture. Strings stay the command's. */
+struct tf_pipeline_options tf_run_options(const struct tf_run *r);
 /* What is to be said of the turn, on standard error; `name`: of the recording, or empty. */
 void tf_run_say_turn(const struct tf_turn_status *turn, const char *name);
 

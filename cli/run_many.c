@@ -17,7 +17,6 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "pipeline/models.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/run_sidecar.h"
@@ -225,34 +224,8 @@ static void describe_dataset(const struct job *j)
 
 static void common_options(const struct tf_run *r, struct job *j)
 {
-    j->options = (struct tf_pipeline_options){
-        .source = {.format = r->format,
-                   .rotate = r->rotate,
-                   .flip = r->flip,
-                   .scale = (float)r->scale,
-                   .offset = (float)r->offset,
-                   .fps = (float)r->fps,
-                   .raw = r->raw,
-                   .stream = r->stream,
-                   .frozen = !r->no_frozen,
-                   .pace = TF_PACE_FAST,
-                   .limit = r->limit},
-        .analyser = {.models = tf_models_folder(r->models),
-                     .threads = (int)r->threads,
-                     .cpu = r->cpu,
-                     .segmentation = r->segmentation,
-                     .region_masks = r->region_masks,
-                     .faces_max = (uint32_t)r->faces,
-                     .filter = !r->no_filter,
-                     .mirror = r->mirror_mode,
-                     .track = true},
-        .analyse = true,
-        .pictures = !r->no_video,
-        .overlay = tf_overlay_defaults(),
-        .encoder = {.codec = r->codec},
-        .black_body_c = (float)r->black_body_c,
-    };
-    memcpy(j->options.black_body, r->rectangle, sizeof(r->rectangle));
+    j->options = tf_run_options(r);
+    j->options.pictures = !r->no_video;
     j->tables = (struct tf_tables_options){.derived = true, .physio_rate = (float)r->physio_rate};
     snprintf(j->camera, sizeof(j->camera), "%s", r->camera);
     j->own = r->own;
