@@ -205,7 +205,9 @@ void tf_turn_look(struct tf_inference *x, const struct tf_frame *frame)
         return;
     }
     watch(x, frame->rotate);
-    tf_turns_may_rest(&turn->rest, &turn->turns, turn->settled, frame->t_mono_ns);
+    /* A recording may be over before the next round: there the verdict is waited for. */
+    tf_turns_may_rest(&turn->rest, &turn->turns, turn->settled, x->setup->live ? frame->rotate : -1,
+                      frame->t_mono_ns);
 }
 
 void tf_turn_begin_anew(struct tf_inference *x)

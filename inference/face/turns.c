@@ -85,15 +85,15 @@ void tf_turns_add(struct tf_turns *s, const struct tf_turn_reading *reading)
     s->rounds++;
 }
 
-/* The last round speaks for another turn than that. */
-static bool speaks_against(const struct tf_turns *s, int turn)
+/* The turn that the last round speaks for, -1: none. */
+static int round_best(const struct tf_turns *s)
 {
     int best = -1;
 
     for (int i = 0; i < 4; i++)
         if (s->round[i].evidence >= EVIDENCE_SOME && (best < 0 || s->round[i].apart < s->round[best].apart))
             best = i;
-    return best >= 0 && best * 90 != turn;
+    return best < 0 ? -1 : 90 * best;
 }
 
 bool tf_turns_resting(struct tf_turns_rest *rest, struct tf_turns *turns, uint64_t t)
@@ -108,19 +108,25 @@ bool tf_turns_resting(struct tf_turns_rest *rest, struct tf_turns *turns, uint64
     return false;
 }
 
-void tf_turns_may_rest(struct tf_turns_rest *rest, const struct tf_turns *turns, int settled, uint64_t t)
+void tf_turns_may_rest(struct tf_turns_rest *rest, const struct tf_turns *turns, int settled, int given,
+                       uint64_t t)
 {
+    int best = round_best(turns);
+
     if (turns->rounds == rest->rounds)
         return;
     rest->rounds = turns->rounds;
     rest->length_ns = 0;
+    rest->agreed = turns->rounds && best >= 0 && best == given ? rest->agreed + 1 : 0;
     if (!turns->rounds) { /* a verdict was taken over */
         rest->unclear = 0;
         rest->length_ns = TF_TURNS_REST_SETTLED_NS;
     } else if (turns->empty) {
         if (turns->empty >= TF_TURNS_IDLE_ROUNDS)
             rest->length_ns = TF_TURNS_REST_EMPTY_NS;
-    } else if (settled >= 0 && !rest->unclear && !speaks_against(turns, settled)) {
+    } else if (settled >= 0 && !rest->unclear && (best < 0 || best == settled)) {
+        rest->length_ns = TF_TURNS_REST_SETTLED_NS;
+    } else if (settled < 0 && rest->agreed >= TF_TURNS_AGREED) {
         rest->length_ns = TF_TURNS_REST_SETTLED_NS;
     } else if (++rest->unclear > TF_TURNS_UNCLEAR) {
         rest->length_ns = TF_TURNS_REST_UNCLEAR_NS;

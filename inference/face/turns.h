@@ -66,19 +66,24 @@ void tf_turns_add(struct tf_turns *turns, const struct tf_turn_reading *reading)
 #define TF_TURNS_REST_UNCLEAR_NS 10000000000ull
 /* So many rounds with a face that bring no verdict are unclear. */
 #define TF_TURNS_UNCLEAR 12
+/* So many rounds in a row that speak for the turn that was given are enough to believe it for now: it takes
+ * more to say that a person was wrong than that they were right. */
+#define TF_TURNS_AGREED 2
 
 struct tf_turns_rest {
     uint64_t until_ns; /* capture time; 0: no rest */
     uint64_t length_ns;
     uint32_t rounds;  /* seen of turns->rounds */
     uint32_t unclear; /* rounds with a face since the last verdict */
+    uint32_t agreed;  /* of these, the last ones that spoke for the given turn */
 };
 
 /* Whether no reading is wanted in the frame of that capture time. */
 bool tf_turns_resting(struct tf_turns_rest *rest, struct tf_turns *turns, uint64_t t_mono_ns);
 /* After readings of a frame, and a reset where there was a verdict: begins a rest when a round has ended and
- * is no reason to go on. `settled`: the turn of the last verdict, -1: none yet. */
-void tf_turns_may_rest(struct tf_turns_rest *rest, const struct tf_turns *turns, int settled,
+ * is no reason to go on. `settled`: the turn of the last verdict, -1: none yet. `given`: the one to be
+ * believed meanwhile, -1: none, where no time is to be lost. */
+void tf_turns_may_rest(struct tf_turns_rest *rest, const struct tf_turns *turns, int settled, int given,
                        uint64_t t_mono_ns);
 
 #endif

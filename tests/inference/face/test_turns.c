@@ -146,6 +146,7 @@ static void the_past_fades_slowly(void **state)
 /* A scene that is only looked after: what its readings are, and what was made of them. */
 struct scene {
     int upright; /* turn in which its face stands upright; -1: nobody; -2: a face that tells nothing */
+    int given;   /* the turn in use; 0 is none here */
 };
 
 struct looked {
@@ -177,7 +178,7 @@ static struct looked look_after(struct tf_turns_rest *rest, int *settled, struct
             ret.verdict_s = i / 30.0;
             tf_turns_reset(&turns);
         }
-        tf_turns_may_rest(rest, &turns, *settled, t);
+        tf_turns_may_rest(rest, &turns, *settled, scene.given ? scene.given : -1, t);
     }
     return ret;
 }
@@ -204,6 +205,30 @@ static void a_verdict_is_followed_by_rests(void **state)
     l = look_after(&rest, &settled, (struct scene){90}, 670, 60);
     assert_int_equal(l.verdict, 90);
     assert_true(l.verdict_s < 34);
+}
+
+/* A given turn that looks right is believed after two rounds; one that is wrong gets its verdict as soon as
+ * without, and so does one that becomes wrong. */
+static void what_was_given_is_believed_sooner(void **state)
+{
+    struct tf_turns_rest rest = {0};
+    struct looked l;
+    int settled = -1;
+
+    tf_turns_reset(&turns);
+    l = look_after(&rest, &settled, (struct scene){90, 90}, 5, 25);
+    assert_int_equal(l.readings, 4 * TF_TURNS_AGREED);
+    assert_int_equal(l.verdict, -1);
+    l = look_after(&rest, &settled, (struct scene){180, 90}, 30, 40);
+    assert_int_equal(l.verdict, 180);
+    assert_true(l.verdict_s < 15);
+
+    tf_turns_reset(&turns);
+    rest = (struct tf_turns_rest){0};
+    settled = -1;
+    l = look_after(&rest, &settled, (struct scene){180, 90}, 5, 5);
+    assert_int_equal(l.verdict, 180);
+    assert_true(l.verdict_s < 2.5);
 }
 
 /* An empty room, and a face that tells nothing, cost little for ever; who comes in is read within seconds. */
@@ -256,6 +281,7 @@ int main(void)
         cmocka_unit_test(what_fits_alike_is_a_tie),
         cmocka_unit_test(the_past_fades_slowly),
         cmocka_unit_test(a_verdict_is_followed_by_rests),
+        cmocka_unit_test(what_was_given_is_believed_sooner),
         cmocka_unit_test(what_tells_nothing_rests_too),
         cmocka_unit_test(a_clock_that_runs_back_ends_the_rest),
     };
