@@ -10,7 +10,7 @@ Looks at README.md, CONTRIBUTING.md, docs/*.md and models/*.md.
 - A figure that was measured stands in docs/figures.md and nowhere else. What looks like one (FIGURES) elsewhere fails, but
   for the lines of figures-elsewhere.txt, whose number may only shrink. README.md and the model card may repeat figures if
   their digits are in docs/figures.md.
-- A link to a heading finds it.
+- A link to a heading finds it; docs/design.md lists the rooms of scripts/check-style.
 - What docs/troubleshooting.md quotes, the programs say.
 """
 import os
@@ -146,6 +146,16 @@ def test_links(report, source):
         report.say(not bad, f"{name}: its links lead to headings", "\n".join(bad))
 
 
+def test_rooms(report, source):
+    """docs/design.md lists the rooms that scripts/check-style knows, and these are there."""
+    with open(os.path.join(source, "scripts/check-style"), encoding="utf-8") as script:
+        rooms = set(re.findall(r"^    \[([a-z/]+)\]=", script.read(), re.M))
+    listed = {m.group(1) for line in dict(pages(source))["docs/design.md"] if (m := re.match(r"^\| `([a-z/]+)/` \|", line))}
+    there = {room for room in rooms | listed if os.path.isdir(os.path.join(source, room))}
+    report.say(len(rooms) > 5 and listed == rooms == there, "docs/design.md: the rooms are those of scripts/check-style",
+               f"one has, not the other: {sorted(listed ^ rooms)}; no such folder: {sorted((rooms | listed) - there)}")
+
+
 def said(source):
     """All that the programs can say: their string literals, each with what follows it joined on."""
     text = []
@@ -174,6 +184,7 @@ def main():
     test_width(report, source)
     test_figures(report, source)
     test_links(report, source)
+    test_rooms(report, source)
     test_messages(report, source)
     print(f"1..{report.count}")
     return 0
