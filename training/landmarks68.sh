@@ -4,7 +4,7 @@
 #   training/landmarks68.sh [--quick] [OUTPUT]
 #
 # OUTPUT: by default landmarks68.onnx in the folder of runs (training/out, or TF_TRAINING_OUT), never the shipped file.
-# A run that was broken off goes on when it is called again. --quick: every step on a few faces, to see that all runs.
+# A run that was broken off goes on when it is called again. --quick: every step anew on a few faces, to see that all runs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${TF_TRAINING_OUT:-$here/out}
