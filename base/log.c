@@ -38,7 +38,7 @@ void tf_log_set_level(enum tf_log_level level)
     atomic_store(&threshold, (int)level);
 }
 
-static const char *level_word(enum tf_log_level level)
+const char *tf_log_level_name(enum tf_log_level level)
 {
     switch (level) {
     case TF_LOG_ERROR:
@@ -55,6 +55,39 @@ static const char *level_word(enum tf_log_level level)
     return "info";
 }
 
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tf_log_line kept[TF_LOG_KEPT];
+static uint64_t kept_count;
+
+static void keep(enum tf_log_level level, const char *camera, const char *text)
+{
+    struct tf_log_line *line;
+
+    pthread_mutex_lock(&kept_lock);
+    line = &kept[kept_count++ % TF_LOG_KEPT];
+    line->n = kept_count;
+    line->t_utc_ns = tf_utc_now_ns();
+    line->level = level;
+    snprintf(line->camera, sizeof(line->camera), "%s", camera ? camera : "");
+    snprintf(line->text, sizeof(line->text), "%.*s", (int)sizeof(line->text) - 1, text);
+    pthread_mutex_unlock(&kept_lock);
+}
+
+unsigned tf_log_recent(struct tf_log_line *lines, unsigned max)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&kept_lock);
+    if (max > TF_LOG_KEPT)
+        max = TF_LOG_KEPT;
+    if (max > kept_count)
+        max = (unsigned)kept_count;
+    for (; n < max; n++)
+        lines[n] = kept[(kept_count - max + n) % TF_LOG_KEPT];
+    pthread_mutex_unlock(&kept_lock);
+    return n;
+}
+
 __attribute__((format(printf, 3, 0))) static void write_line(enum tf_log_level level, const char *camera,
                                                              const char *format, va_list args)
 {
@@ -64,6 +97,7 @@ __attribute__((format(printf, 3, 0))) static void write_line(enum tf_log_level l
         return;
     pthread_once(&once, find_target);
     vsnprintf(text, sizeof(text), format, args);
+    keep(level, camera, text);
 #if TF_HAVE_SYSTEMD
     if (to_journal) {
         if (camera)
@@ -79,7 +113,8 @@ __attribute__((format(printf, 3, 0))) static void write_line(enum tf_log_level l
     if (to_journal)
         fprintf(stderr, "<%d>%s%s%s\n", (int)level, camera ? camera : "", camera ? ": " : "", text);
     else
-        fprintf(stderr, "%s%s%s: %s\n", level_word(level), camera ? " " : "", camera ? camera : "", text);
+        fprintf(stderr, "%s%s%s: %s\n", tf_log_level_name(level), camera ? " " : "", camera ? camera : "",
+                text);
 }
 
 void tf_log(enum tf_log_level level, const char *camera, const char *format, ...)

@@ -31,4 +31,20 @@ struct tf_log_limit {
 void tf_log_limited(struct tf_log_limit *limit, unsigned burst, uint64_t interval_ns, enum tf_log_level level,
                     const char *camera, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+/*
+ * The last lines that were written, for who cannot read the journal. Texts are cut at TF_LOG_TEXT - 1 bytes.
+ */
+#define TF_LOG_KEPT 200
+#define TF_LOG_TEXT 400
+struct tf_log_line {
+    uint64_t n; /* counts from 1 */
+    int64_t t_utc_ns;
+    enum tf_log_level level;
+    char camera[64]; /* or empty */
+    char text[TF_LOG_TEXT];
+};
+/* Copies at most `max`, oldest first; returns how many. From any thread. */
+unsigned tf_log_recent(struct tf_log_line *lines, unsigned max);
+const char *tf_log_level_name(enum tf_log_level level);
+
 #endif

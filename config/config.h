@@ -166,7 +166,7 @@ struct tf_config_http {
     char *credentials, *watch_credentials; /* for tf_credentials_read */
     char *tokens;                          /* for tf_tokens_read */
     char *tls_certificate, *tls_key;
-    uint32_t clients, clients_per_address;
+    uint32_t clients, viewers, clients_per_address;
     char *proxies;
     uint32_t queue_bytes;
     bool mdns;

@@ -319,6 +319,8 @@ const struct tf_key tf_keys[] = {
      .help = "PEM file (or the name of a systemd credential) with the certificate's key, not encrypted."},
     {HTTP, "clients", TF_VALUE_UINT, AT(http, clients), "32", 1, 1000,
      .help = "Readers of /landmarks at once."},
+    {HTTP, "viewers", TF_VALUE_UINT, AT(http, viewers), "16", 1, 256,
+     .help = "Viewers of /video.mp4 and /mjpeg at once, each picture of a page being one."},
     {HTTP, "clients-per-address", TF_VALUE_UINT, AT(http, clients_per_address), "16", 0, 1000,
      .help = "Connections of one address at once, but for this machine's own and those of proxies. 0: any "
              "number."},

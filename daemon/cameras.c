@@ -285,6 +285,11 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
                            c->recording.video);
         options.video = video;
     }
+    if (service->http && camera->pictures) {
+        r = tf_http_live(service->http, camera->name, &options.live, err);
+        if (r < 0)
+            return r;
+    }
     r = tf_pipeline_create(&options, &pipeline, err);
     if (r < 0)
         return r;
@@ -444,7 +449,7 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
                        c->rtsp.tls_certificate ? "rtsps" : "rtsp", tf_service_host(c->rtsp.address, host),
                        tf_rtsp_port(service->rtsp), service->cameras[i]->name);
     if (service->http)
-        tf_log(TF_LOG_INFO, NULL, "records, state and metrics at %s://%s:%u/",
+        tf_log(TF_LOG_INFO, NULL, "console, records, state and metrics at %s://%s:%u/",
                c->http.tls_certificate ? "https" : "http", tf_service_host(c->http.address, host),
                tf_http_port(service->http));
     tf_service_announce(service);
@@ -467,6 +472,8 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     }
     tf_announce_destroy(service->announce);
     service->announce = NULL;
+    /* Pairs' pictures go to HTTP's viewers until here. */
+    tf_service_pair_pictures_stop(service);
     /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
      */
     tf_http_destroy(service->http);

@@ -118,6 +118,9 @@ int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_
 
         if (!pair->enabled || pair->picture == TF_CONFIG_PAIR_NO_PICTURE)
             continue;
+        r = service->http ? tf_http_live(service->http, pair->name, &options.live, err) : 0;
+        if (r < 0)
+            return r;
         r = tf_pair_picture_create(&options, &service->pair_pictures[i], err);
         if (r < 0)
             return r;
@@ -127,6 +130,12 @@ int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_
                    tf_rtsp_port(service->rtsp), pair->name);
     }
     return 0;
+}
+
+void tf_service_pair_pictures_stop(struct tf_service *service)
+{
+    for (size_t i = 0; i < TF_CONFIG_PAIRS_MAX; i++)
+        tf_pair_picture_stop(service->pair_pictures[i]);
 }
 
 void tf_service_pair_pictures_end(struct tf_service *service)

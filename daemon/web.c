@@ -109,6 +109,7 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .address = c->address,
         .port = c->port,
         .clients_max = c->clients,
+        .viewers_max = c->viewers,
         .address_max = c->clients_per_address,
         .proxies = c->proxies,
         .queue_bytes = c->queue_bytes,

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/latest.h"
+#include "publish/video/fragment.h"
 
 #define NICE 5             /* as the cameras' own pictures */
 #define IDLE_NS 100000000u /* nobody watches */
@@ -38,6 +39,7 @@ struct tf_pair_picture {
 
     /* The thread's own. */
     struct tf_rtsp_mount *mount;
+    struct tf_fragmenter *fragmenter;
     struct tf_pair_overlay *overlay;
     struct tf_encoder *encoder;
     uint32_t overlay_taken, sizes[4];
@@ -109,7 +111,9 @@ static void deliver(void *context, const struct tf_packet *packet)
 {
     struct tf_pair_picture *x = context;
 
-    tf_rtsp_push(x->mount, packet);
+    if (x->mount)
+        tf_rtsp_push(x->mount, packet);
+    tf_fragmenter_packet(x->fragmenter, x->encoder, packet);
 }
 
 static int create_overlay(struct tf_pair_picture *x, const struct pair_now *now, enum tf_picture_form form,
@@ -139,6 +143,7 @@ static int prepare(struct tf_pair_picture *x, const struct pair_now *now, struct
     pthread_mutex_unlock(&x->lock);
     if (same && x->encoder)
         return 0;
+    tf_fragmenter_end(x->fragmenter);
     tf_encoder_destroy(x->encoder);
     tf_pair_overlay_destroy(x->overlay);
     x->encoder = NULL;
@@ -158,7 +163,7 @@ static int prepare(struct tf_pair_picture *x, const struct pair_now *now, struct
         size_t size;
         const uint8_t *data = tf_encoder_extradata(x->encoder, &size);
 
-        if (data)
+        if (data && x->mount)
             tf_rtsp_headers(x->mount, data, size, eo.fps);
     }
     return r;
@@ -177,7 +182,8 @@ static int show(struct tf_pair_picture *x, const struct pair_now *now, uint64_t 
     if (t_ns <= x->last_ns)
         t_ns = x->last_ns + 1000000;
     x->last_ns = t_ns;
-    if (tf_rtsp_take_key_request(x->mount))
+    if ((x->mount && tf_rtsp_take_key_request(x->mount)) ||
+        tf_live_take_key_request(x->options.live, tf_now_ns()))
         x->key_wanted = true;
     r = tf_encoder_encode(x->encoder, picture, t_ns,
                           now->thermal.record ? now->thermal.record->record.frame : now->thermal.last_frame,
@@ -219,9 +225,9 @@ static void *picture_main(void *arg)
         int r = 0;
 
         wait_ns = IDLE_NS;
-        if (tf_rtsp_viewers(x->mount) == 0) {
+        if ((!x->mount || tf_rtsp_viewers(x->mount) == 0) && tf_live_viewers(x->options.live) == 0) {
             /* Once, so that a description needs no picture. */
-            if (!described) {
+            if (!described && x->mount) {
                 now = look(x);
                 described = now.thermal.record != NULL;
                 if (described)
@@ -273,7 +279,9 @@ int tf_pair_picture_create(const struct tf_pair_picture_options *options, struct
     if (options->rtsp)
         r = tf_rtsp_mount(options->rtsp, x->name, options->encoder.fps > 0 ? options->encoder.fps : 25,
                           &x->mount, err);
-    if (r == 0 && options->rtsp) {
+    if (r == 0 && options->live && (r = tf_fragmenter_create(options->live, &x->fragmenter)) < 0)
+        tf_fail(err, r, "pair %s: out of memory", x->name);
+    if (r == 0 && (options->rtsp || options->live)) {
         r = -pthread_create(&x->thread, NULL, picture_main, x);
         if (r < 0)
             tf_fail(err, r, "pair %s: no thread could be started: %s", x->name, strerror(-r));
@@ -287,7 +295,7 @@ int tf_pair_picture_create(const struct tf_pair_picture_options *options, struct
     return 0;
 }
 
-void tf_pair_picture_destroy(struct tf_pair_picture *x)
+void tf_pair_picture_stop(struct tf_pair_picture *x)
 {
     if (!x)
         return;
@@ -297,6 +305,15 @@ void tf_pair_picture_destroy(struct tf_pair_picture *x)
     pthread_mutex_unlock(&x->lock);
     if (x->started)
         pthread_join(x->thread, NULL);
+    x->started = false;
+}
+
+void tf_pair_picture_destroy(struct tf_pair_picture *x)
+{
+    if (!x)
+        return;
+    tf_pair_picture_stop(x);
+    tf_fragmenter_destroy(x->fragmenter);
     tf_encoder_destroy(x->encoder);
     tf_pair_overlay_destroy(x->overlay);
     pthread_cond_destroy(&x->changed);
@@ -329,8 +346,11 @@ int tf_pair_picture_snapshot(struct tf_pair_picture *x, struct tf_snapshot *snap
         r = draw(x, overlay, &now, &picture);
     if (r == 0)
         r = tf_snapshot_encode(picture, snapshot, err);
-    if (r == 0)
+    if (r == 0) {
         snapshot->version = 0; /* made of two cameras: never the same again */
+        snapshot->frame = now.thermal.record->record.frame;
+        snapshot->t_mono_ns = now.thermal.record->record.t_mono_ns;
+    }
     tf_pair_overlay_destroy(overlay);
     let_go(x, &now);
     return r;

@@ -47,6 +47,7 @@ static void deliver(void *context, const struct tf_packet *packet)
     atomic_fetch_add_explicit(&x->encoded, 1, memory_order_relaxed);
     if (x->queue->mount)
         tf_rtsp_push(x->queue->mount, packet);
+    tf_fragmenter_packet(x->fragmenter, x->encoder, packet);
     tf_recorder_packet(x->recorder, x->recording, x->encoder, packet);
     if (x->setup->options.video && !atomic_load(&x->queue->video_open))
         atomic_fetch_add_explicit(&x->video_lost, 1, memory_order_relaxed);
@@ -71,6 +72,7 @@ static void close_encoder(struct tf_pictures *x)
     if (x->muxer)
         r = tf_muxer_close(x->muxer, &err);
     x->muxer = NULL;
+    tf_fragmenter_end(x->fragmenter);
     tf_encoder_destroy(x->encoder);
     x->encoder = NULL;
     if (r < 0) {
@@ -83,6 +85,8 @@ static void close_encoder(struct tf_pictures *x)
 void tf_picture_finish(struct tf_pictures *x)
 {
     close_encoder(x);
+    tf_fragmenter_destroy(x->fragmenter);
+    x->fragmenter = NULL;
 }
 
 static int open_encoder(struct tf_pictures *x, struct tf_error *err)
@@ -205,7 +209,8 @@ static void draw_and_encode(struct tf_pictures *x, const struct tf_frame *frame,
     /* Not by a picture from before the recording, which is not in it. */
     if (x->recording && atomic_exchange(&x->queue->recording_key, false))
         x->key_wanted = true;
-    if (x->queue->mount && tf_rtsp_take_key_request(x->queue->mount))
+    if ((x->queue->mount && tf_rtsp_take_key_request(x->queue->mount)) ||
+        tf_live_take_key_request(x->queue->live, tf_now_ns()))
         x->key_wanted = true;
     r = tf_encoder_encode(x->encoder, picture, t_ns, note->frame, x->key_wanted, deliver, x, &err);
     tf_stage_add(x->shared, TF_STAGE_ENCODE, tf_now_ns() - drawn);
@@ -286,7 +291,7 @@ static void draw_absence(struct tf_pictures *x)
 {
     struct tf_latest latest;
 
-    if (!x->queue->mount || tf_rtsp_viewers(x->queue->mount) == 0)
+    if (!tf_picture_viewers(x->queue))
         return;
     tf_shared_latest(x->shared, &latest);
     if (latest.state != TF_CAMERA_RUNNING)

@@ -4,6 +4,7 @@
 
 #include "pipeline/recorder.h"
 #include "pipeline/shared.h"
+#include "publish/video/fragment.h"
 
 /* Create's before the thread starts. */
 struct tf_pictures {
@@ -16,7 +17,8 @@ struct tf_pictures {
     struct tf_encoder *encoder;
     bool encoder_failed;
     struct tf_muxer *muxer;
-    uint64_t last_ns; /* stamp of the newest picture encoded */
+    struct tf_fragmenter *fragmenter; /* for queue->live, or NULL */
+    uint64_t last_ns;                 /* stamp of the newest picture encoded */
     bool key_wanted;
     uint32_t recording; /* of the picture that is being drawn; 0: none */
     /* Pictures; of these, not in the video file since it has failed. Read by any thread. */

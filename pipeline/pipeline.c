@@ -127,8 +127,11 @@ static int create_pictures(struct tf_pipeline *p, struct tf_error *err)
     atomic_store(&p->picture_queue.video_open, o->video != NULL);
     if (!o->pictures)
         return 0;
-    if (o->rtsp || o->video)
+    if (o->rtsp || o->live || o->video)
         r = try_encoder(o, err);
+    p->picture_queue.live = o->live;
+    if (r == 0 && o->live && (r = tf_fragmenter_create(o->live, &p->pictures.fragmenter)) < 0)
+        tf_fail(err, r, "camera %s: out of memory", p->setup.camera);
     if (r == 0 && o->rtsp)
         r = tf_rtsp_mount(o->rtsp, p->setup.camera, s->has_info && s->info.fps > 0 ? s->info.fps : fps,
                           &p->picture_queue.mount, err);

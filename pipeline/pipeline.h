@@ -20,6 +20,7 @@
 #include "overlay/overlay.h"
 #include "pipeline/exchange.h"
 #include "publish/video/encoder.h"
+#include "publish/video/live.h"
 #include "publish/recording/recording.h"
 #include "publish/rtsp/rtsp.h"
 #include "publish/record/sink.h"
@@ -62,6 +63,7 @@ struct tf_pipeline_options {
     struct tf_overlay_options overlay;
     struct tf_encoder_options encoder; /* size and fps are filled in */
     struct tf_rtsp *rtsp;              /* mounted at /camera, or NULL; not owned */
+    struct tf_live *live;              /* for viewers over HTTP, or NULL; not owned */
     const char *video;                 /* annotated video file, or NULL */
     bool overwrite;                    /* files that exist */
     float picture_fps_max;             /* 0 = every frame */

@@ -46,11 +46,15 @@ void tf_picture_queue_finish(struct tf_picture_queue *q)
     sem_destroy(&q->slots);
 }
 
+bool tf_picture_viewers(const struct tf_picture_queue *q)
+{
+    return (q->mount && tf_rtsp_viewers(q->mount) > 0) || tf_live_viewers(q->live) > 0;
+}
+
 bool tf_picture_watched(const struct tf_picture_queue *q)
 {
     return atomic_load_explicit(&q->video_open, memory_order_relaxed) ||
-           atomic_load_explicit(&q->recording, memory_order_relaxed) ||
-           (q->mount && tf_rtsp_viewers(q->mount) > 0);
+           atomic_load_explicit(&q->recording, memory_order_relaxed) || tf_picture_viewers(q);
 }
 
 bool tf_picture_wanted(const struct tf_picture_queue *q)

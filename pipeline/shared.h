@@ -276,6 +276,7 @@ struct tf_picture_queue {
     sem_t slots;
     bool wait;                   /* offline with a video file: every picture is drawn */
     struct tf_rtsp_mount *mount; /* NULL: no RTSP */
+    struct tf_live *live;        /* viewers over HTTP, or NULL; not owned */
     atomic_bool video_open;      /* the video file takes pictures, or will */
     atomic_bool described;       /* RTSP has the parameter sets: nothing is prepared for a description */
     atomic_bool recording,
@@ -291,6 +292,8 @@ void tf_frame_queue_finish(struct tf_frame_queue *q);
 int tf_picture_queue_create(struct tf_picture_queue *q, bool wait, void (*dropped)(void *context, void *item),
                             void *context);
 void tf_picture_queue_finish(struct tf_picture_queue *q);
+/* Somebody watches now, over RTSP or HTTP. */
+bool tf_picture_viewers(const struct tf_picture_queue *q);
 /* Somebody looks at pictures: they are drawn and encoded. */
 bool tf_picture_watched(const struct tf_picture_queue *q);
 /* That, or one is wanted for its encoder's description alone. */

@@ -87,8 +87,11 @@ int tf_snapshots_draw(struct tf_snapshots *s, struct tf_snapshot *snapshot, stru
         goto out;
     }
     r = tf_snapshot_encode(picture, snapshot, err);
-    if (r == 0)
+    if (r == 0) {
         snapshot->version = version;
+        snapshot->frame = note.frame;
+        snapshot->t_mono_ns = last ? last->record.t_mono_ns : tf_now_ns();
+    }
 
 out:
     if (latest.record)

@@ -70,6 +70,13 @@ static void tell_own(struct tf_status *status, const struct tf_record *row)
     status->own_count = n;
 }
 
+static uint16_t most(uint32_t a, uint32_t b)
+{
+    uint32_t n = a > b ? a : b;
+
+    return (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
+}
+
 static void count_faces(struct tf_status *status, const struct tf_record *row)
 {
     const struct tf_face *face = row->faces.count ? &row->faces.faces[0] : NULL;
@@ -78,6 +85,9 @@ static void count_faces(struct tf_status *status, const struct tf_record *row)
     tell_own(status, row);
     status->nose_c = face && row->celsius ? face->regions[TF_REGION_NOSE_TIP].mean : NAN;
     status->forehead_c = face && row->celsius ? face->regions[TF_REGION_FOREHEAD].mean : NAN;
+    status->canthus_n =
+        face ? most(face->regions[TF_REGION_CANTHUS_RIGHT].n, face->regions[TF_REGION_CANTHUS_LEFT].n) : 0;
+    status->nose_n = face ? most(face->regions[TF_REGION_NOSE_TIP].n, 0) : 0;
 }
 
 void tf_shared_count(struct tf_shared *s, const struct tf_record *row, uint32_t opening, bool live,

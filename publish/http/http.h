@@ -15,6 +15,7 @@
 #include "publish/status/status.h"
 
 struct tf_http;
+struct tf_live;
 struct tf_tls_pair;
 
 #define TF_TOKENS_MAX 64
@@ -30,6 +31,8 @@ enum tf_http_session {
     TF_HTTP_SESSION_START,  /* POST /record/start */
     TF_HTTP_SESSION_STOP,   /* POST /record/stop */
     TF_HTTP_SESSION_MARK,   /* POST /mark */
+    TF_HTTP_SESSION_UNDO,   /* POST /mark/undo */
+    TF_HTTP_SESSION_CHECK,  /* GET /record/check */
 };
 
 struct tf_http_options {
@@ -48,6 +51,7 @@ struct tf_http_options {
         address_max; /* connections of one address that is neither this machine nor a proxy; 0 = any number */
     const char
         *proxies; /* addresses, separated by commas or blanks, for which address_max does not hold; or NULL */
+    uint32_t viewers_max; /* of /video.mp4 and /mjpeg together; 0 = 16 */
     uint32_t queue_bytes; /* per landmark client; 0 = 4 MiB; what does not fit is dropped by whole records and
                              counted */
 
@@ -95,6 +99,11 @@ uint64_t tf_http_logins_failed(const struct tf_http *http);
 /* The landmark stream as a sink; records of several cameras may come from several threads. The http outlives
  * it. */
 struct tf_sink tf_http_sink(struct tf_http *http);
+/*
+ * Where the encoded pictures of a camera or a pair go for /video.mp4?camera=NAME; found again when it is
+ * there. It lives as long as the http, and nobody may write into it after.
+ */
+int tf_http_live(struct tf_http *http, const char *name, struct tf_live **ret, struct tf_error *err);
 uint32_t tf_http_clients(const struct tf_http *http, const char *camera);
 uint64_t tf_http_dropped(const struct tf_http *http, const char *camera);
 

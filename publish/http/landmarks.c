@@ -1,25 +1,10 @@
 /* The readers of /landmarks: their connections sleep until there is a record. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "publish/http/server.h"
 
 #define STREAM_CHUNK (64 * 1024)
-
-/* A suspended connection is not polled, so a client that went away is noticed by asking its socket. */
-static bool peer_closed(const struct tf_http_client *client)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(client->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct pollfd poller = {.events = POLLRDHUP};
-
-    if (!info)
-        return false;
-    poller.fd = info->connect_fd;
-    return poll(&poller, 1, 0) == 1 && poller.revents & (POLLRDHUP | POLLHUP | POLLERR);
-}
 
 /* Each camera in turn gives what fits: none can keep another's records back. */
 static size_t read_readers(struct tf_http_client *client, char *buffer, size_t max)
@@ -47,7 +32,7 @@ static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_
     n = read_readers(client, buffer, max);
     if (n)
         return (ssize_t)n;
-    if (peer_closed(client))
+    if (tf_http_peer_closed(client->connection))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     client->suspended = true;
     MHD_suspend_connection(client->connection);

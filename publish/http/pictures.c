@@ -60,6 +60,14 @@ static void harvest(struct tf_http_picture *p)
     p->response = response;
     p->version = p->snapshot.version;
     p->result = response ? 0 : -ENOMEM;
+    if (response) {
+        char number[24];
+
+        snprintf(number, sizeof(number), "%llu", (unsigned long long)p->snapshot.frame);
+        MHD_add_response_header(response, "X-Frame", number);
+        snprintf(number, sizeof(number), "%llu", (unsigned long long)p->snapshot.t_mono_ns);
+        MHD_add_response_header(response, "X-T-Mono-Ns", number);
+    }
     if (response)
         tf_http_add_headers(response, p->format == TF_SNAPSHOT_PNG ? "image/png" : "image/jpeg");
 }

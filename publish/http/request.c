@@ -263,7 +263,7 @@ static void judge_route(struct tf_http_request *q, const char *method)
                                         : TF_HTTP_GET,
                                   q->route_name, &methods);
     if (!methods) {
-        REFUSE(q, 404, "there is no %.128s; / lists what there is", q->target.path);
+        REFUSE(q, 404, "there is no %.128s; /api lists what there is", q->target.path);
         return;
     }
     q->head = get && method[0] == 'H';

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "publish/http/files.h"
 #include "publish/http/server.h"
 #include "publish/http/texts.h"
 
@@ -79,6 +80,41 @@ static enum MHD_Result get_snapshot(struct tf_http_request *q)
     return tf_http_give_picture(q, name, pair, (enum tf_snapshot_format)q->route->what);
 }
 
+static enum MHD_Result get_viewing(struct tf_http_request *q)
+{
+    enum MHD_Result result = MHD_NO;
+    bool pair = q->target.pair.given;
+    const char *name = pair ? q->target.pair.text : which_camera(q, &result);
+
+    if (!name)
+        return result;
+    if (!q->http->options.snapshot)
+        return tf_http_error(q, 404, "there are no pictures here");
+    return tf_http_open_viewer(q, name, pair, (enum tf_http_viewing)q->route->what);
+}
+
+/* Who asks and what he may: a page shows what can be done. */
+static enum MHD_Result get_access(struct tf_http_request *q)
+{
+    bool controls = q->role == TF_HTTP_CONTROLS;
+    char text[96];
+
+    snprintf(text, sizeof(text), "{\"role\":\"%s\",\"login\":%s}\n", controls ? "control" : "watch",
+             q->http->access.count ? "true" : "false");
+    return tf_http_say(q, 200, "application/json", text);
+}
+
+static enum MHD_Result get_log(struct tf_http_request *q)
+{
+    size_t size = 0;
+    char *text;
+
+    if (q->role < TF_HTTP_CONTROLS)
+        return tf_http_error(q, 403, "this login may look at pictures and records, not at the log");
+    text = tf_http_log_text(&size);
+    return tf_http_give(q, 200, "application/json", text, size);
+}
+
 static struct tf_http_counters count_all(struct tf_http *http)
 {
     const struct tf_http_options *o = &http->options;
@@ -100,8 +136,13 @@ static enum MHD_Result get_state(struct tf_http_request *q)
     struct tf_http *http = q->http;
     int count = tf_http_ask_status(http);
     size_t size = 0;
-    const struct tf_http_counters counters = count_all(http);
-    char *text = tf_http_state_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
+    const char *pairs[TF_HTTP_LIVES_MAX];
+    struct tf_http_counters counters = count_all(http);
+    char *text;
+
+    counters.pairs = pairs;
+    counters.pair_count = tf_http_list_pairs(http, count, pairs);
+    text = tf_http_state_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
 
     return tf_http_give(q, 200, "application/json", text, size);
 }
@@ -148,6 +189,7 @@ static enum MHD_Result get_index(struct tf_http_request *q)
 {
     return tf_http_say(
         q, 200, "text/plain; charset=utf-8",
+        "/                          the console, for a browser\n"
         "/landmarks                 one JSON object a line for each captured frame of every camera\n"
         "/landmarks?camera=NAME     the same of one camera\n"
         "/state                     cameras, counters, rates (JSON)\n"
@@ -155,9 +197,14 @@ static enum MHD_Result get_index(struct tf_http_request *q)
         "/healthz                   200 when all is well, else 503 and why\n"
         "/snapshot.jpg?camera=NAME  the latest annotated picture (?pair=NAME: of both cameras)\n"
         "/snapshot.png?camera=NAME  the same without loss\n"
+        "/video.mp4?camera=NAME     annotated video as fragmented MP4, as long as it is read\n"
+        "/mjpeg?camera=NAME         the same as JPEGs (multipart/x-mixed-replace)\n"
+        "/access                    what this login may do (JSON)\n"
+        "/log                       the service's last lines (JSON)\n"
         "/clock                     this computer's clocks (JSON)\n"
         "/record                    the session that is recorded (JSON)\n"
-        "POST /record/start, /record/stop, /mark: see docs/recording.md\n"
+        "/record/check              what speaks against recording now (JSON)\n"
+        "POST /record/start, /record/stop, /mark, /mark/undo: see docs/recording.md\n"
         "/regions                   own regions (JSON); PUT /regions sets them: see docs/regions.md\n"
         "POST /camera/NAME/ffc      moves the camera's shutter: see docs/cameras.md\n");
 }
@@ -269,7 +316,11 @@ static enum MHD_Result ask_regions(struct tf_http_request *q)
 /* --- the table --- */
 
 static const struct tf_http_route routes[] = {
-    {"/", TF_HTTP_GET, false, get_index, 0},
+    {"/api", TF_HTTP_GET, false, get_index, 0},
+    {"/access", TF_HTTP_GET, false, get_access, 0},
+    {"/log", TF_HTTP_GET, false, get_log, 0},
+    {"/video.mp4", TF_HTTP_GET, false, get_viewing, TF_HTTP_MP4},
+    {"/mjpeg", TF_HTTP_GET, false, get_viewing, TF_HTTP_MOTION},
     {"/landmarks", TF_HTTP_GET, false, get_landmarks, 0},
     {"/state", TF_HTTP_GET, false, get_state, 0},
     {"/metrics", TF_HTTP_GET, true, get_metrics, 0},
@@ -278,13 +329,17 @@ static const struct tf_http_route routes[] = {
     {"/snapshot.png", TF_HTTP_GET, false, get_snapshot, TF_SNAPSHOT_PNG},
     {"/snapshot.jpg", TF_HTTP_GET, false, get_snapshot, TF_SNAPSHOT_JPEG},
     {"/record", TF_HTTP_GET, true, ask_session, TF_HTTP_SESSION_STATUS},
+    {"/record/check", TF_HTTP_GET, false, ask_session, TF_HTTP_SESSION_CHECK},
     {"/record/start", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_START},
     {"/record/stop", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_STOP},
     {"/mark", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_MARK},
+    {"/mark/undo", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_UNDO},
     {"/regions", TF_HTTP_GET, false, ask_regions, 0},
     {"/regions", TF_HTTP_PUT, false, ask_regions, 0},
     {"/camera/*/ffc", TF_HTTP_POST, true, ask_ffc, 0},
 };
+
+static const struct tf_http_route file_route = {"/", TF_HTTP_GET, false, tf_http_give_file, 0};
 
 /* Whether a path is the route's; "*" stands for one segment, which is put into `name`. */
 static bool matches(const char *route, const char *path, char name[64])
@@ -311,6 +366,10 @@ const struct tf_http_route *tf_http_find_route(const char *path, enum tf_http_me
     const struct tf_http_route *found = NULL;
 
     *methods = 0;
+    if (tf_http_find_file(path)) {
+        *methods = TF_HTTP_GET;
+        return method == TF_HTTP_GET ? &file_route : NULL;
+    }
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (!matches(routes[i].path, path, name))
             continue;

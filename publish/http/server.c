@@ -108,17 +108,89 @@ uint64_t tf_http_dropped(const struct tf_http *http, const char *camera)
     return stream ? tf_stream_dropped(stream) : 0;
 }
 
+bool tf_http_peer_closed(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct pollfd poller = {.events = POLLRDHUP};
+
+    if (!info)
+        return false;
+    poller.fd = info->connect_fd;
+    return poll(&poller, 1, 0) == 1 && poller.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
+/* --- pictures --- */
+
+struct tf_live *tf_http_find_live(const struct tf_http *http, const char *name)
+{
+    int count = atomic_load_explicit(&http->live_count, memory_order_acquire);
+
+    for (int i = 0; i < count; i++)
+        if (strcmp(tf_live_name(http->lives[i]), name) == 0)
+            return http->lives[i];
+    return NULL;
+}
+
+int tf_http_list_pairs(const struct tf_http *http, int count, const char *pairs[TF_HTTP_LIVES_MAX])
+{
+    int lives = atomic_load_explicit(&http->live_count, memory_order_acquire), n = 0;
+
+    for (int i = 0; i < lives; i++) {
+        int at = 0;
+
+        while (at < count && strcmp(http->statuses[at].camera, tf_live_name(http->lives[i])) != 0)
+            at++;
+        if (at == count)
+            pairs[n++] = tf_live_name(http->lives[i]);
+    }
+    return n;
+}
+
+static void wake(void *context)
+{
+    tf_http_ring(context);
+}
+
+int tf_http_live(struct tf_http *http, const char *name, struct tf_live **ret, struct tf_error *err)
+{
+    struct tf_live *live;
+    int count, r;
+
+    pthread_mutex_lock(&http->lock);
+    live = tf_http_find_live(http, name);
+    count = atomic_load(&http->live_count);
+    r = live ? 0 : count == TF_HTTP_LIVES_MAX ? -ENOSPC : tf_live_create(name, wake, http, &live);
+    if (r == 0 && !tf_http_find_live(http, name)) {
+        http->lives[count] = live;
+        atomic_store_explicit(&http->live_count, count + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&http->lock);
+    if (r < 0)
+        return tf_fail(err, r, "http: no room for the pictures of %s", name);
+    *ret = live;
+    return 0;
+}
+
+/* --- status --- */
+
 int tf_http_ask_status(struct tf_http *http)
 {
     int count = http->options.status
                     ? http->options.status(http->options.context, http->statuses, TF_HTTP_CAMERAS_MAX)
                     : 0;
+    const struct tf_live *live;
 
     if (count < 0)
         count = 0;
     for (int i = 0; i < count; i++) {
         http->statuses[i].http_clients = tf_http_clients(http, http->statuses[i].camera);
         http->statuses[i].dropped_http = tf_http_dropped(http, http->statuses[i].camera);
+        live = tf_http_find_live(http, http->statuses[i].camera);
+        http->statuses[i].pictures = live != NULL;
+        http->statuses[i].http_viewers =
+            tf_live_viewers(live) + tf_http_motion_viewers(http, http->statuses[i].camera);
+        http->statuses[i].dropped_video = live ? tf_live_dropped(live) : 0;
     }
     return count;
 }
@@ -208,11 +280,13 @@ static void accept_connections(struct tf_http *http)
 
 static int wait_ms(const struct tf_http *http, int longest_ms)
 {
-    uint64_t now = tf_now_ns(), held = tf_http_held_until(http);
+    uint64_t now = tf_now_ns(), held = tf_http_held_until(http), motions = tf_http_motions_until(http);
     unsigned long long timeout;
 
     if (MHD_get_timeout(http->daemon, &timeout) == MHD_YES && timeout < (unsigned long long)longest_ms)
         longest_ms = (int)timeout;
+    if (motions < held)
+        held = motions;
     if (held <= now)
         return 0;
     if ((held - now) / 1000000 < (uint64_t)longest_ms)
@@ -302,6 +376,8 @@ static void *serve(void *arg)
         tf_places_expire(&http->places, now);
         tf_http_resume_held(http, now);
         tf_http_resume_clients(http, look);
+        tf_http_motions_run(http, now);
+        tf_http_resume_viewers(http, look);
         MHD_run(http->daemon);
     }
     /* Streams get their proper end, if their clients take it within a moment, and what was asked its answer.
@@ -311,11 +387,13 @@ static void *serve(void *arg)
     do {
         tf_http_resume_held(http, tf_now_ns());
         tf_http_resume_clients(http, true);
+        tf_http_resume_viewers(http, true);
         MHD_run(http->daemon);
         turn(http, info->epoll_fd, 20);
-    } while (http->clients && tf_now_ns() < until);
+    } while ((http->clients || http->viewers) && tf_now_ns() < until);
     tf_http_resume_held(http, tf_now_ns()); /* none may be suspended when the daemon stops */
     tf_http_resume_clients(http, true);
+    tf_http_resume_viewers(http, true);
     MHD_stop_daemon(http->daemon);
     http->daemon = NULL;
     return NULL;
@@ -379,7 +457,8 @@ static int listen_on(const char *address, uint16_t port, bool *v6, uint16_t *por
 
 static int start_daemon(struct tf_http *http, const char *address, struct tf_error *err)
 {
-    unsigned places = http->options.clients_max + PLACES_EXTRA, descriptors = tf_descriptors_for_clients();
+    unsigned places = http->options.clients_max + http->options.viewers_max + PLACES_EXTRA,
+             descriptors = tf_descriptors_for_clients();
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
     bool v6 = false;
@@ -498,6 +577,7 @@ int tf_http_create(const struct tf_http_options *options, struct tf_http **ret, 
         return tf_fail(err, -ENOMEM, "http: no memory");
     http->options = *options;
     http->options.clients_max = options->clients_max ? options->clients_max : 32;
+    http->options.viewers_max = options->viewers_max ? options->viewers_max : 16;
     http->options.queue_bytes = options->queue_bytes ? options->queue_bytes : 4u << 20;
     if (http->options.queue_bytes < 64u << 10)
         http->options.queue_bytes = 64u << 10;
@@ -555,6 +635,10 @@ void tf_http_destroy(struct tf_http *http)
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
     tf_http_free_pictures(http);
+    tf_http_motions_free(http);
+    count = atomic_load(&http->live_count);
+    for (int i = 0; i < count; i++)
+        tf_live_destroy(http->lives[i]);
     count = atomic_load(&http->stream_count);
     for (int i = 0; i < count; i++)
         tf_stream_destroy(http->streams[i]);

@@ -8,6 +8,8 @@
  *   access.c    who may ask for what
  *   routes.c    the one table of paths and methods, and what each answers
  *   landmarks.c the readers of records; stream.c their rings
+ *   viewers.c   those who take pictures; motion.c makes their JPEGs
+ *   files.c     the console's files
  *   jobs.c      what takes longer than a moment, in threads of its own
  *   texts.c     /state and /metrics
  *
@@ -27,8 +29,11 @@
 #include "publish/http/secure.h"
 #include "publish/http/stream.h"
 #include "publish/http/target.h"
+#include "publish/http/viewers.h"
+#include "publish/video/live.h"
 
 #define TF_HTTP_CAMERAS_MAX 16
+#define TF_HTTP_LIVES_MAX 32 /* cameras and pairs */
 #define TF_HTTP_PROXIES_MAX 16
 #define TF_HTTP_BODY_MAX (16u << 10)
 
@@ -62,6 +67,9 @@ struct tf_http {
     struct tf_place *accepting; /* the place of the connection that libmicrohttpd is being given */
     struct tf_http_client *clients;
     unsigned client_count;
+    struct tf_http_viewer *viewers;
+    unsigned viewer_count;
+    struct tf_http_motion *motions;
     struct tf_http_request *held; /* suspended requests */
     struct tf_http_jobs *jobs[TF_HTTP_JOB_QUEUES];
     struct tf_http_picture *pictures; /* the latest, encoded */
@@ -69,6 +77,8 @@ struct tf_http {
 
     pthread_mutex_t lock;               /* adding a camera, next_access */
     struct tf_http_access *next_access; /* read again, not taken over yet */
+    struct tf_live *lives[TF_HTTP_LIVES_MAX];
+    _Atomic int live_count;
     struct tf_stream *streams[TF_HTTP_CAMERAS_MAX];
     _Atomic int stream_count;
 
@@ -195,7 +205,29 @@ enum MHD_Result tf_http_open_stream(struct tf_http_request *q, const char *const
 /* Resumes the clients for whom there is something, or all of them, so that each looks after its socket. */
 void tf_http_resume_clients(struct tf_http *http, bool all);
 
+/* --- files.c --- */
+
+/* A file of the console. */
+enum MHD_Result tf_http_give_file(struct tf_http_request *q);
+
+/* --- viewers.c --- */
+
+enum tf_http_viewing {
+    TF_HTTP_MP4,
+    TF_HTTP_MOTION,
+};
+/* Pictures of a camera or a pair as long as somebody takes them. */
+enum MHD_Result tf_http_open_viewer(struct tf_http_request *q, const char *name, bool pair,
+                                    enum tf_http_viewing kind);
+
 /* --- server.c --- */
+
+/* What has pictures and is none of the `count` cameras in http->statuses; returns how many. */
+int tf_http_list_pairs(const struct tf_http *http, int count, const char *pairs[TF_HTTP_LIVES_MAX]);
+/* NULL: it has no pictures. */
+struct tf_live *tf_http_find_live(const struct tf_http *http, const char *name);
+/* A suspended connection is not polled, so a client that went away is noticed by asking its socket. */
+bool tf_http_peer_closed(struct MHD_Connection *connection);
 
 /* Finds a camera's stream or adds one; NULL when memory or places run out. */
 struct tf_stream *tf_http_stream(struct tf_http *http, const char *camera);

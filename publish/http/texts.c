@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "publish/record/text_out.h"
 
 static void put_text(FILE *f, const char *text)
@@ -157,8 +158,9 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
         fprintf(f, "%s\"%s\":%" PRIu64, i ? "," : "", tf_state_name((enum tf_state)i), c->state_frames[i]);
     fprintf(f,
             "},\"dropped\":{\"driver\":%" PRIu64 ",\"capture\":%" PRIu64 ",\"inference\":%" PRIu64
-            ",\"rtsp\":%" PRIu64 ",\"http\":%" PRIu64 "},",
-            c->dropped.driver, c->dropped.capture, c->dropped.inference, c->dropped_rtsp, c->dropped_http);
+            ",\"rtsp\":%" PRIu64 ",\"http\":%" PRIu64 ",\"video\":%" PRIu64 "},",
+            c->dropped.driver, c->dropped.capture, c->dropped.inference, c->dropped_rtsp, c->dropped_http,
+            c->dropped_video);
     MEMBER_UINT("encoded", c->encoded);
     MEMBER_UINT("reopened", c->reopened);
     fputs("\"latency_us\":{", f);
@@ -168,6 +170,8 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     MEMBER_UINT("faces", c->faces);
     MEMBER_UINT("rtsp_viewers", c->rtsp_viewers);
     MEMBER_UINT("http_clients", c->http_clients);
+    MEMBER_UINT("http_viewers", c->http_viewers);
+    fprintf(f, "\"pictures\":%s,", c->pictures ? "true" : "false");
     MEMBER_REAL("sensor_c", c->sensor_c, 2);
     MEMBER_REAL("nose_c", c->nose_c, 3);
     MEMBER_REAL("forehead_c", c->forehead_c, 3);
@@ -230,8 +234,40 @@ char *tf_http_state_text(const struct tf_status *cameras, int count, const struc
             fputc(',', f);
         state_camera(f, &cameras[i], now_ns);
     }
-    fprintf(f, "],\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "}}\n", http->logins_failed,
+    fputs("],\"pairs\":[", f);
+    for (int i = 0; i < http->pair_count; i++) {
+        fputs(i ? "," : "", f);
+        put_text(f, http->pairs[i]);
+    }
+    fputs("],", f);
+    fprintf(f, "\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "}}\n", http->logins_failed,
             http->rtsp_logins_failed);
+    return finish(f, &text);
+}
+
+char *tf_http_log_text(size_t *size)
+{
+    struct tf_log_line *lines = malloc(TF_LOG_KEPT * sizeof(*lines));
+    char *text = NULL, utc[TF_UTC_TEXT];
+    FILE *f = lines ? open_memstream(&text, size) : NULL;
+    unsigned count = f ? tf_log_recent(lines, TF_LOG_KEPT) : 0;
+
+    if (f)
+        fputs("{\"lines\":[", f);
+    for (unsigned i = 0; i < count; i++) {
+        tf_utc_format(lines[i].t_utc_ns, utc);
+        fprintf(f, "%s{\"n\":%" PRIu64 ",\"t_utc\":\"%s\",\"level\":\"%s\",", i ? "," : "", lines[i].n, utc,
+                tf_log_level_name(lines[i].level));
+        if (lines[i].camera[0])
+            MEMBER_TEXT("camera", lines[i].camera);
+        fputs("\"text\":", f);
+        put_text(f, lines[i].text);
+        fputc('}', f);
+    }
+    free(lines);
+    if (!f)
+        return NULL;
+    fputs("]}\n", f);
     return finish(f, &text);
 }
 
@@ -260,6 +296,7 @@ VALUE(fps, c->fps)
 VALUE(faces, c->faces)
 VALUE(viewers, c->rtsp_viewers)
 VALUE(clients, c->http_clients)
+VALUE(http_viewers, c->http_viewers)
 VALUE(sensor, c->sensor_c)
 VALUE(age, age(c, now_ns))
 VALUE(rate, c->rate_hz)
@@ -287,6 +324,7 @@ static const struct metric metrics[] = {
     {"thermoface_faces", "Faces in the last record.", GAUGE, value_faces},
     {"thermoface_rtsp_viewers", "RTSP viewers that play now.", GAUGE, value_viewers},
     {"thermoface_http_clients", "Clients that read /landmarks now.", GAUGE, value_clients},
+    {"thermoface_http_viewers", "Viewers of /video.mp4 and /mjpeg now.", GAUGE, value_http_viewers},
     {"thermoface_sensor_celsius", "Temperature of the camera's sensor.", GAUGE, value_sensor},
     {"thermoface_frame_age_seconds", "Time since the last frame was captured.", GAUGE, value_age},
     {"thermoface_camera_rate_hertz", "The camera's rate by the host's clock since it was opened.", GAUGE,
@@ -393,19 +431,18 @@ static void write_pairs(FILE *f, const struct tf_status *cameras, int count)
 
 static void write_drops(FILE *f, const struct tf_status *cameras, int count)
 {
-    static const char *const places[] = {"driver", "capture", "inference", "rtsp", "http"};
+    static const char *const places[] = {"driver", "capture", "inference", "rtsp", "http", "video"};
 
     head(f, "thermoface_dropped_total",
-         "Losses by place: frames (driver, capture), analyses (inference), pictures to viewers (rtsp), "
-         "records to "
-         "clients (http).",
+         "Losses by place: frames (driver, capture), analyses (inference), pictures to viewers (rtsp; video: "
+         "over HTTP), records to clients (http).",
          "counter");
     for (int i = 0; i < count; i++) {
         const struct tf_status *c = &cameras[i];
         const uint64_t dropped[] = {c->dropped.driver, c->dropped.capture, c->dropped.inference,
-                                    c->dropped_rtsp, c->dropped_http};
+                                    c->dropped_rtsp,   c->dropped_http,    c->dropped_video};
 
-        for (int p = 0; p < 5; p++) {
+        for (int p = 0; p < 6; p++) {
             labels(f, "thermoface_dropped_total", c);
             fprintf(f, ",place=\"%s\"} %" PRIu64 "\n", places[p], dropped[p]);
         }

@@ -11,12 +11,16 @@
 struct tf_http_counters {
     unsigned connections, readers;
     uint64_t accepted, refused, expired, displaced, logins_failed, rtsp_logins_failed;
+    const char *const *pairs; /* names of pairs that have pictures */
+    int pair_count;
 };
 
-/* Both return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's
+/* All return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's
  * start. */
 char *tf_http_state_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                          uint64_t started_ns, uint64_t now_ns, size_t *size);
+/* The service's last lines. */
+char *tf_http_log_text(size_t *size);
 char *tf_http_metrics_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                            uint64_t started_ns, uint64_t now_ns, size_t *size);
 

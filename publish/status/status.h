@@ -69,7 +69,7 @@ struct tf_status {
     uint64_t frames;          /* records made */
     uint64_t state_frames[5]; /* by enum tf_state */
     struct tf_dropped dropped;
-    uint64_t dropped_rtsp, dropped_http;
+    uint64_t dropped_rtsp, dropped_http, dropped_video; /* to viewers; records; pictures over HTTP */
     uint64_t encoded, reopened;
     uint64_t latency_buckets[TF_LATENCY_BUCKETS];
     uint64_t latency_sum_us, latency_count;
@@ -77,8 +77,9 @@ struct tf_status {
     /* Gauges. */
     float fps; /* over the last 2 s */
     uint32_t faces;
-    uint32_t rtsp_viewers, http_clients;
+    uint32_t rtsp_viewers, http_clients, http_viewers;
     float sensor_c, nose_c, forehead_c; /* NAN unknown; of the largest face in the last record */
+    uint16_t canthus_n, nose_n;         /* its pixels: of the larger canthus, and of the nose tip */
     uint32_t latency_us;                /* of the last record */
     uint64_t last_frame, last_t_mono_ns;
 
@@ -116,6 +117,7 @@ struct tf_status {
         float mean; /* NAN: not known */
     } own[TF_OWN_MAX];
 
+    bool pictures;  /* HTTP has them */
     bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
     uint32_t flags; /* of the last record */
 };

@@ -17,7 +17,8 @@ enum tf_snapshot_format {
 struct tf_snapshot {
     enum tf_snapshot_format format; /* in */
     uint64_t version; /* in: of the picture that the caller has; out: of this one; 0: none, or always new */
-    uint8_t *data;    /* out, the caller's to free */
+    uint64_t frame, t_mono_ns; /* out: the frame that it shows, and when that was captured */
+    uint8_t *data;             /* out, the caller's to free */
     size_t size;
 };
 

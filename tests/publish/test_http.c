@@ -13,10 +13,14 @@
 static void pages_answer(void **state)
 {
     struct tf_http *http = start((struct tf_http_options){0});
-    struct reply r = ask(http, "/");
+    struct reply r = ask(http, "/api");
 
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.body, "/landmarks"));
+    free(r.body);
+    r = ask(http, "/");
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.body, "<title>thermoface</title>"));
     free(r.body);
     r = ask(http, "/healthz");
     assert_int_equal(r.status, 200);
