@@ -55,11 +55,16 @@ static int take(const struct tf_request_field *f, const json_t *value, struct tf
     }
     if ((f->number && json_is_number(value)) || (f->integer && json_is_integer(value)))
         return take_number(f, value, err);
-    return tf_fail(err, -EINVAL, "\"%s\" has to be a %s", f->name,
-                   f->text && f->number_text ? "string or a number"
-                   : f->text                 ? "string"
-                   : f->integer              ? "whole number"
-                                             : "number");
+    if (f->flag && json_is_boolean(value)) {
+        *f->flag = json_is_true(value);
+        return 0;
+    }
+    return tf_fail(err, -EINVAL, "\"%s\" has to be %s", f->name,
+                   f->flag                     ? "true or false"
+                   : f->text && f->number_text ? "a string or a number"
+                   : f->text                   ? "a string"
+                   : f->integer                ? "a whole number"
+                                               : "a number");
 }
 
 static int not_understood(const char *key, const struct tf_request_field *fields, struct tf_error *err)

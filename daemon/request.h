@@ -24,6 +24,7 @@ struct tf_request_field {
     double *number;    /* a number from min to max */
     double min, max;
     int64_t *integer; /* a whole number from min to max */
+    bool *flag;       /* true or false */
     bool *given;      /* may be NULL: set when the member is there */
 };
 

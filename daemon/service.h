@@ -42,6 +42,7 @@ struct tf_service {
     uint64_t session_start_ns;
     struct tf_own_regions own; /* as measured now; session_lock */
     uint64_t marks;
+    struct json_t *recent_marks; /* an array; NULL: none */
     bool session_said_failed, session_said_refused, session_said_stalled, tables_said_failed; /* in the log */
     bool ending;              /* no session begins any more */
     struct tf_sealer *sealer; /* NULL: nothing is recorded here */
@@ -98,6 +99,7 @@ const struct tf_pipeline_pair *tf_service_pair_of(struct tf_service *service, si
                                                   struct tf_pipeline_pair *ret);
 /* Pictures of both cameras, once those are there, and their end, before those end. */
 int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_error *err);
+void tf_service_pair_pictures_stop(struct tf_service *service);
 void tf_service_pair_pictures_end(struct tf_service *service);
 /* -ENOENT: no pair of that name has a picture. */
 int tf_service_pair_snapshot(struct tf_service *service, const char *name, struct tf_snapshot *snapshot);
@@ -140,6 +142,27 @@ int tf_service_session_health(struct tf_service *service, char *reason, size_t s
 void tf_service_regions_begin(struct tf_service *service);
 /* HTTP's GET and PUT /regions; see tf_http_options.regions. */
 int tf_service_regions(void *context, const char *body, size_t size, char **answer);
+
+/* marks.c; under session_lock. Answers as tf_service_session. */
+#define TF_MARKS_TOLD 64 /* of a session, the last ones */
+struct tf_mark_request {
+    const char *text, *value;
+    /* The mark's own time. */
+    int64_t t_mono_ns;
+    double age_ms;
+    bool has_t_mono, has_age;
+    int64_t mark; /* which one is taken back */
+};
+int tf_service_mark(struct tf_service *service, const struct tf_mark_request *request, uint64_t t_mono_ns,
+                    char **answer);
+int tf_service_undo(struct tf_service *service, const struct tf_mark_request *request, char **answer);
+/* The last ones, a new reference. */
+struct json_t *tf_service_marks(const struct tf_service *service);
+void tf_service_forget_marks(struct tf_service *service);
+
+/* check.c: what speaks against recording now, a new reference; under session_lock. *refuses: recording would
+ * not work. */
+struct json_t *tf_service_check_session(struct tf_service *service, bool *refuses);
 
 /* shutter.c: HTTP's POST /camera/NAME/ffc; see tf_http_options.ffc. */
 int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer);

@@ -20,13 +20,11 @@
 
 /* What a request says. */
 struct request {
-    const char *subject, *session, *task, *note, *text, *value;
+    const char *subject, *session, *task, *note;
     double emissivity, distance, reflected, room, humidity;
+    bool check;
+    struct tf_mark_request mark;
     char value_text[TF_REQUEST_NUMBER_TEXT];
-    /* A mark's own time. */
-    int64_t t_mono_ns;
-    double age_ms;
-    bool has_t_mono, has_age;
 };
 
 /* --- what is told --- */
@@ -80,6 +78,7 @@ static json_t *tell_session(const struct tf_service *service, const char *state,
     json_object_set_new(o, "t_start_mono_ns", json_integer((json_int_t)service->session_start_ns));
     json_object_set_new(o, "seconds", json_real((double)(tf_now_ns() - service->session_start_ns) / 1e9));
     json_object_set_new(o, "marks", json_integer((json_int_t)service->marks));
+    json_object_set_new(o, "recent_marks", tf_service_marks(service));
     json_object_set_new(o, "cameras", cameras);
     return o;
 }
@@ -169,6 +168,7 @@ static int tell_status(struct tf_service *service, char **answer)
 static void forget_session(struct tf_service *service)
 {
     service->session = NULL;
+    tf_service_forget_marks(service);
     free(service->session_subject);
     free(service->session_name);
     free(service->session_task);
@@ -313,6 +313,23 @@ static int start_recordings(struct tf_service *service, const struct request *q,
     return r;
 }
 
+/* NULL: nothing. */
+static json_t *speaks_against(struct tf_service *service)
+{
+    bool refuses;
+    json_t *told = tf_service_check_session(service, &refuses), *warnings = json_object_get(told, "warnings");
+    const char *first = json_string_value(json_object_get(json_array_get(warnings, 0), "text"));
+    char text[400];
+
+    if (!json_array_size(warnings)) {
+        json_decref(told);
+        return NULL;
+    }
+    snprintf(text, sizeof(text), "not started: %s", first ? first : "");
+    json_object_set_new(told, "error", json_string(text));
+    return told;
+}
+
 static int start(struct tf_service *service, const struct request *q, char **answer)
 {
     struct tf_session_options options = {
@@ -325,6 +342,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
         .sealer = service->sealer,
     };
     struct tf_error err = {0}, ignored = {0};
+    json_t *told;
     int r;
 
     if (service->ending) {
@@ -351,6 +369,8 @@ static int start(struct tf_service *service, const struct request *q, char **ans
         r = tf_fail(&err, -EBUSY, "%s is being recorded: stop it first", tf_session_stem(service->session));
         return tf_request_error(r, &err, answer);
     }
+    if (q->check && (told = speaks_against(service)))
+        return tf_request_answer(told, 409, answer);
     r = tf_session_create(&options, &service->session, &err);
     if (r < 0)
         return tf_request_error(r == -ENOENT ? -EIO : r, &err, answer); /* the folder's, not the client's */
@@ -405,63 +425,6 @@ static int stop(struct tf_service *service, char **answer)
     return tf_request_answer(told, 200, answer);
 }
 
-/*
- * When the mark was: when its request came, or what the request says, which is neither to come nor before the
- * session.
- */
-static int mark_time(const struct tf_service *service, const struct request *q, uint64_t *t_mono_ns,
-                     struct tf_error *err)
-{
-    uint64_t came = *t_mono_ns, t = came;
-
-    if (q->has_t_mono && q->has_age)
-        return tf_fail(err, -EINVAL, "\"t_mono_ns\" and \"age_ms\" exclude each other");
-    if (q->has_t_mono)
-        t = (uint64_t)q->t_mono_ns;
-    if (q->has_age)
-        t = (uint64_t)(q->age_ms * 1e6) < came ? came - (uint64_t)(q->age_ms * 1e6) : 0;
-    if (t > came)
-        return tf_fail(err, -EINVAL,
-                       "the mark's time is %.3f s in the future: compare clocks with GET /clock",
-                       (double)(t - came) / 1e9);
-    if ((q->has_t_mono || q->has_age) && t < service->session_start_ns)
-        return tf_fail(err, -EINVAL, "the mark's time is %.3f s before the session",
-                       (double)(service->session_start_ns - t) / 1e9);
-    *t_mono_ns = t;
-    return 0;
-}
-
-static int mark(struct tf_service *service, const struct request *q, uint64_t t_mono_ns, char **answer)
-{
-    struct tf_mark m = {.text = q->text, .value = q->value};
-    struct tf_error err = {0};
-    char utc[TF_UTC_TEXT];
-    int64_t onset;
-    int r;
-
-    if (!service->session) {
-        r = tf_fail(&err, -ENOTCONN, "nothing is being recorded: the mark has nowhere to go");
-        return tf_request_error(r, &err, answer);
-    }
-    if (!q->text) {
-        r = tf_fail(&err, -EINVAL, "the mark has no text");
-        return tf_request_error(r, &err, answer);
-    }
-    r = mark_time(service, q, &t_mono_ns, &err);
-    if (r < 0)
-        return tf_request_error(r, &err, answer);
-    m.t_mono_ns = t_mono_ns;
-    m.t_utc_ns = (int64_t)t_mono_ns + tf_utc_offset_ns();
-    r = tf_session_mark(service->session, &m, &onset, &err);
-    if (r < 0) /* a file that is gone is not the client's mistake */
-        return tf_request_error(r == -ENOENT ? -EIO : r, &err, answer);
-    service->marks++;
-    tf_utc_format(m.t_utc_ns, utc);
-    return tf_request_answer(json_pack("{s:f,s:I,s:s}", "onset", (double)onset / 1e9, "t_mono_ns",
-                                       (json_int_t)t_mono_ns, "t_utc", utc),
-                             200, answer);
-}
-
 int tf_service_session(void *context, enum tf_http_session what, const char *text, size_t size,
                        uint64_t t_mono_ns, char **answer)
 {
@@ -477,22 +440,29 @@ int tf_service_session(void *context, enum tf_http_session what, const char *tex
         {"reflected_c", .number = &q.reflected, .min = -273.15, .max = 2000},
         {"room_c", .number = &q.room, .min = -100, .max = 100},
         {"humidity_percent", .number = &q.humidity, .min = 0, .max = 100},
+        {"check", .flag = &q.check},
         {0},
     };
     const struct tf_request_field of_mark[] = {
-        {"text", .text = &q.text},
-        {"value", .text = &q.value, .number_text = q.value_text},
-        {"t_mono_ns", .integer = &q.t_mono_ns, .min = 0, .max = 9e18, .given = &q.has_t_mono},
-        {"age_ms", .number = &q.age_ms, .min = 0, .max = 86400000, .given = &q.has_age},
+        {"text", .text = &q.mark.text},
+        {"value", .text = &q.mark.value, .number_text = q.value_text},
+        {"t_mono_ns", .integer = &q.mark.t_mono_ns, .min = 0, .max = 9e18, .given = &q.mark.has_t_mono},
+        {"age_ms", .number = &q.mark.age_ms, .min = 0, .max = 86400000, .given = &q.mark.has_age},
         {0}};
+    const struct tf_request_field of_undo[] = {{"mark", .integer = &q.mark.mark, .min = 1, .max = 9e18},
+                                               {"text", .text = &q.mark.text},
+                                               {"value", .text = &q.mark.value, .number_text = q.value_text},
+                                               {0}};
     const struct tf_request_field none[] = {{0}};
     struct tf_error err = {0};
     json_t *body = NULL;
+    bool refuses;
     int status, r;
 
     r = tf_request_read(&body, text, size,
                         what == TF_HTTP_SESSION_START  ? of_start
                         : what == TF_HTTP_SESSION_MARK ? of_mark
+                        : what == TF_HTTP_SESSION_UNDO ? of_undo
                                                        : none,
                         &err);
     if (r < 0) {
@@ -508,7 +478,13 @@ int tf_service_session(void *context, enum tf_http_session what, const char *tex
         status = stop(service, answer);
         break;
     case TF_HTTP_SESSION_MARK:
-        status = mark(service, &q, t_mono_ns, answer);
+        status = tf_service_mark(service, &q.mark, t_mono_ns, answer);
+        break;
+    case TF_HTTP_SESSION_UNDO:
+        status = tf_service_undo(service, &q.mark, answer);
+        break;
+    case TF_HTTP_SESSION_CHECK:
+        status = tf_request_answer(tf_service_check_session(service, &refuses), 200, answer);
         break;
     default:
         status = tell_status(service, answer);
