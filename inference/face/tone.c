@@ -182,7 +182,7 @@ static inline __attribute__((always_inline)) void write_some(const struct tf_ton
         x[i] = x[i] > 1 ? 1 : x[i];
     }
     for (size_t i = 0; limited && i < n; i++)
-        x[i] = (values[i] < first) | (values[i] > last) ? 0 : x[i];
+        x[i] = ((values[i] < first) | (values[i] > last)) ? 0 : x[i];
     for (size_t i = 0; i < n; i++) {
         /* x * steps is 0 or more, and adding 2^23 leaves the float at whole numbers, ties to even: rint
          * without a call. Whole numbers of this size are exact. */
