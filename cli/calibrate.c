@@ -256,6 +256,7 @@ int tf_cmd_calibrate_live(int argc, char **argv)
         {"seconds", &c.live.seconds},
         {"url", &c.live.url},
         {"credentials", &c.live.credentials},
+        {"token", &c.live.token},
         {"ca", &c.live.ca},
         {"output", &c.output},
         {"overwrite", &c.overwrite},
@@ -275,8 +276,6 @@ int tf_cmd_calibrate_live(int argc, char **argv)
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status) ||
         !common(usage, &c, &fit, TF_REGISTRATION_AFFINE, &status))
         return status;
-    if (!c.live.credentials)
-        c.live.credentials = tf_lab_credentials(c.live.url);
     if (!c.live.cameras[0] || !c.live.cameras[1])
         return tf_usage_error(usage, "--thermal NAME and --visible NAME are needed");
     tf_catch_interrupt();

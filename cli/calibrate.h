@@ -43,7 +43,7 @@ int tf_sightings_watch_video(struct tf_sightings *sightings, const struct tf_sig
                              struct tf_error *err);
 
 struct tf_sightings_live {
-    const char *url, *credentials, *ca, *cameras[2];
+    const char *url, *credentials, *token, *ca, *cameras[2];
     uint64_t seconds;
 };
 /* Follows two cameras of a running thermofaced; sizes come from /state. */

@@ -25,7 +25,7 @@ struct stream {
 
 struct live {
     const struct tf_sightings_live *options;
-    char user[64], password[128];
+    struct tf_server_login login;
 };
 
 static size_t on_data(char *data, size_t one, size_t size, void *context)
@@ -70,8 +70,7 @@ static int open_stream(struct stream *s, const struct live *live, const char *pa
     s->curl = curl_easy_init();
     if (!s->text || !s->curl)
         return tf_fail(err, -ENOMEM, "out of memory");
-    tf_server_setup(s->curl, address, live->options->ca, live->options->credentials ? live->user : NULL,
-                    live->password);
+    tf_server_setup(s->curl, address, live->options->ca, &live->login);
     curl_easy_setopt(s->curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(s->curl, CURLOPT_WRITEDATA, s);
@@ -168,10 +167,8 @@ int tf_sightings_watch_live(struct tf_sightings sightings[2], const struct tf_si
 {
     struct live live = {.options = options};
     struct stream streams[2] = {{.sightings = &sightings[0]}, {.sightings = &sightings[1]}};
-    int r = 0;
+    int r = tf_server_login_read(options->url, options->credentials, options->token, &live.login, err);
 
-    if (options->credentials)
-        r = tf_credentials_read(options->credentials, live.user, live.password, err);
     if (r == 0 && curl_global_init(CURL_GLOBAL_DEFAULT))
         r = tf_fail(err, -ENOMEM, "out of memory");
     if (r == 0)

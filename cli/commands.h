@@ -35,6 +35,8 @@ int tf_cmd_bench_pipeline(int argc, char **argv);
  * (TF_LAB_CREDENTIALS, else /etc/thermoface/lab.credentials), for a service on this machine only. NULL: none.
  */
 const char *tf_lab_credentials(const char *url);
+/* Whether a URL's host is this machine. */
+bool tf_url_is_here(const char *url);
 
 /* From the first SIGINT or SIGTERM on, or when the reader of standard output has gone, tf_interrupted() is
  * true; a second signal ends the program as usual. */

@@ -47,22 +47,29 @@ bool tf_interrupted(void)
     return interrupted != 0;
 }
 
-const char *tf_lab_credentials(const char *url)
+bool tf_url_is_here(const char *url)
 {
     static const char *const here[] = {"http://127.0.0.1",  "http://localhost",  "http://[::1]",
                                        "https://127.0.0.1", "https://localhost", "https://[::1]"};
-    const char *file = getenv("TF_LAB_CREDENTIALS");
 
-    if (!file || !*file)
-        file = TF_SYSCONFDIR "/lab.credentials";
-    /* A password must not go to whoever else is asked: after the host only a port or a path. */
+    /* After the host only a port or a path. */
     for (size_t i = 0; i < TF_COUNT(here); i++) {
         size_t n = strlen(here[i]);
 
         if (strncmp(url, here[i], n) == 0 && (!url[n] || url[n] == '/' || url[n] == ':') && !strchr(url, '@'))
-            return access(file, R_OK) == 0 ? file : NULL;
+            return true;
     }
-    return NULL;
+    return false;
+}
+
+const char *tf_lab_credentials(const char *url)
+{
+    const char *file = getenv("TF_LAB_CREDENTIALS");
+
+    if (!file || !*file)
+        file = TF_SYSCONFDIR "/lab.credentials";
+    /* A password must not go to whoever else is asked. */
+    return tf_url_is_here(url) && access(file, R_OK) == 0 ? file : NULL;
 }
 
 void tf_count_text(double value, char text[16])

@@ -44,7 +44,8 @@ static bool ask_service(const char *url, const char *credentials, const char *ca
 {
     struct answer answer = {.text = malloc(ANSWER_MAX)};
     CURL *curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
-    char address[1024], user[64], password[128];
+    struct tf_server_login login;
+    char address[1024];
     json_t *state = NULL, *camera;
     size_t i, base = strlen(url);
     bool found = false;
@@ -54,9 +55,9 @@ static bool ask_service(const char *url, const char *credentials, const char *ca
     if (!answer.text || !curl ||
         (size_t)snprintf(address, sizeof(address), "%.*s/state", (int)base, url) >= sizeof(address))
         goto out;
-    if (credentials && tf_credentials_read(credentials, user, password, NULL))
+    if (tf_server_login_read(url, credentials, NULL, &login, NULL))
         goto out;
-    tf_server_setup(curl, address, ca, credentials ? user : NULL, password);
+    tf_server_setup(curl, address, ca, &login);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, WAIT_MS);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);

@@ -4,11 +4,27 @@
 
 #include <curl/curl.h>
 
+#include "base/error.h"
+#include "publish/http/http.h"
+
+/* Who asks; all empty: nobody in particular. */
+struct tf_server_login {
+    char user[64], password[128];
+    char token[TF_TOKEN_BYTES + 1]; /* of a bearer, in place of the two */
+};
+
 /*
- * What all requests have in common: http or https, five seconds to connect, the password (user NULL: none),
+ * From files: `credentials`, or the first of `token`, or (both NULL) what members of thermoface-lab can read.
+ * -EINVAL: both, or a token that would cross the net in the clear to `url`; else as tf_credentials_read.
+ */
+int tf_server_login_read(const char *url, const char *credentials, const char *token,
+                         struct tf_server_login *ret, struct tf_error *err);
+
+/*
+ * What all requests have in common: http or https, five seconds to connect, the login,
  * and the certificate that the service's has to be, or be signed by (ca NULL: those that the system trusts).
  */
-void tf_server_setup(CURL *curl, const char *address, const char *ca, const char *user, const char *password);
+void tf_server_setup(CURL *curl, const char *address, const char *ca, const struct tf_server_login *login);
 
 /* What to do about an error that asking again does not change, as " ...", or "". */
 const char *tf_server_hint(CURLcode code);

@@ -34,15 +34,15 @@ static size_t on_data(char *data, size_t one, size_t size, void *context)
 }
 
 struct server {
-    const char *url, *credentials, *ca;
+    const char *url, *credentials, *token, *ca;
 };
 
 /* Asks; `body` NULL: GET. Returns an exit status; on success *ret is the answer, an object. */
 static int ask(const struct tf_usage *usage, const struct server *server, const char *path, json_t *body,
                json_t **ret)
 {
-    const char *credentials = server->credentials ? server->credentials : tf_lab_credentials(server->url);
-    char address[1024], user[64], password[128], *text = NULL;
+    struct tf_server_login login;
+    char address[1024], *text = NULL;
     struct curl_slist *headers = NULL;
     struct answer answer = {0};
     struct tf_error err = {0};
@@ -58,7 +58,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
         base--;
     if ((size_t)snprintf(address, sizeof(address), "%.*s%s", (int)base, server->url, path) >= sizeof(address))
         return tf_usage_error(usage, "--url: longer than %zu bytes", sizeof(address));
-    if (credentials && tf_credentials_read(credentials, user, password, &err))
+    if (tf_server_login_read(server->url, server->credentials, server->token, &login, &err))
         return tf_command_error(usage, "%s", err.text);
     curl = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_easy_init();
     if (body) {
@@ -69,7 +69,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
         tf_command_error(usage, "out of memory");
         goto out;
     }
-    tf_server_setup(curl, address, server->ca, credentials ? user : NULL, password);
+    tf_server_setup(curl, address, server->ca, &login);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
@@ -105,7 +105,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
     status = TF_EXIT_OK;
 
 out:
-    explicit_bzero(password, sizeof(password));
+    explicit_bzero(&login, sizeof(login));
     json_decref(object);
     free(answer.text);
     free(text);
@@ -268,6 +268,7 @@ int tf_cmd_record(int argc, char **argv)
         {"humidity", &s.humidity},
         {"url", &server.url},
         {"credentials", &server.credentials},
+        {"token", &server.token},
         {"ca", &server.ca},
         {"json", &json},
         {0},

@@ -65,6 +65,11 @@
     {                                                                                                        \
         "credentials", TF_OPTION_TEXT, "FILE", "user:password on the file's first line", TF_VALUES_FILE      \
     }
+#define TOKEN                                                                                                \
+    {                                                                                                        \
+        "token", TF_OPTION_TEXT, "FILE", "in place of a password: the file's first token, for looking",      \
+            TF_VALUES_FILE                                                                                   \
+    }
 #define CA                                                                                                   \
     {                                                                                                        \
         "ca", TF_OPTION_TEXT, "FILE", "https: the certificate to trust (PEM; those of the system)",          \
@@ -80,6 +85,7 @@ static const struct tf_option watch[] = {
     {"camera", TF_OPTION_TEXT, "NAME", "which camera (all of them)", TF_VALUES_CAMERA},
     URL,
     CREDENTIALS,
+    TOKEN,
     CA,
     {"json", TF_OPTION_FLAG, NULL, "pass every record on as it comes, one JSON object a line"},
     {"seconds", TF_OPTION_UINT, "N", "end after N seconds (else on Ctrl-C)", .min = 1, .max = 1e9},
@@ -99,6 +105,7 @@ static const struct tf_option record[] = {
     {"humidity", TF_OPTION_NUMBER, "PERCENT", "start: the room's relative humidity", .min = 0, .max = 100},
     URL,
     CREDENTIALS,
+    TOKEN,
     CA,
     JSON_ANSWER,
     {0},
@@ -291,6 +298,7 @@ static const struct tf_option calibrate_live[] = {
     {"seconds", TF_OPTION_UINT, "N", "how long to look (30)", .min = 1, .max = 3600},
     URL,
     CREDENTIALS,
+    TOKEN,
     CA,
     CALIBRATION,
     AFFINE,

@@ -44,7 +44,8 @@ struct follow {
     const struct tf_usage *usage;
     struct tf_watch watch;
     const char *base; /* the daemon's address, without a slash at its end */
-    const char *user, *password, *ca;
+    struct tf_server_login login;
+    const char *ca;
     uint64_t end_ns; /* 0 = until Ctrl-C */
     CURLM *multi;
     struct connection connections[TF_WATCH_CAMERAS_MAX + 1];
@@ -129,7 +130,7 @@ static int open_connection(struct follow *f, bool state, const char *camera)
         close_connection(c);
         return tf_usage_error(f->usage, "--url: longer than %zu bytes", sizeof(c->address));
     }
-    tf_server_setup(c->curl, c->address, f->ca, f->user, f->password);
+    tf_server_setup(c->curl, c->address, f->ca, &f->login);
     curl_easy_setopt(c->curl, CURLOPT_PRIVATE, c);
     if (state)
         curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 5L);
@@ -273,16 +274,16 @@ static int follow(struct follow *f)
 int tf_cmd_watch(int argc, char **argv)
 {
     struct follow *f = calloc(1, sizeof(*f));
-    const char *url = "http://127.0.0.1:8080", *camera = NULL, *credentials = NULL, *ca = NULL;
+    const char *url = "http://127.0.0.1:8080", *camera = NULL, *credentials = NULL, *token = NULL, *ca = NULL;
     uint64_t seconds = 0;
     bool json = false;
     const struct tf_bind bind[] = {
-        {"camera", &camera},   {"url", &url}, {"credentials", &credentials}, {"ca", &ca}, {"json", &json},
-        {"seconds", &seconds}, {0},
+        {"camera", &camera}, {"url", &url},   {"credentials", &credentials}, {"token", &token},
+        {"ca", &ca},         {"json", &json}, {"seconds", &seconds},         {0},
     };
     const struct tf_usage *usage = tf_command("watch");
     const char *arguments[TF_ARGUMENTS_MAX];
-    char base[1024], user[64], password[128];
+    char base[1024];
     struct tf_error err = {0};
     size_t length;
     int status;
@@ -291,9 +292,7 @@ int tf_cmd_watch(int argc, char **argv)
         return tf_command_error(usage, "out of memory");
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         goto out;
-    if (!credentials)
-        credentials = tf_lab_credentials(url);
-    if (credentials && tf_credentials_read(credentials, user, password, &err)) {
+    if (tf_server_login_read(url, credentials, token, &f->login, &err)) {
         status = tf_command_error(usage, "%s", err.text);
         goto out;
     }
@@ -308,8 +307,6 @@ int tf_cmd_watch(int argc, char **argv)
     f->watch.url = url;
     f->watch.json = json;
     f->base = base;
-    f->user = credentials ? user : NULL;
-    f->password = password;
     f->ca = ca;
     f->end_ns = seconds ? tf_now_ns() + seconds * TF_NS_PER_S : 0;
     f->multi = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_multi_init();

@@ -228,6 +228,32 @@ def credentials():
             check(done.returncode == 0, done)
 
 
+def tokens():
+    """--token FILE: looks and does not control; not in the clear to another machine, not beside a password, not from a bad file"""
+    with place() as folder, place() as other:
+        for name, text in (("secret", "lab:pass\n"), ("tokens", f"# of the wall display\n{'w' * 32}\n"), ("wrong", f"{'x' * 32}\n"),
+                           ("short", "abc\n")):
+            with open(f"{other}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+        text = recording(folder).replace("[http]\nport=0", f"[http]\nport=0\ncredentials={other}/secret\ntokens={other}/tokens")
+        with Daemon(text) as daemon:
+            url, token = ["--url", daemon.http()], ["--token", f"{other}/tokens"]
+            done = thermoface("watch", *url, *token, "--seconds", "2", "--json")
+            check(done.returncode == 0 and len(done.stdout.splitlines()) > 2, done)
+            done = thermoface("record", "status", *url, *token)
+            check(done.returncode == 0, done)
+            done = thermoface("record", "start", "--subject", "1", "--task", "t", *url, *token)
+            check(done.returncode == 1 and "may look, not control" in done.stderr, done)
+            for more, status, part in (([*url, "--token", f"{other}/wrong"], 1, "wanted"), ([*url, "--token", f"{other}/short"], 1, "short:1"),
+                                       ([*url, "--token", f"{other}/none"], 1, "No such file"),
+                                       ([*url, *token, "--credentials", f"{other}/secret"], 1, "one of them"),
+                                       (["--url", "http://192.0.2.1:8080", *token], 1, "in the clear"),
+                                       (["--url", "http://127.0.0.1.evil.example:8080", *token], 1, "in the clear")):
+                done = thermoface("watch", *more, "--seconds", "2")
+                check(done.returncode == status and part in done.stderr, f"{more}: {done}")
+                check("w" * 8 not in done.stderr and "x" * 8 not in done.stderr and "abc" not in done.stderr, done)
+
+
 def end_of_the_service():
     """SIGTERM while it records leaves whole files"""
     with place() as folder, Daemon(recording(folder)) as daemon:
@@ -304,5 +330,5 @@ def full_disk():
 
 
 if __name__ == "__main__":
-    run_tests([a_session_from_the_command_line, nothing_is_overwritten, bad_requests, bad_folders, credentials,
+    run_tests([a_session_from_the_command_line, nothing_is_overwritten, bad_requests, bad_folders, credentials, tokens,
                end_of_the_service, killed, full_disk])
