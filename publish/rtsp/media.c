@@ -103,7 +103,16 @@ static gboolean let_in(gpointer context)
 {
     struct tf_mount *m = context;
     GList *waiting = NULL;
+    uint32_t seq, rtptime;
+    bool late;
 
+    pthread_mutex_lock(&m->lock);
+    late = !m->admitting;
+    seq = m->seq;
+    rtptime = m->rtptime;
+    pthread_mutex_unlock(&m->lock);
+    if (late) /* the picture has gone without them: they wait for the next */
+        return G_SOURCE_REMOVE;
     /* A list of its own: who is let in may close others' connections, or its own. */
     for (GList *l = m->server->conns; l; l = l->next) {
         struct tf_conn *c = l->data;
@@ -114,8 +123,8 @@ static gboolean let_in(gpointer context)
         struct tf_conn *c = tf_conn_of(l->data);
 
         if (c && c->wants == m && c->plays) {
-            c->seq = m->seq;
-            c->rtptime = m->rtptime;
+            c->seq = seq;
+            c->rtptime = rtptime;
             c->admitted = true;
             tf_conn_resume(c);
         }
@@ -169,6 +178,10 @@ static GstPadProbeReturn on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer
     in_ms(&end, ADMIT_MS);
     while (m->admitting && !m->ended && pthread_cond_timedwait(&m->change, &m->lock, &end) == 0)
         continue;
+    if (m->admitting) {
+        m->admitting = false;
+        atomic_store(&m->ring.shared->key_wanted, 1);
+    }
     pthread_mutex_unlock(&m->lock);
     return GST_PAD_PROBE_OK;
 }
@@ -204,13 +217,23 @@ static void note(struct tf_mount *m, GstBuffer *buffer)
     pthread_mutex_unlock(&m->lock);
 }
 
+static void acknowledge(struct tf_mount *m)
+{
+    GstRTSPStreamTransport *tap;
+
+    pthread_mutex_lock(&m->lock);
+    tap = m->tap;
+    pthread_mutex_unlock(&m->lock);
+    gst_rtsp_stream_transport_message_sent(tap);
+}
+
 static gboolean tap_rtp(GstBuffer *buffer, guint8 channel, gpointer context)
 {
     struct tf_mount *m = context;
 
     name_thread();
     note(m, buffer);
-    gst_rtsp_stream_transport_message_sent(m->tap);
+    acknowledge(m);
     return TRUE;
 }
 
@@ -222,7 +245,7 @@ static gboolean tap_rtp_list(GstBufferList *list, guint8 channel, gpointer conte
     name_thread();
     if (n)
         note(m, gst_buffer_list_get(list, n - 1));
-    gst_rtsp_stream_transport_message_sent(m->tap);
+    acknowledge(m);
     return TRUE;
 }
 
@@ -230,7 +253,7 @@ static gboolean tap_rtcp(GstBuffer *buffer, guint8 channel, gpointer context)
 {
     struct tf_mount *m = context;
 
-    gst_rtsp_stream_transport_message_sent(m->tap);
+    acknowledge(m);
     return TRUE;
 }
 
@@ -238,7 +261,7 @@ static gboolean tap_rtcp_list(GstBufferList *list, guint8 channel, gpointer cont
 {
     struct tf_mount *m = context;
 
-    gst_rtsp_stream_transport_message_sent(m->tap);
+    acknowledge(m);
     return TRUE;
 }
 
@@ -333,7 +356,9 @@ static void start_media(struct tf_mount *m)
     transport->profile = GST_RTSP_PROFILE_AVP;
     transport->lower_transport = GST_RTSP_LOWER_TRANS_TCP;
     transport->interleaved = (GstRTSPRange){0, 1};
+    pthread_mutex_lock(&m->lock);
     m->tap = gst_rtsp_stream_transport_new(stream, transport);
+    pthread_mutex_unlock(&m->lock);
     gst_rtsp_stream_transport_set_callbacks(m->tap, tap_rtp, tap_rtcp, m, NULL);
     gst_rtsp_stream_transport_set_list_callbacks(m->tap, tap_rtp_list, tap_rtcp_list, m, NULL);
     all = g_ptr_array_new();

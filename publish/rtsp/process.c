@@ -500,12 +500,13 @@ fail:
 static void end_process(struct tf_rtsp *r)
 {
     struct tf_link_message m = {.type = TF_LINK_END};
+    uint64_t deadline = tf_now_ns() + STOP_MS * 1000000ull;
 
     if (r->control < 0)
         return;
     tf_link_send(r->control, &m, -1);
-    for (int ms = 0; waitpid(r->process, NULL, WNOHANG) == 0; ms++) {
-        if (ms == STOP_MS)
+    while (waitpid(r->process, NULL, WNOHANG) == 0) {
+        if (tf_now_ns() >= deadline)
             kill(r->process, SIGKILL);
         usleep(1000);
     }

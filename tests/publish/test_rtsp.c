@@ -54,6 +54,8 @@ struct feeder {
     struct tf_rtsp *rtsp;
     struct tf_rtsp_mount *mount;
     pthread_t thread;
+    int process; /* that serves: one that ends, of a sanitizer's report say, would be replaced without a word
+                  */
     bool running;
     atomic_bool stop, mute;
     atomic_uint encoded, viewers_most;
@@ -119,6 +121,7 @@ static void begin(const struct tf_rtsp_options *options, bool start)
         print_error("%s\n", err.text);
     assert_int_equal(ret, 0);
     assert_true(tf_rtsp_port(f.rtsp) > 0);
+    f.process = tf_rtsp_process(f.rtsp);
     assert_int_equal(tf_rtsp_mount(f.rtsp, "thermal-1", 30, &f.mount, &err), 0);
     snprintf(f.url, sizeof f.url, "rtsp://127.0.0.1:%u/thermal-1", tf_rtsp_port(f.rtsp));
     if (start) {
@@ -132,16 +135,21 @@ static void begin(const struct tf_rtsp_options *options, bool start)
 static double end(void)
 {
     uint64_t before;
+    double ms;
+    bool same;
 
     if (f.running) {
         atomic_store(&f.stop, true);
         pthread_join(f.thread, NULL);
         f.running = false;
     }
+    same = !f.rtsp || tf_rtsp_process(f.rtsp) == f.process;
     before = tf_now_ns();
     tf_rtsp_destroy(f.rtsp);
     f.rtsp = NULL;
-    return (double)(tf_now_ns() - before) * 1e-6;
+    ms = (double)(tf_now_ns() - before) * 1e-6;
+    assert_true(same);
+    return ms;
 }
 
 static int tear_down(void **state)

@@ -232,10 +232,11 @@ static void streams_outlive_a_starved_sender(void **state)
 {
     struct tf_error err;
     char name[8];
-    int behind;
+    int behind, process;
 
     make_picture();
     assert_int_equal(tf_rtsp_create(&(struct tf_rtsp_options){.clients_max = STREAMS}, &f.rtsp, &err), 0);
+    process = tf_rtsp_process(f.rtsp);
     for (int i = 0; i < STREAMS; i++) {
         snprintf(name, sizeof(name), "s%d", i);
         assert_int_equal(tf_rtsp_mount(f.rtsp, name, 30, &f.mounts[i], &err), 0);
@@ -250,6 +251,7 @@ static void streams_outlive_a_starved_sender(void **state)
         receive();
     atomic_store(&f.rest, true);
     behind = receive_more(100, GOES_ON_S);
+    assert_int_equal(tf_rtsp_process(f.rtsp), process);
     for (int i = 0; i < STREAMS; i++)
         print_message("stream %d: %u packets\n", i, f.viewers[i].packets);
     assert_int_equal(behind, -1);
