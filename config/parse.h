@@ -28,6 +28,7 @@ struct tf_parse {
 #define NO_SECTION (-1)
 #define LOST_SECTION (-2) /* its keys are passed over: what they are is not known */
 
+/* faults.c */
 /* Whether what follows is of no interest. */
 bool tf_parse_over(const struct tf_parse *p);
 /* An error in a line (0: of the file): the first is the result. */
