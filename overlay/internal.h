@@ -77,7 +77,12 @@ uint8_t *tf_picture_memory(struct tf_picture *picture, enum tf_picture_form form
 void tf_overlay_draw_into(struct tf_overlay *overlay, const struct tf_picture *picture);
 
 /* The whole picture, or the frame's part, as a canvas. */
-struct tf_canvas tf_canvas_of(struct tf_overlay *overlay, const struct tf_rect *clip);
+static inline struct tf_canvas tf_canvas_of(struct tf_overlay *o, const struct tf_rect *clip)
+{
+    struct tf_rect all = {0, 0, (int)o->picture.width, (int)o->picture.height};
+
+    return (struct tf_canvas){&o->picture, clip ? *clip : all};
+}
 
 /* faces.c: boxes, regions and points of all faces on the frame's part, and own regions of the picture;
  * `faces` and `own` may be NULL. `celsius`: the unit of the regions' values. */

@@ -238,13 +238,6 @@ void tf_overlay_draw_into(struct tf_overlay *o, const struct tf_picture *picture
     o->bar_shown.drawn = o->strip_shown.drawn = false;
 }
 
-struct tf_canvas tf_canvas_of(struct tf_overlay *o, const struct tf_rect *clip)
-{
-    struct tf_rect all = {0, 0, (int)o->picture.width, (int)o->picture.height};
-
-    return (struct tf_canvas){&o->picture, clip ? *clip : all};
-}
-
 /* Narrower ranges would blow noise up to full contrast: 4 K, or about as much for cameras whose scale is not
  * known. */
 static float span_min(const struct tf_frame *f)
