@@ -2,21 +2,21 @@
 #include "base/count.h"
 #include "inference/engine/kernels/kernels.h"
 
-#define TF_KERNEL(kind, KIND, level, LEVEL, unit, panel, pairs)                                              \
+#define TF_KERNEL(kind, KIND, level, LEVEL, unit, panel, packed)                                             \
     __typeof__(*(tf_##kind##_fn)0) tf_##kind##_##level;
 #include "inference/engine/kernels/list.h"
 #undef TF_KERNEL
 
 static const struct tf_kernel list[] = {
-#define TF_KERNEL(KIND_, KIND, LEVEL_, LEVEL, UNIT, PANEL, PAIRS)                                            \
+#define TF_KERNEL(KIND_, KIND, LEVEL_, LEVEL, UNIT, PANEL, PACKED)                                           \
     {.name = #KIND_ "_" #LEVEL_,                                                                             \
      .kind = TF_KERNEL_##KIND,                                                                               \
      .level = TF_CPU_##LEVEL,                                                                                \
      .KIND_ = tf_##KIND_##_##LEVEL_,                                                                         \
      .unit = UNIT,                                                                                           \
      .panel = PANEL,                                                                                         \
-     .pairs = (PAIRS) == 1,                                                                                  \
-     .shifted = (PAIRS) == 2},
+     .pairs = TF_PACKED_##PACKED == TF_PACKED_PAIRS,                                                         \
+     .shifted = TF_PACKED_##PACKED == TF_PACKED_SHIFTED},
 #include "inference/engine/kernels/list.h"
 #undef TF_KERNEL
 };

@@ -171,6 +171,10 @@ enum tf_kernel_kind {
     TF_KERNEL_KINDS,
 };
 
+/* How a convolution's weights are packed: as they are; so that no sum of a pair saturates vpmaddubsw (see
+ * tf_conv_pack); or for activations from which the kernel takes 128. */
+enum tf_kernel_packed { TF_PACKED_PLAIN, TF_PACKED_PAIRS, TF_PACKED_SHIFTED };
+
 struct tf_kernel {
     const char *name;
     enum tf_kernel_kind kind;

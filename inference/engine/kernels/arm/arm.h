@@ -4,7 +4,7 @@
 
 #include "inference/engine/kernels/kernels.h"
 
-#define TF_KERNEL(kind, KIND, level, LEVEL, unit, panel, pairs)                                              \
+#define TF_KERNEL(kind, KIND, level, LEVEL, unit, panel, packed)                                             \
     __typeof__(*(tf_##kind##_fn)0) tf_##kind##_##level;
 #include "inference/engine/kernels/list.h"
 #undef TF_KERNEL
