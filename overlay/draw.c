@@ -94,7 +94,7 @@ void tf_draw_shape(const struct tf_canvas *c, struct tf_rect r, tf_shape_fn *fil
             for (int row = 0; row < 2; row++) {
                 int first = from, last = end - 1;
                 /* One column more than is drawn: chroma takes them by twos. */
-                memset(rows[row], 0, (size_t)((end - x + 1) & ~1) * sizeof *rows[row]);
+                memset(rows[row], 0, (size_t)((end - x + 1) & ~1) * sizeof(*rows[row]));
                 if (y + row < r.y || y + row >= r.y + r.h)
                     continue;
                 fill(shape, y + row, &first, &last, rows[row] + (from - x));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "overlay/internal.h"
 
 /* By id, so that a face keeps its colour; none of them is in the iron or gray palettes. */
@@ -96,7 +97,7 @@ static void draw_box(struct tf_overlay *o, const struct tf_canvas *c, const stru
             tf_draw_line(c, k[0], k[1], k[0], k[1] + k[3] * arm, width, pass ? rgb : 0, pass ? 256 : 110);
         }
 
-    snprintf(text, sizeof text, "%u   %.0f %%", face->id, (double)(face->score * 100));
+    snprintf(text, sizeof(text), "%u   %.0f %%", face->id, (double)(face->score * 100));
     int pad = (int)(5 * o->ui), cap = tf_font_cap_height(o->bold);
     struct tf_rect plate = {whole(x0), 0, tf_text_width(o->bold, text) + 2 * pad, cap + 2 * pad};
     /* Below the box: above it is the forehead, whose region must stay in sight. */
@@ -283,7 +284,7 @@ static void draw_points(struct tf_overlay *o, const struct tf_canvas *c, const s
     /* Dots of about a hundredth of the face: a small face's must not run together. */
     float radius = fmaxf(1.1f, fminf(size / 110, 2.4f * o->ui));
 
-    for (size_t k = 0; o->options.lines && k < sizeof contours / sizeof *contours; k++)
+    for (size_t k = 0; o->options.lines && k < TF_COUNT(contours); k++)
         for (int i = contours[k].first; i <= contours[k].last; i++) {
             int next = i < contours[k].last ? i + 1 : contours[k].closed ? contours[k].first : i;
             tf_draw_line(c, to_picture(o, points[i].x), to_picture(o, points[i].y),
@@ -408,8 +409,7 @@ void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, const str
 
     for (uint32_t i = count; i-- > 0;) { /* the largest on top */
         const struct tf_face *face = faces->faces + i;
-        uint32_t rgb =
-            face_colours[(face->id ? face->id - 1 : 0) % (sizeof face_colours / sizeof *face_colours)];
+        uint32_t rgb = face_colours[(face->id ? face->id - 1 : 0) % TF_COUNT(face_colours)];
         if (o->options.masks)
             draw_mask(o, &c, &face->mask);
         if (o->options.boxes)

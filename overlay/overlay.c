@@ -90,9 +90,9 @@ static int create_planes(struct tf_overlay *o, int first, int last)
 {
     for (int i = first; i <= last; i++) {
         if (!o->levels[i])
-            o->levels[i] = malloc((size_t)o->width * o->height * sizeof **o->levels);
+            o->levels[i] = malloc((size_t)o->width * o->height * sizeof(**o->levels));
         if (!o->row[i])
-            o->row[i] = malloc((size_t)o->image.w * sizeof **o->row);
+            o->row[i] = malloc((size_t)o->image.w * sizeof(**o->row));
         if (!o->levels[i] || !o->row[i])
             return -ENOMEM;
         if (o->factor > 1 && !o->scalers[i] &&
@@ -141,7 +141,7 @@ int tf_overlay_create(const struct tf_overlay_options *options, uint32_t width, 
         return tf_fail(err, -EINVAL, "overlay: frames of %ux%u: both must be 8 to %d", width, height,
                        TF_FRAME_DIM_MAX);
     code = -ENOMEM;
-    o = calloc(1, sizeof *o);
+    o = calloc(1, sizeof(*o));
     if (!o)
         goto fail;
     o->options = *options;
@@ -209,10 +209,10 @@ uint32_t tf_overlay_factor(const struct tf_overlay *o)
 int tf_overlay_set_options(struct tf_overlay *o, const struct tf_overlay_options *options,
                            struct tf_error *err)
 {
-    int ret = check_options(options, err);
+    int r = check_options(options, err);
 
-    if (ret < 0)
-        return ret;
+    if (r < 0)
+        return r;
     if ((options->scale_bar && !o->bar.w) || (options->clock && !o->strip.h))
         return tf_fail(err, -EINVAL, "overlay: the %s changes the picture's size; it needs a restart",
                        options->scale_bar && !o->bar.w ? "scale bar" : "clock");
@@ -315,13 +315,13 @@ static inline uint32_t byte_of(int level)
 
 static int paint_colour(struct tf_overlay *o, const struct tf_frame *f)
 {
-    int ret;
+    int result;
 
     if (o->planes)
         return tf_planes_colour(o->planes, f, &o->picture);
-    ret = create_planes(o, 1, 2);
-    if (ret < 0)
-        return ret;
+    result = create_planes(o, 1, 2);
+    if (result < 0)
+        return result;
     tf_levels_colour(f, o->levels);
     for (int i = 0; i < 3 && o->factor > 1; i++)
         tf_scaler_begin(o->scalers[i]);

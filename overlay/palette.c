@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "overlay/overlay.h"
 
 #define CONTROL_MAX 17
@@ -94,7 +95,7 @@ static const struct palette palettes[] = {
       {213, 0xfa7814},
       {255, 0xd20f14}}},
 };
-#define PALETTES (sizeof palettes / sizeof *palettes)
+#define PALETTES TF_COUNT(palettes)
 
 static uint32_t tables[PALETTES][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -128,13 +129,13 @@ int tf_palette_find(const char *name, int *ret, struct tf_error *err)
     size_t length = 0;
 
     for (size_t p = 0; p < PALETTES; p++)
-        if (!strcmp(name, palettes[p].name)) {
+        if (strcmp(name, palettes[p].name) == 0) {
             *ret = (int)p;
             return 0;
         }
-    for (size_t p = 0; p < PALETTES && length < sizeof list; p++)
+    for (size_t p = 0; p < PALETTES && length < sizeof(list); p++)
         length +=
-            (size_t)snprintf(list + length, sizeof list - length, "%s%s", p ? ", " : "", palettes[p].name);
+            (size_t)snprintf(list + length, sizeof(list) - length, "%s%s", p ? ", " : "", palettes[p].name);
     return tf_fail(err, -EINVAL, "palette \"%s\" is not known; there are %s", name, list);
 }
 

@@ -57,7 +57,7 @@ static bool tell_bar(const struct tf_overlay *o, const struct tf_frame *frame, c
     for (int i = 0; i < TF_TICKS && (first + i) * step <= high; i++) {
         double value = (first + i) * step;
         ret->ticks[i].y = bar->y + (int)lround((high - value) / (high - low) * (bar->h - 1));
-        snprintf(ret->ticks[i].text, sizeof ret->ticks[i].text, "%.*f", decimals, value + 0.0);
+        snprintf(ret->ticks[i].text, sizeof(ret->ticks[i].text), "%.*f", decimals, value + 0.0);
         ret->count = i + 1;
     }
     return true;
@@ -78,11 +78,11 @@ void tf_bar_draw(struct tf_overlay *o, const struct tf_frame *frame)
     int unit_y = (int)(12 * o->ui) + cap;
     struct tf_rect bar = {room.x + (int)(10 * o->ui), unit_y + (int)(12 * o->ui), (int)(14 * o->ui), 0};
     bar.h = room.h - bar.y - (int)(14 * o->ui);
-    memset(&now, 0, sizeof now); /* compared as bytes */
+    memset(&now, 0, sizeof(now)); /* compared as bytes */
     now.drawn = true;
     now.scale = tell_bar(o, frame, &bar, &now);
     /* It stands until it changes, unless the frame's last column shares its chroma. */
-    if (!(o->image.w & 1) && memcmp(&now, &o->bar_shown, sizeof now) == 0)
+    if (!(o->image.w & 1) && memcmp(&now, &o->bar_shown, sizeof(now)) == 0)
         return;
     o->bar_shown = now;
     tf_draw_rect(&c, room, TF_PANEL, 256);
@@ -150,7 +150,7 @@ static void add_row(struct tf_strip_shown *s, const struct tf_text_cell cells[],
         cell->x = x;
         cell->base = base;
         cell->width = widths[i];
-        snprintf(cell->text, sizeof cell->text, "%s", cells[i].text);
+        snprintf(cell->text, sizeof(cell->text), "%s", cells[i].text);
         x += widths[i] + (gap > 4 ? gap : 4);
     }
 }
@@ -159,7 +159,7 @@ static struct tf_text_cell cell_of(const struct tf_font *font, uint32_t rgb, con
 {
     struct tf_text_cell cell = {.font = font, .rgb = rgb};
 
-    snprintf(cell.text, sizeof cell.text, "%s", text);
+    snprintf(cell.text, sizeof(cell.text), "%s", text);
     return cell;
 }
 
@@ -169,10 +169,10 @@ static void tell_strip(const struct tf_overlay *o, const struct tf_overlay_note 
     char when[48], frame[40], rate[24] = "";
     bool number = tf_number_fits(o->picture.width);
 
-    say_time(note->t_utc_ns, true, when, sizeof when);
-    snprintf(frame, sizeof frame, "frame %llu", (unsigned long long)note->frame);
+    say_time(note->t_utc_ns, true, when, sizeof(when));
+    snprintf(frame, sizeof(frame), "frame %llu", (unsigned long long)note->frame);
     if (note->fps > 0 && note->fps < 10000)
-        snprintf(rate, sizeof rate, "%.1f fps", (double)note->fps);
+        snprintf(rate, sizeof(rate), "%.1f fps", (double)note->fps);
 
     const struct tf_text_cell cells[] = {cell_of(o->bold, TF_INK, note->camera ? note->camera : ""),
                                          cell_of(o->normal, TF_INK, when), cell_of(o->normal, TF_INK, frame),
@@ -228,7 +228,7 @@ void tf_strip_draw(struct tf_overlay *o, const struct tf_overlay_note *note)
     for (int i = 0; i < now.count; i++) {
         const struct tf_text_cell *cell = now.cells + i;
         int cap = tf_font_cap_height(cell->font);
-        if (kept && !strcmp(cell->text, o->strip_shown.cells[i].text))
+        if (kept && strcmp(cell->text, o->strip_shown.cells[i].text) == 0)
             continue;
         if (kept)
             clear(&c, cell, cap);
@@ -244,7 +244,7 @@ static void say_duration(const struct tf_overlay_note *note, char *text, size_t 
 
     if (__builtin_sub_overflow(note->t_utc_ns, note->since_utc_ns, &ns) || ns < 0)
         ns = 0;
-    int64_t s = ns / 1000000000;
+    int64_t s = ns / TF_NS_PER_S;
     if (s < 60)
         snprintf(text, size, "%.1f s", (double)ns * 1e-9);
     else if (s < 3600)
@@ -264,8 +264,8 @@ static bool banner_text(const struct tf_frame *f, const struct tf_overlay_note *
     char when[48], time[32];
 
     detail[0] = 0;
-    say_time(note->since_utc_ns, false, when, sizeof when);
-    say_duration(note, time, sizeof time);
+    say_time(note->since_utc_ns, false, when, sizeof(when));
+    say_duration(note, time, sizeof(time));
     if (note->banner == TF_BANNER_NO_SIGNAL) {
         *title = "No signal";
         *rgb = RED;
@@ -315,7 +315,7 @@ void tf_banner_draw(struct tf_overlay *o, const struct tf_frame *f, const struct
     const char *title;
     uint32_t rgb;
 
-    if (!banner_text(f, note, &title, detail, sizeof detail, &rgb))
+    if (!banner_text(f, note, &title, detail, sizeof(detail), &rgb))
         return;
     tf_draw_rect(&c, (struct tf_rect){0, 0, o->image.w, h}, TF_SHADE, 205);
     tf_draw_rect(&c, (struct tf_rect){0, 0, (int)(6 * o->ui), h}, rgb, 256);
@@ -358,10 +358,10 @@ void tf_card_draw(struct tf_overlay *o, const struct tf_overlay_note *note)
     draw_centred(&c, o->huge, middle, y, "No signal", RED);
     if (!note->since_utc_ns)
         return;
-    say_time(note->since_utc_ns, false, when, sizeof when);
-    say_duration(note, time, sizeof time);
-    snprintf(text, sizeof text, "since %s", when);
+    say_time(note->since_utc_ns, false, when, sizeof(when));
+    say_duration(note, time, sizeof(time));
+    snprintf(text, sizeof(text), "since %s", when);
     draw_centred(&c, o->normal, middle, y + line + (int)(8 * o->ui), text, TF_INK);
-    snprintf(text, sizeof text, "for %s", time);
+    snprintf(text, sizeof(text), "for %s", time);
     draw_centred(&c, o->normal, middle, y + 2 * line + (int)(4 * o->ui), text, TF_INK_DIM);
 }

@@ -49,7 +49,7 @@ static int create_plane(struct tf_planes *p, int i)
         return -ENOMEM;
     if (p->factor == 1 || p->levels[i])
         return 0;
-    p->levels[i] = malloc(w * h * sizeof **p->levels);
+    p->levels[i] = malloc(w * h * sizeof(**p->levels));
     if (!p->levels[i])
         return -ENOMEM;
     return tf_scaler_create((uint32_t)w, (uint32_t)h, p->factor, p->paint, &p->scalers[i]);
@@ -58,7 +58,7 @@ static int create_plane(struct tf_planes *p, int i)
 int tf_planes_create(uint32_t width, uint32_t height, uint32_t factor, const struct tf_paint *paint,
                      struct tf_planes **ret)
 {
-    struct tf_planes *p = calloc(1, sizeof *p);
+    struct tf_planes *p = calloc(1, sizeof(*p));
     size_t longest = width > height ? width : height;
 
     if (!p)

@@ -64,19 +64,19 @@ int tf_scaler_create(uint32_t width, uint32_t height, uint32_t factor, const str
 
     if (!width || !height || factor < 1 || factor > FACTOR_MAX)
         return -EINVAL;
-    s = calloc(1, sizeof *s);
+    s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
     s->paint = paint;
     s->width = width;
     s->height = height;
     s->factor = factor;
-    s->padded = malloc((width + 4) * sizeof *s->padded);
-    s->phase = malloc(width * sizeof *s->phase);
+    s->padded = malloc((width + 4) * sizeof(*s->padded));
+    s->phase = malloc(width * sizeof(*s->phase));
     if (!s->padded || !s->phase)
         goto fail;
     for (int i = 0; i < TAPS; i++) {
-        s->lines[i] = malloc((size_t)width * factor * sizeof **s->lines);
+        s->lines[i] = malloc((size_t)width * factor * sizeof(**s->lines));
         if (!s->lines[i])
             goto fail;
     }
@@ -116,7 +116,7 @@ static void stretch(struct tf_scaler *s, const int16_t *values, int16_t *line)
 {
     uint32_t w = s->width;
 
-    memcpy(s->padded + 2, values, w * sizeof *values);
+    memcpy(s->padded + 2, values, w * sizeof(*values));
     s->padded[0] = s->padded[1] = values[0];
     s->padded[w + 2] = s->padded[w + 3] = values[w - 1];
     for (uint32_t phase = 0; phase < s->factor; phase++) {

@@ -6,6 +6,7 @@
 
 #include <cairo.h>
 
+#include "base/count.h"
 #include "overlay/text.h"
 
 /* Rim around a glyph, pixels: room for the outline. */
@@ -22,7 +23,7 @@ struct glyph {
 #define LATIN_FIRST 0x20
 #define LATIN_LAST 0x17f
 static const uint32_t further[] = {0x2013, 0x2026, 0x2212, 0x00b5};
-#define FURTHER (sizeof further / sizeof *further)
+#define FURTHER TF_COUNT(further)
 #define GLYPHS (1 + LATIN_LAST - LATIN_FIRST + 1 + FURTHER)
 
 struct tf_font {
@@ -187,7 +188,7 @@ int tf_font_create(float size, bool bold, struct tf_font **ret, struct tf_error 
     size_t bytes;
     int code = -ENOMEM;
 
-    font = calloc(1, sizeof *font);
+    font = calloc(1, sizeof(*font));
     if (!font)
         goto fail;
     set_font(cairo, size, bold);

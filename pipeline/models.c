@@ -26,7 +26,7 @@ const char *tf_models_folder(const char *given)
     n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (n > 0) {
         self[n] = 0;
-        if (!strncmp(self, build, strlen(build)))
+        if (strncmp(self, build, strlen(build)) == 0)
             return TF_SOURCE_ROOT "/models";
     }
     return TF_DATADIR "/models";

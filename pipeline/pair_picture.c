@@ -197,7 +197,7 @@ static int show(struct tf_pair_picture *x, const struct pair_now *now, uint64_t 
 static bool rest(struct tf_pair_picture *x, uint64_t ns)
 {
     uint64_t t = tf_now_ns() + ns;
-    const struct timespec until = {.tv_sec = (time_t)(t / 1000000000u), .tv_nsec = (long)(t % 1000000000u)};
+    const struct timespec until = {.tv_sec = (time_t)(t / TF_NS_PER_S), .tv_nsec = (long)(t % TF_NS_PER_S)};
     bool stopping;
 
     pthread_mutex_lock(&x->lock);

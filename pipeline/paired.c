@@ -5,12 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "pipeline/inference.h"
 
 /* How often inference looks again while it waits. */
 #define LOOK_NS 500000ull
 /* A partner whose newest result is older than this is away: nobody waits for it. */
-#define AWAY_NS 1000000000ull
+#define AWAY_NS TF_NS_PER_S
 /* A partner's picture that lies on its side is waited for so long before it is called a mistake. */
 #define TURN_NS 30000000000ull
 

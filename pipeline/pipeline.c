@@ -5,12 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "pipeline/internal.h"
 #include "pipeline/models.h"
 
 static struct timespec timespec_of(uint64_t t_ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(t_ns / 1000000000u), .tv_nsec = (long)(t_ns % 1000000000u)};
+    return (struct timespec){.tv_sec = (time_t)(t_ns / TF_NS_PER_S), .tv_nsec = (long)(t_ns % TF_NS_PER_S)};
 }
 
 /* In the inference thread, and at the end. */
@@ -211,7 +212,7 @@ static void *thread_main(void *arg)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
     pthread_mutex_lock(&p->shared.lock);
     worker->running = false;
-    worker->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+    worker->cpu_ns = (uint64_t)cpu.tv_sec * TF_NS_PER_S + (uint64_t)cpu.tv_nsec;
     p->shared.threads_left--;
     pthread_cond_broadcast(&p->shared.changed);
     pthread_mutex_unlock(&p->shared.lock);

@@ -1,4 +1,5 @@
 /* Recordings: seats for three threads, and control for any. */
+#include "base/clock.h"
 #include "pipeline/recorder.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 /* How long inference may take for the frames that were captured before the end. */
 #define ROWS_WAIT_NS 5000000000ull
 /* And the picture thread for those that wait for it. */
-#define PICTURES_WAIT_NS 1000000000ull
+#define PICTURES_WAIT_NS TF_NS_PER_S
 #define LOOK_NS 2000000ull /* how often it is looked whether they have come */
 
 static void add_totals(struct tf_recording_totals *t, const struct tf_recording_status *s, bool failed)

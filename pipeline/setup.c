@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/count.h"
 #include "pipeline/shared.h"
 
 static int check_options(const struct tf_pipeline_options *o, struct tf_error *err)
@@ -99,14 +100,13 @@ static int keep_options(struct tf_setup *setup, const struct tf_pipeline_options
         &setup->options.source.stream,
     };
 
-    _Static_assert(sizeof(strings) / sizeof(strings[0]) <= sizeof(setup->strings) / sizeof(setup->strings[0]),
-                   "a place for each");
+    _Static_assert(TF_COUNT(strings) <= TF_COUNT(setup->strings), "a place for each");
 
     setup->options = *options;
     setup->options.camera = setup->camera;
     if (keep_pair(setup) < 0)
         return -ENOMEM;
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(strings); i++)
         if (keep_string(setup, strings[i]) < 0)
             return -ENOMEM;
     set_budget(setup);

@@ -1,4 +1,5 @@
 /* What the threads share under the lock: stop and end, the source, the newest record, the turn. */
+#include "base/clock.h"
 #include "pipeline/shared.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAG_NS 1000000000ull /* pictures of an earlier turn are through after that */
+#define LAG_NS TF_NS_PER_S /* pictures of an earlier turn are through after that */
 
 void tf_shared_init(struct tf_shared *s, const struct tf_setup *setup)
 {
@@ -60,7 +61,7 @@ void tf_shared_fail(struct tf_shared *s, int code, const struct tf_error *err)
 bool tf_shared_sleep(struct tf_shared *s, uint64_t ns)
 {
     uint64_t t = tf_now_ns() + ns;
-    struct timespec until = {.tv_sec = (time_t)(t / 1000000000u), .tv_nsec = (long)(t % 1000000000u)};
+    struct timespec until = {.tv_sec = (time_t)(t / TF_NS_PER_S), .tv_nsec = (long)(t % TF_NS_PER_S)};
 
     pthread_mutex_lock(&s->lock);
     while (!atomic_load(&s->stopping))

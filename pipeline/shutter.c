@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "pipeline/shared.h"
 
 /* A camera answers within milliseconds; USB gives up after 5 s. */
@@ -34,8 +35,8 @@ int tf_shutter_move(struct tf_shared *s, const struct tf_setup *setup, enum tf_f
                     struct tf_error *err)
 {
     uint64_t until_ns = tf_now_ns() + WAIT_NS;
-    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
-                             .tv_nsec = (long)(until_ns % 1000000000u)};
+    struct timespec until = {.tv_sec = (time_t)(until_ns / TF_NS_PER_S),
+                             .tv_nsec = (long)(until_ns % TF_NS_PER_S)};
     int r = 0;
 
     pthread_mutex_lock(&s->lock);

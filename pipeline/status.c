@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "pipeline/internal.h"
 
 /* Several sinks of one name (a service's for all cameras, say) are one place. */
@@ -78,7 +79,7 @@ static uint64_t cpu_ns(const struct tf_worker *worker)
 
     if (!worker->running || clock_gettime(worker->clock, &t) < 0)
         return worker->cpu_ns;
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return (uint64_t)t.tv_sec * TF_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 void tf_pipeline_times(const struct tf_pipeline *pipeline, struct tf_pipeline_times *ret)

@@ -1,11 +1,12 @@
 /* The places of HTTP's connections, and which one goes when all are taken. */
+#include "base/clock.h"
 #include "publish/http/place.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND 1000000000ull
+#define SECOND TF_NS_PER_S
 #define HEADERS_NS (5 * SECOND)   /* from accept to the end of the headers */
 #define HANDSHAKE_NS (5 * SECOND) /* more, where a TLS handshake comes first */
 #define BODY_NS (10 * SECOND)     /* 16 KiB at most */

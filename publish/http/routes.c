@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "publish/http/files.h"
 #include "publish/http/server.h"
 #include "publish/http/texts.h"
@@ -370,7 +371,7 @@ const struct tf_http_route *tf_http_find_route(const char *path, enum tf_http_me
         *methods = TF_HTTP_GET;
         return method == TF_HTTP_GET ? &file_route : NULL;
     }
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(routes); i++) {
         if (!matches(routes[i].path, path, name))
             continue;
         *methods |= routes[i].method;

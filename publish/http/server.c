@@ -29,7 +29,7 @@
 #define ACCEPT_MAX 32              /* in a row, before those that are there get their turn */
 #define ACCEPT_PAUSE_NS 100000000ull
 #define TURN_MS 250 /* deadlines are kept to that */
-#define SECOND 1000000000ull
+#define SECOND TF_NS_PER_S
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
 /* --- cameras --- */

@@ -1,4 +1,5 @@
 /* What /state and /metrics say. */
+#include "base/count.h"
 #include "publish/http/texts.h"
 
 #include <config.h>
@@ -559,7 +560,7 @@ static void write_server(FILE *f, const struct tf_http_counters *http)
          http->rtsp_logins_failed},
     };
 
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(lines); i++) {
         head(f, lines[i].name, lines[i].help, lines[i].type);
         fprintf(f, "%s %" PRIu64 "\n", lines[i].name, lines[i].value);
     }
@@ -579,7 +580,7 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, const str
     fputs("thermoface_uptime_seconds", f);
     number(f, seconds(started_ns, now_ns));
     write_server(f, http);
-    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
+    for (size_t i = 0; i < TF_COUNT(metrics); i++)
         write_metric(f, &metrics[i], cameras, count, now_ns);
     if (count) {
         write_states(f, cameras, count);

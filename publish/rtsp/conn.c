@@ -96,7 +96,7 @@ unsigned tf_conn_sessions(struct tf_server *s, const char *ip)
 
     for (GList *l = s->conns; l; l = l->next) {
         struct tf_conn *c = l->data;
-        if (!ip || !strcmp(ip, c->ip))
+        if (!ip || strcmp(ip, c->ip) == 0)
             n += gst_rtsp_session_pool_get_n_sessions(c->sessions);
     }
     return n;
@@ -410,7 +410,7 @@ void tf_conn_create(struct tf_server *s, int fd, const char *ip, uint16_t port)
         return;
     }
     g_strlcpy(c->ip, ip, sizeof(c->ip));
-    c->limited = !g_str_has_prefix(ip, "127.") && strcmp(ip, "::1") && !is_proxy(s, ip);
+    c->limited = !g_str_has_prefix(ip, "127.") && strcmp(ip, "::1") != 0 && !is_proxy(s, ip);
     c->deadline_us = tf_server_now_us() + SESSION_DEADLINE_US;
     atomic_init(&c->nobody, true);
     c->requests = g_queue_new();

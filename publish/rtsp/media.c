@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "publish/rtsp/rtsp.h"
 #include "publish/rtsp/server.h"
@@ -95,8 +96,8 @@ static void in_ms(struct timespec *t, long ms)
 {
     clock_gettime(CLOCK_MONOTONIC, t);
     t->tv_nsec += ms * 1000000;
-    t->tv_sec += t->tv_nsec / 1000000000;
-    t->tv_nsec %= 1000000000;
+    t->tv_sec += t->tv_nsec / TF_NS_PER_S;
+    t->tv_nsec %= TF_NS_PER_S;
 }
 
 static gboolean let_in(gpointer context)
@@ -380,7 +381,7 @@ static void take_headers(struct tf_mount *m, const uint8_t *data, size_t size)
     size_t used = tf_sdp_headers(data, size, headers);
     GList *waiting = NULL;
 
-    if (!used || (used == m->headers_size && !memcmp(headers, m->headers, used)))
+    if (!used || (used == m->headers_size && memcmp(headers, m->headers, used) == 0))
         return;
     memcpy(m->headers, headers, used);
     m->headers_size = used;
@@ -461,7 +462,7 @@ void tf_mount_join(struct tf_mount *m, int change)
 struct tf_mount *tf_mount_find(struct tf_server *s, const char *path)
 {
     for (size_t i = 0; i < s->mount_count; i++)
-        if (!strcmp(s->mounts[i]->path, path))
+        if (strcmp(s->mounts[i]->path, path) == 0)
             return s->mounts[i];
     return NULL;
 }

@@ -172,8 +172,8 @@ static int start_process(struct tf_rtsp *r, struct tf_error *err)
         goto fail;
     }
     for (size_t i = n = 0; environ[i]; i++)
-        if (strncmp(environ[i], "NOTIFY_SOCKET=", 14) && strncmp(environ[i], "WATCHDOG_", 9) &&
-            strncmp(environ[i], "G_SLICE=", 8))
+        if (strncmp(environ[i], "NOTIFY_SOCKET=", 14) != 0 && strncmp(environ[i], "WATCHDOG_", 9) != 0 &&
+            strncmp(environ[i], "G_SLICE=", 8) != 0)
             environment[n++] = environ[i];
     environment[n] = (char *)"G_SLICE=always-malloc";
 
@@ -248,7 +248,7 @@ static void hear(struct tf_rtsp *r, const struct tf_link_message *m)
         break;
     case TF_LINK_MOUNTED:
         for (size_t i = 0; i < r->mount_count; i++)
-            if (!strncmp(r->mounts[i]->name, m->mount.name, sizeof(m->mount.name)))
+            if (strncmp(r->mounts[i]->name, m->mount.name, sizeof(m->mount.name)) == 0)
                 deliver_headers(r->mounts[i]);
         break;
     case TF_LINK_FAILED:
@@ -658,7 +658,7 @@ int tf_rtsp_mount(struct tf_rtsp *r, const char *name, float fps, struct tf_rtsp
     if (r->mount_count == TF_RTSP_MOUNTS_MAX)
         code = tf_fail(err, -ENOSPC, "RTSP: at most %d cameras", TF_RTSP_MOUNTS_MAX);
     for (size_t i = 0; !code && i < r->mount_count; i++)
-        if (!strcmp(r->mounts[i]->name, name))
+        if (strcmp(r->mounts[i]->name, name) == 0)
             code = tf_fail(err, -EEXIST, "RTSP: there are two cameras named %s", name);
     if (!code) {
         r->mounts[r->mount_count++] = mount;

@@ -71,7 +71,7 @@ static enum verdict digest(struct tf_conn *c, GstRTSPAuthParam **params, const c
     if (!user || !nonce || !uri || !response)
         return WRONG;
     /* Another connection's: players keep the last one. */
-    if (strcmp(nonce, c->nonce))
+    if (strcmp(nonce, c->nonce) != 0)
         return STALE;
     right = gst_rtsp_generate_digest_auth_response(NULL, method, REALM, c->server->setup.setup.user,
                                                    c->server->setup.setup.password, uri, nonce);
@@ -277,7 +277,7 @@ static bool handle(struct tf_conn *c, GstRTSPContext *ctx)
     m = meant(c, ctx->uri);
     switch (ctx->method) {
     case GST_RTSP_DESCRIBE:
-        if (!ctx->uri || !m || strcmp(m->path, ctx->uri->abspath)) {
+        if (!ctx->uri || !m || strcmp(m->path, ctx->uri->abspath) != 0) {
             answer(ctx, ctx->uri ? GST_RTSP_STS_NOT_FOUND : GST_RTSP_STS_BAD_REQUEST, 0, NULL);
             return false;
         }

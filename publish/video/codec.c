@@ -5,6 +5,7 @@
 
 #include <libavutil/opt.h>
 
+#include "base/count.h"
 #include "publish/video/codec.h"
 #include "publish/video/hardware.h"
 
@@ -36,7 +37,7 @@ enum AVPixelFormat tf_codec_format(const AVCodec *codec)
 
     if (!codec->pix_fmts)
         return AV_PIX_FMT_YUV420P;
-    for (size_t w = 0; w < sizeof wanted / sizeof *wanted; w++)
+    for (size_t w = 0; w < TF_COUNT(wanted); w++)
         for (const enum AVPixelFormat *f = codec->pix_fmts; *f != AV_PIX_FMT_NONE; f++)
             if (*f == wanted[w])
                 return *f;
@@ -64,11 +65,11 @@ static int check_preset(const AVCodec *codec, const char *preset, struct tf_erro
     const AVOption *option, *value = NULL;
     char list[256] = "";
 
-    if (!strcmp(codec->name, "libx264")) {
+    if (strcmp(codec->name, "libx264") == 0) {
         for (const char *const *p = x264_presets; *p; p++) {
-            if (!strcmp(*p, preset))
+            if (strcmp(*p, preset) == 0)
                 return 0;
-            add_name(list, sizeof list, *p);
+            add_name(list, sizeof(list), *p);
         }
         return tf_fail(err, -EINVAL, "encoder libx264 has no preset \"%s\"; there are %s", preset, list);
     }
@@ -78,11 +79,11 @@ static int check_preset(const AVCodec *codec, const char *preset, struct tf_erro
     if (!option)
         return tf_fail(err, -EINVAL, "encoder %s has no presets", codec->name);
     while (option->unit && (value = av_opt_next(&codec->priv_class, value))) {
-        if (value->type != AV_OPT_TYPE_CONST || !value->unit || strcmp(value->unit, option->unit))
+        if (value->type != AV_OPT_TYPE_CONST || !value->unit || strcmp(value->unit, option->unit) != 0)
             continue;
-        if (!strcmp(value->name, preset))
+        if (strcmp(value->name, preset) == 0)
             return 0;
-        add_name(list, sizeof list, value->name);
+        add_name(list, sizeof(list), value->name);
     }
     return *list ? tf_fail(err, -EINVAL, "encoder %s has no preset \"%s\"; there are %s", codec->name, preset,
                            list)
@@ -96,7 +97,7 @@ int tf_codec_find(const struct tf_encoder_options *o, const AVCodec **ret, struc
 
     if (!codec || codec->id != AV_CODEC_ID_H264) {
         char list[256];
-        list_encoders(list, sizeof list);
+        list_encoders(list, sizeof(list));
         return tf_fail(err, -EINVAL, "encoder \"%s\" %s; this libavcodec has: %s", name,
                        codec ? "does not make H.264" : "is not known",
                        *list ? list : "no H.264 encoder at all");
@@ -120,8 +121,8 @@ void tf_codec_set(const struct tf_encoder_options *o, const char *name, AVDictio
     const char *preset = o->preset && *o->preset ? o->preset : NULL;
     char number[16];
 
-    snprintf(number, sizeof number, "%u", o->quality ? o->quality : QUALITY);
-    if (!strcmp(name, "libx264")) {
+    snprintf(number, sizeof(number), "%u", o->quality ? o->quality : QUALITY);
+    if (strcmp(name, "libx264") == 0) {
         /* superfast instead of ultrafast: a quarter more time for half the bits (docs/rtsp.md has the
          * figures). */
         av_dict_set(dictionary, "preset", preset ? preset : "superfast", 0);
@@ -135,7 +136,7 @@ void tf_codec_set(const struct tf_encoder_options *o, const char *name, AVDictio
         av_dict_set(dictionary, "forced-idr", "1", 0);
         if (!o->bitrate_kbps)
             av_dict_set(dictionary, "crf", number, 0);
-    } else if (!strcmp(name, "h264_nvenc")) {
+    } else if (strcmp(name, "h264_nvenc") == 0) {
         av_dict_set(dictionary, "preset", preset ? preset : "p2", 0);
         av_dict_set(dictionary, "tune", "ull", 0);
         av_dict_set(dictionary, "zerolatency", "1", 0);
@@ -145,19 +146,19 @@ void tf_codec_set(const struct tf_encoder_options *o, const char *name, AVDictio
             av_dict_set(dictionary, "rc", "vbr", 0);
             av_dict_set(dictionary, "cq", number, 0);
         }
-    } else if (!strcmp(name, "h264_vaapi")) {
+    } else if (strcmp(name, "h264_vaapi") == 0) {
         av_dict_set(dictionary, "async_depth", "1", 0);
         av_dict_set(dictionary, "idr_interval", "0", 0);
         if (!o->bitrate_kbps) {
             av_dict_set(dictionary, "rc_mode", "CQP", 0);
             av_dict_set(dictionary, "qp", number, 0);
         }
-    } else if (!strcmp(name, "h264_qsv")) {
+    } else if (strcmp(name, "h264_qsv") == 0) {
         if (preset)
             av_dict_set(dictionary, "preset", preset, 0);
         av_dict_set(dictionary, "async_depth", "1", 0);
         av_dict_set(dictionary, "forced_idr", "1", 0);
-    } else if (!strcmp(name, "libopenh264")) {
+    } else if (strcmp(name, "libopenh264") == 0) {
         av_dict_set(dictionary, "allow_skip_frames", "0", 0);
     } else if (preset) {
         av_dict_set(dictionary, "preset", preset, 0);
@@ -166,5 +167,5 @@ void tf_codec_set(const struct tf_encoder_options *o, const char *name, AVDictio
 
 bool tf_codec_keeps_quality(const char *name)
 {
-    return !strcmp(name, "libx264") || !strcmp(name, "h264_nvenc") || !strcmp(name, "h264_vaapi");
+    return strcmp(name, "libx264") == 0 || strcmp(name, "h264_nvenc") == 0 || strcmp(name, "h264_vaapi") == 0;
 }

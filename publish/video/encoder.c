@@ -81,7 +81,7 @@ static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct t
     AVDictionary *dictionary = NULL;
     char reason[AV_ERROR_MAX_STRING_SIZE];
     uint32_t gop = o->gop ? o->gop : (uint32_t)lrintf(2 * o->fps);
-    int ret;
+    int r;
 
     e->codec = avcodec_alloc_context3(codec);
     if (!e->codec)
@@ -90,9 +90,9 @@ static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct t
     e->codec->height = (int)o->height;
     e->uploads = tf_hardware_needed(codec);
     if (e->uploads) {
-        ret = tf_hardware_attach(e->codec, o->device, err);
-        if (ret < 0)
-            return ret;
+        r = tf_hardware_attach(e->codec, o->device, err);
+        if (r < 0)
+            return r;
     } else {
         e->codec->pix_fmt = tf_codec_format(codec);
     }
@@ -124,10 +124,10 @@ static int open_codec(struct tf_encoder *e, const AVCodec *codec, const struct t
     }
     tf_codec_set(o, codec->name, &dictionary);
     /* libavcodec prints its own complaints; ours has to stand alone, so only the code is used. */
-    ret = avcodec_open2(e->codec, codec, &dictionary);
+    r = avcodec_open2(e->codec, codec, &dictionary);
     av_dict_free(&dictionary);
-    if (ret < 0) {
-        av_strerror(ret, reason, sizeof reason);
+    if (r < 0) {
+        av_strerror(r, reason, sizeof(reason));
         return tf_fail(err, -EIO, "encoder %s does not open for %ux%u: %s%s", codec->name, o->width,
                        o->height, reason, tf_hardware_hint(codec->name));
     }
@@ -164,7 +164,7 @@ int tf_encoder_create(const struct tf_encoder_options *o, struct tf_encoder **re
     if (code < 0)
         return code;
     code = -ENOMEM;
-    e = calloc(1, sizeof *e);
+    e = calloc(1, sizeof(*e));
     if (!e)
         goto fail;
     code = open_codec(e, codec, o, err);
@@ -172,13 +172,13 @@ int tf_encoder_create(const struct tf_encoder_options *o, struct tf_encoder **re
         goto fail;
     /* These two copy a picture before they return from it. */
     e->lends = e->codec->pix_fmt == AV_PIX_FMT_YUV420P &&
-               (!strcmp(codec->name, "libx264") || !strcmp(codec->name, "libopenh264"));
+               (strcmp(codec->name, "libx264") == 0 || strcmp(codec->name, "libopenh264") == 0);
     code = create_frames(e);
     if (code < 0)
         goto fail;
     if (e->codec->extradata_size > 0)
         e->extradata_size = tf_h264_parameters(e->codec->extradata, (size_t)e->codec->extradata_size,
-                                               e->extradata, sizeof e->extradata);
+                                               e->extradata, sizeof(e->extradata));
     *ret = e;
     return 0;
 
@@ -215,7 +215,7 @@ static int deliver_packet(struct tf_encoder *e, tf_packet_fn *deliver, void *con
 
     if (packet.key) {
         uint8_t own[TF_ENCODER_PARAMETERS_MAX];
-        size_t size = tf_h264_parameters(packet.data, packet.size, own, sizeof own);
+        size_t size = tf_h264_parameters(packet.data, packet.size, own, sizeof(own));
         if (size > 0) {
             memcpy(e->extradata, own, size);
             e->extradata_size = size;
@@ -241,18 +241,18 @@ static int deliver_packet(struct tf_encoder *e, tf_packet_fn *deliver, void *con
 static int drain(struct tf_encoder *e, tf_packet_fn *deliver, void *context, struct tf_error *err)
 {
     for (;;) {
-        int ret = avcodec_receive_packet(e->codec, e->packet);
-        if (ret == AVERROR(EAGAIN) || ret == AVERROR_EOF)
+        int r = avcodec_receive_packet(e->codec, e->packet);
+        if (r == AVERROR(EAGAIN) || r == AVERROR_EOF)
             return 0;
-        if (ret < 0) {
+        if (r < 0) {
             char reason[AV_ERROR_MAX_STRING_SIZE];
-            av_strerror(ret, reason, sizeof reason);
+            av_strerror(r, reason, sizeof(reason));
             return tf_fail(err, -EIO, "encoder %s: %s", e->codec->codec->name, reason);
         }
-        ret = deliver_packet(e, deliver, context, err);
+        r = deliver_packet(e, deliver, context, err);
         av_packet_unref(e->packet);
-        if (ret < 0)
-            return ret;
+        if (r < 0)
+            return r;
     }
 }
 
@@ -328,7 +328,7 @@ int tf_encoder_encode(struct tf_encoder *e, const struct tf_picture *picture, ui
                       struct tf_error *err)
 {
     size_t slot = (size_t)((uint64_t)e->next_pts % TF_ENCODER_PENDING);
-    int ret;
+    int r;
 
     if (picture->width != (uint32_t)e->codec->width || picture->height != (uint32_t)e->codec->height)
         return tf_fail(err, -EINVAL, "encoder: a picture of %ux%u, opened for %dx%d", picture->width,
@@ -344,14 +344,14 @@ int tf_encoder_encode(struct tf_encoder *e, const struct tf_picture *picture, ui
     e->pending[slot].t_mono_ns = t_mono_ns;
     e->pending[slot].frame = frame;
     if (e->uploads) {
-        ret = tf_hardware_upload(e->codec, e->frame, e->uploaded, err);
-        if (ret < 0)
-            return ret;
+        r = tf_hardware_upload(e->codec, e->frame, e->uploaded, err);
+        if (r < 0)
+            return r;
     }
-    ret = avcodec_send_frame(e->codec, e->uploads ? e->uploaded : e->frame);
-    if (ret < 0) {
+    r = avcodec_send_frame(e->codec, e->uploads ? e->uploaded : e->frame);
+    if (r < 0) {
         char reason[AV_ERROR_MAX_STRING_SIZE];
-        av_strerror(ret, reason, sizeof reason);
+        av_strerror(r, reason, sizeof(reason));
         return tf_fail(err, -EIO, "encoder %s: %s", e->codec->codec->name, reason);
     }
     return drain(e, deliver, context, err);
@@ -359,9 +359,9 @@ int tf_encoder_encode(struct tf_encoder *e, const struct tf_picture *picture, ui
 
 int tf_encoder_flush(struct tf_encoder *e, tf_packet_fn *deliver, void *context, struct tf_error *err)
 {
-    int ret = avcodec_send_frame(e->codec, NULL);
+    int r = avcodec_send_frame(e->codec, NULL);
 
-    if (ret < 0 && ret != AVERROR_EOF)
+    if (r < 0 && r != AVERROR_EOF)
         return tf_fail(err, -EIO, "encoder %s: the end is refused", e->codec->codec->name);
     return drain(e, deliver, context, err);
 }

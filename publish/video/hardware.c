@@ -72,7 +72,7 @@ int tf_hardware_attach(AVCodecContext *codec, const char *device, struct tf_erro
                        device, strerror(errno));
     r = av_hwdevice_ctx_create(&context, config->device_type, device, NULL, 0);
     if (r < 0) {
-        av_strerror(r, reason, sizeof reason);
+        av_strerror(r, reason, sizeof(reason));
         return tf_fail(err, -ENODEV, "encoder %s: no %s device opens (%s): %s%s", name,
                        kind ? kind : "hardware", device ? device : "its first one", reason,
                        tf_hardware_hint(name));
@@ -97,7 +97,7 @@ int tf_hardware_upload(const AVCodecContext *codec, const AVFrame *from, AVFrame
     if (r == 0)
         r = av_frame_copy_props(ret, from);
     if (r < 0) {
-        av_strerror(r, reason, sizeof reason);
+        av_strerror(r, reason, sizeof(reason));
         return tf_fail(err, -EIO, "encoder %s: the picture does not reach the device: %s", codec->codec->name,
                        reason);
     }
@@ -110,13 +110,13 @@ const char *tf_hardware_hint(const char *codec)
 
     if (!kind)
         return "";
-    if (!strcmp(kind, "_vaapi"))
+    if (strcmp(kind, "_vaapi") == 0)
         return "; it needs a GPU's /dev/dri/renderD128 with a VA-API driver that encodes (vainfo lists "
                "them), and the right to use it; libx264 needs neither";
-    if (!strcmp(kind, "_v4l2m2m"))
+    if (strcmp(kind, "_v4l2m2m") == 0)
         return "; it needs a kernel driver with an H.264 encoder behind a /dev/video* (Raspberry Pi up to 4: "
                "bcm2835-codec); libx264 needs none";
-    if (!strcmp(kind, "_nvenc"))
+    if (strcmp(kind, "_nvenc") == 0)
         return "; it needs an NVIDIA GPU with an encoder, its driver and libnvidia-encode.so.1; libx264 "
                "needs "
                "none";

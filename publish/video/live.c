@@ -1,4 +1,5 @@
 /* Fragments of encoded pictures in a ring, and the viewers that read it. */
+#include "base/clock.h"
 #include "publish/video/live.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 
 #define RING_BYTES (4u << 20)
-#define BEHIND_NS 1000000000ull   /* a viewer that is further behind goes on with a key picture */
+#define BEHIND_NS TF_NS_PER_S     /* a viewer that is further behind goes on with a key picture */
 #define KEY_EVERY_NS 500000000ull /* key pictures cost all viewers: no crowd of new ones may ask for more */
 
 /* In front of each fragment in the ring. */

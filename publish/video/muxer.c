@@ -10,6 +10,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
+#include "base/clock.h"
 #include "publish/video/encoder.h"
 #include "publish/video/h264.h"
 #include "publish/video/muxer_disk.h"
@@ -75,7 +76,7 @@ static int fail_format(const struct tf_muxer *m, int code, const char *what, str
 
     if (m->write_error)
         return tf_fail(err, -m->write_error, "%s: %s: %s", m->path, what, strerror(m->write_error));
-    av_strerror(code, reason, sizeof reason);
+    av_strerror(code, reason, sizeof(reason));
     return tf_fail(err, -EIO, "%s: %s: %s", m->path, what, reason);
 }
 
@@ -127,7 +128,7 @@ int tf_muxer_create(const char *path, const struct tf_encoder *encoder, bool ove
     struct tf_muxer *m;
     int code = -ENOMEM;
 
-    m = calloc(1, sizeof *m);
+    m = calloc(1, sizeof(*m));
     if (!m)
         goto fail;
     m->fd = -1;
@@ -160,7 +161,7 @@ fail:
 int tf_muxer_create_on(struct tf_disk_file *file, const char *name, const struct tf_encoder *encoder,
                        struct tf_muxer **ret, struct tf_error *err)
 {
-    struct tf_muxer *m = calloc(1, sizeof *m);
+    struct tf_muxer *m = calloc(1, sizeof(*m));
     int code = -ENOMEM;
 
     if (!m)
@@ -188,10 +189,10 @@ static int start(struct tf_muxer *m, const struct tf_packet *packet, struct tf_e
     const uint8_t *extradata = tf_encoder_extradata(m->encoder, &size);
     AVCodecParameters *parameters = m->stream->codecpar;
     const char *name = m->format->oformat->name;
-    int ret;
+    int r;
 
     if (!extradata) {
-        size = tf_h264_parameters(packet->data, packet->size, own, sizeof own);
+        size = tf_h264_parameters(packet->data, packet->size, own, sizeof(own));
         if (!size)
             return tf_fail(err, -EPROTO, "%s: the encoder's key picture has no SPS and PPS", m->path);
         extradata = own;
@@ -210,10 +211,10 @@ static int start(struct tf_muxer *m, const struct tf_packet *packet, struct tf_e
         av_dict_set(&options, "cluster_time_limit", m->disk ? "200" : "1000", 0);
     else if (strstr(name, "mp4") || strstr(name, "mov"))
         av_dict_set(&options, "movflags", "frag_keyframe+empty_moov+default_base_moof", 0);
-    ret = avformat_write_header(m->format, &options);
+    r = avformat_write_header(m->format, &options);
     av_dict_free(&options);
-    if (ret < 0)
-        return fail_format(m, ret, "the header cannot be written", err);
+    if (r < 0)
+        return fail_format(m, r, "the header cannot be written", err);
     m->started = true;
     m->start_ns = packet->t_mono_ns;
     m->last_dts = -1;
@@ -222,17 +223,17 @@ static int start(struct tf_muxer *m, const struct tf_packet *packet, struct tf_e
 
 int tf_muxer_write(struct tf_muxer *m, const struct tf_packet *packet, struct tf_error *err)
 {
-    int ret;
+    int r;
 
     if (!m->started) {
         if (!packet->key)
             return 0;
-        ret = start(m, packet, err);
-        if (ret < 0)
-            return ret;
+        r = start(m, packet, err);
+        if (r < 0)
+            return r;
     }
     uint64_t since = packet->t_mono_ns > m->start_ns ? packet->t_mono_ns - m->start_ns : 0;
-    int64_t stamp = av_rescale_q((int64_t)since, (AVRational){1, 1000000000}, m->stream->time_base);
+    int64_t stamp = av_rescale_q((int64_t)since, (AVRational){1, TF_NS_PER_S}, m->stream->time_base);
     /* Two stamps in one tick of the container (Matroska's is a millisecond) would be refused. */
     if (stamp <= m->last_dts)
         stamp = m->last_dts + 1;
@@ -244,28 +245,28 @@ int tf_muxer_write(struct tf_muxer *m, const struct tf_packet *packet, struct tf
     m->packet->stream_index = m->stream->index;
     m->packet->pts = m->packet->dts = stamp;
     m->packet->flags = packet->key ? AV_PKT_FLAG_KEY : 0;
-    ret = av_write_frame(m->format, m->packet);
+    r = av_write_frame(m->format, m->packet);
     av_packet_unref(m->packet);
-    if (ret < 0 || m->write_error)
-        return fail_format(m, ret, "a picture cannot be written", err);
+    if (r < 0 || m->write_error)
+        return fail_format(m, r, "a picture cannot be written", err);
     return 0;
 }
 
 int tf_muxer_close(struct tf_muxer *m, struct tf_error *err)
 {
-    int ret = 0;
+    int r = 0;
 
     if (!m)
         return 0;
     if (m->started) {
-        ret = av_write_trailer(m->format);
+        r = av_write_trailer(m->format);
         avio_flush(m->format->pb);
-        if (ret < 0 || m->write_error)
-            ret = fail_format(m, ret, "the end cannot be written", err);
+        if (r < 0 || m->write_error)
+            r = fail_format(m, r, "the end cannot be written", err);
     }
-    if (m->fd >= 0 && close(m->fd) < 0 && ret >= 0)
-        ret = tf_fail(err, -errno, "%s: %s", m->path, strerror(errno));
+    if (m->fd >= 0 && close(m->fd) < 0 && r >= 0)
+        r = tf_fail(err, -errno, "%s: %s", m->path, strerror(errno));
     m->fd = -1;
     destroy(m);
-    return ret < 0 ? ret : 0;
+    return r < 0 ? r : 0;
 }

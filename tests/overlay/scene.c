@@ -39,7 +39,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 
 struct tf_frame *scene_frame(uint16_t width, uint16_t height, enum tf_pixel pixel, uint16_t rotate)
 {
-    struct tf_frame *f = calloc(1, sizeof *f);
+    struct tf_frame *f = calloc(1, sizeof(*f));
     uint32_t bytes = pixel == TF_PIXEL_U16 || pixel == TF_PIXEL_YUYV || pixel == TF_PIXEL_UYVY ? 2 : 1;
     uint32_t stride = (width * bytes + 31u) & ~15u; /* wider than a row, as cameras' are */
 
@@ -109,7 +109,7 @@ uint16_t scene_celsius(float celsius)
 
 void scene_face(struct tf_face *face, float x, float y, float width)
 {
-    memset(face, 0, sizeof *face);
+    memset(face, 0, sizeof(*face));
     face->id = 1;
     face->score = 0.97f;
     face->box[0] = x - width / 2;
@@ -143,12 +143,12 @@ struct tf_overlay *scene_overlay(const struct tf_overlay_options *options, const
 {
     struct tf_overlay *overlay = NULL;
     struct tf_error err = {0};
-    int ret = tf_overlay_create(options, tf_frame_upright_width(frame), tf_frame_upright_height(frame),
-                                &overlay, &err);
+    int r = tf_overlay_create(options, tf_frame_upright_width(frame), tf_frame_upright_height(frame),
+                              &overlay, &err);
 
-    if (ret)
+    if (r)
         print_error("%s\n", err.text);
-    assert_int_equal(ret, 0);
+    assert_int_equal(r, 0);
     return overlay;
 }
 

@@ -42,16 +42,16 @@ static void kernels_agree(void **state)
                             (int16_t)(random_bits() % 4096), (int16_t)(random_bits() % 1024 - 512)};
             size_t off = n % 7;
 
-            fill(values, sizeof values);
-            fill(bytes, sizeof bytes);
-            fill(tables, sizeof tables);
+            fill(values, sizeof(values));
+            fill(bytes, sizeof(bytes));
+            fill(tables, sizeof(tables));
             for (int r = 0; r < 4; r++)
                 for (int i = 0; i < MOST + 8; i++)
                     rows[r][i] = (int16_t)((int)(random_bits() % 16384) - 4096);
-            memset(a, GUARD, sizeof a);
-            memset(b, GUARD, sizeof b);
-            memset(ra, GUARD, sizeof ra);
-            memset(rb, GUARD, sizeof rb);
+            memset(a, GUARD, sizeof(a));
+            memset(b, GUARD, sizeof(b));
+            memset(ra, GUARD, sizeof(ra));
+            memset(rb, GUARD, sizeof(rb));
 
             ref->entries(values, n, low, 8160 / span, a[0] + off);
             k->entries(values, n, low, 8160 / span, b[0] + off);
@@ -59,7 +59,7 @@ static void kernels_agree(void **state)
             k->lookup(bytes[0] + off, n, tables[0], b[1] + off);
             ref->chroma(bytes[0] + off, bytes[1], n & ~1u, tables[1], tables[2], a[2], a[3] + off);
             k->chroma(bytes[0] + off, bytes[1], n & ~1u, tables[1], tables[2], b[2], b[3] + off);
-            assert_true(memcmp(a, b, sizeof a) == 0);
+            assert_true(memcmp(a, b, sizeof(a)) == 0);
 
             const int16_t *const r4[4] = {rows[0] + off, rows[1], rows[2] + 1, rows[3]};
             ref->blend(r4, c, n, n & 1 ? 16 : 0, a[0]);
@@ -68,8 +68,8 @@ static void kernels_agree(void **state)
             k->taps(rows[1] + off / 2, c, n, rb + off);
             ref->every_other(bytes[2] + off, n, a[1]);
             k->every_other(bytes[2] + off, n, b[1]);
-            assert_true(memcmp(a, b, sizeof a) == 0);
-            assert_true(memcmp(ra, rb, sizeof ra) == 0);
+            assert_true(memcmp(a, b, sizeof(a)) == 0);
+            assert_true(memcmp(ra, rb, sizeof(ra)) == 0);
 
             const uint8_t *const from[4] = {bytes[0], bytes[1] + off, bytes[2], bytes[3] + 1};
             uint8_t *const to_a[4] = {a[0], a[1], a[2], a[3]}, *const to_b[4] = {b[0], b[1], b[2], b[3]};
@@ -77,7 +77,7 @@ static void kernels_agree(void **state)
             k->matrix(from, n, to_b);
             ref->turn(bytes[3] + off, 24, a[0] + 15 * 18, -18);
             k->turn(bytes[3] + off, 24, b[0] + 15 * 18, -18);
-            assert_true(memcmp(a, b, sizeof a) == 0);
+            assert_true(memcmp(a, b, sizeof(a)) == 0);
         }
 }
 

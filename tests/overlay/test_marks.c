@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "scene.h"
 
 struct setup {
@@ -19,7 +20,7 @@ static int set_up(void **state)
     for (int y = 0; y < 120; y++)
         for (int x = 0; x < 160; x++)
             scene_set(s.frame, x, y, scene_celsius(22 + (float)(x + y) * 0.05f));
-    memset(&s.faces, 0, sizeof s.faces);
+    memset(&s.faces, 0, sizeof(s.faces));
     s.faces.count = 1;
     scene_face(&s.faces.faces[0], 80, 60, 60);
     *state = &s;
@@ -118,7 +119,7 @@ static void a_mask_tints_its_parts(void **state)
     m->step_x = 0;
     p = scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE);
     assert_int_equal(differences(p, bare, 0, 0, 640, 480), 0);
-    memset(m, 0, sizeof *m);
+    memset(m, 0, sizeof(*m));
     free(bare);
     tf_overlay_destroy(overlay);
 }
@@ -271,7 +272,7 @@ static void nonsense_is_survived(void **state)
     o.lines = true;
     struct tf_overlay *overlay = scene_overlay(&o, s->frame);
 
-    for (size_t m = 0; m < sizeof mad / sizeof *mad; m++)
+    for (size_t m = 0; m < TF_COUNT(mad); m++)
         for (int what = 0; what < 6; what++) {
             struct tf_face *face = &s->faces.faces[0];
             scene_face(face, 80, 60, what == 5 ? mad[m] : 60);

@@ -8,6 +8,7 @@
 
 #include <cairo.h>
 
+#include "base/count.h"
 #include "scene.h"
 
 static double linear(unsigned v)
@@ -29,10 +30,10 @@ static double lightness(uint32_t rgb)
 static int palette(const char *name)
 {
     struct tf_error err = {0};
-    int ret = -1;
+    int r = -1;
 
-    assert_int_equal(tf_palette_find(name, &ret, &err), 0);
-    return ret;
+    assert_int_equal(tf_palette_find(name, &r, &err), 0);
+    return r;
 }
 
 static void names_are_found(void **state)
@@ -59,7 +60,7 @@ static void lightness_rises(void **state)
 {
     static const char *const rising[] = {"iron", "white-hot", "viridis", "inferno", "arctic"};
 
-    for (size_t k = 0; k < sizeof rising / sizeof *rising; k++) {
+    for (size_t k = 0; k < TF_COUNT(rising); k++) {
         const uint32_t *table = tf_palette_table(palette(rising[k]));
         for (int i = 8; i < 256; i += 8)
             if (lightness(table[i]) <= lightness(table[i - 8]))
@@ -96,7 +97,7 @@ static void numbers_come_back(void **state)
     const struct tf_picture *p;
     uint32_t number;
 
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < TF_COUNT(numbers); i++) {
         struct tf_overlay_note note = {.camera = "a", .frame = numbers[i]};
         assert_int_equal(tf_overlay_draw(overlay, f, NULL, &note, &p), 0);
         assert_int_equal(tf_overlay_read_number(p, &number), 0);
@@ -149,7 +150,7 @@ static void png_is_the_picture(void **state)
     assert_memory_equal(data, "\x89PNG\r\n\x1a\n", 8);
 
     assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.png", folder);
+    snprintf(path, sizeof(path), "%s/a.png", folder);
     file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "scene.h"
 
 static void sizes(void **state)
@@ -12,7 +13,7 @@ static void sizes(void **state)
                                          {320, 256}, {384, 288}, {640, 512}, {640, 480},
                                          {161, 121}, {33, 35},   {1280, 720}};
 
-    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
+    for (size_t i = 0; i < TF_COUNT(frames); i++)
         for (int panels = 0; panels < 2; panels++) {
             struct tf_overlay_options o = panels ? tf_overlay_defaults() : scene_bare();
             struct tf_overlay *overlay;
@@ -69,7 +70,7 @@ static void places(void **state)
                 tf_palette_find("white-hot", &o.palette, NULL);
                 struct tf_overlay *overlay = scene_overlay(&o, f);
                 uint32_t factor = tf_overlay_factor(overlay);
-                for (size_t s = 0; s < sizeof spots / sizeof *spots; s++) {
+                for (size_t s = 0; s < TF_COUNT(spots); s++) {
                     int nx, ny;
                     double sum = 0, sx = 0, sy = 0;
                     scene_fill(f, pixel == TF_PIXEL_U16 ? scene_celsius(0) : 0);
@@ -143,7 +144,7 @@ static void fixed_range(void **state)
     } cases[] = {{-200, 0, 0},   {10, 0, 0},     {20, 0, 0},     {25, 63, 64},
                  {30, 127, 128}, {40, 254, 255}, {300, 255, 255}};
 
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
         scene_fill(f, scene_celsius(cases[i].celsius));
         assert_in_range(gray(scene_draw(overlay, f, NULL, TF_BANNER_NONE), 10, 10), cases[i].least,
                         cases[i].most);
@@ -333,7 +334,7 @@ static void colour_frames(void **state)
 
     for (int pixel = TF_PIXEL_YUYV; pixel <= TF_PIXEL_YUV420; pixel++)
         for (int rotate = 0; rotate < 720; rotate += 90)
-            for (size_t b = 0; b < sizeof bars / sizeof *bars; b++) {
+            for (size_t b = 0; b < TF_COUNT(bars); b++) {
                 struct tf_frame *f = scene_frame(64, 48, (enum tf_pixel)pixel, (uint16_t)(rotate % 360));
                 f->flip = rotate >= 360;
                 struct tf_overlay_options o = scene_bare();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "overlay/pair.h"
 #include "scene.h"
 
@@ -67,7 +68,7 @@ static bool same(const struct tf_picture *a, const struct tf_picture *b)
     for (int i = 0; i < 3; i++)
         for (uint32_t y = 0; y < (i ? a->height / 2 : a->height); y++)
             if (memcmp(a->plane[i] + (size_t)y * a->pitch[i], b->plane[i] + (size_t)y * b->pitch[i],
-                       i ? a->width / 2 : a->width))
+                       i ? a->width / 2 : a->width) != 0)
                 return false;
     return true;
 }
@@ -83,7 +84,7 @@ static void planes_are_the_picture(void **state)
     double least = 100, least_chroma = 100;
 
     for (int pixel = TF_PIXEL_U16; pixel <= TF_PIXEL_YUV420; pixel++)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t s = 0; s < TF_COUNT(sizes); s++)
             for (int turn = 0; turn < 720; turn += 90) {
                 bool colour = pixel > TF_PIXEL_U8;
                 uint16_t w = sizes[s][0], h = sizes[s][1];
@@ -117,7 +118,7 @@ static void planes_are_the_picture(void **state)
                     least = fmin(least, luma);
                     least_chroma = fmin(least_chroma, chroma);
                 }
-                for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+                for (size_t i = 0; i < TF_COUNT(levels); i++) {
                     if (!tf_cpu_has(levels[i]) || (turn != 0 && turn != 90 && turn != 630))
                         continue;
                     o.cpu = levels[i];
@@ -154,7 +155,7 @@ static void what_stands_is_right(void **state)
     static const uint16_t sizes[][2] = {{640, 512}, {641, 511}, {120, 160}};
 
     for (int form = TF_PICTURE_RGB; form <= TF_PICTURE_PLANES; form++)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (size_t s = 0; s < TF_COUNT(sizes); s++) {
             struct tf_frame *f = scene_frame(sizes[s][0], sizes[s][1], TF_PIXEL_U16, 0);
             struct tf_overlay_options o = tf_overlay_defaults();
 
@@ -164,7 +165,7 @@ static void what_stands_is_right(void **state)
             o.range_min = 20;
             o.range_max = 35;
             struct tf_overlay *kept = scene_overlay(&o, f);
-            for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+            for (size_t i = 0; i < TF_COUNT(steps); i++) {
                 struct tf_overlay_note note = {.camera = steps[i].camera,
                                                .frame = steps[i].frame,
                                                .t_utc_ns = steps[i].t_utc_ns,
@@ -286,7 +287,7 @@ static void golden_pictures(void **state)
     };
     bool wrong = false;
 
-    for (size_t g = 0; g < sizeof golden / sizeof *golden; g++) {
+    for (size_t g = 0; g < TF_COUNT(golden); g++) {
         const struct golden *e = golden + g;
         struct tf_overlay_options o = scene_bare();
         struct tf_faces faces = {.count = 1};
@@ -306,7 +307,7 @@ static void golden_pictures(void **state)
         o.range_min = e->pixel == TF_PIXEL_U16 ? 21 : 20;
         o.range_max = e->pixel == TF_PIXEL_U16 ? 33 : 230;
         assert_int_equal(tf_palette_find(e->palette, &o.palette, NULL), 0);
-        for (size_t i = 0; i <= sizeof levels / sizeof *levels; i++) {
+        for (size_t i = 0; i <= TF_COUNT(levels); i++) {
             o.cpu = i ? levels[i - 1] : TF_CPU_GENERIC;
             if (!tf_cpu_has(o.cpu))
                 continue;

@@ -5,6 +5,7 @@
  */
 #include <sys/prctl.h>
 
+#include "base/clock.h"
 #include "tests/pipeline/common.h"
 
 #define WARM_UP 60
@@ -113,7 +114,7 @@ static unsigned run(bool analyse, bool allocate, bool record, bool paired, unsig
                                               {{"cheek", "", true, {TF_SHAPE_CIRCLE, 3, {-0.3f, 0.4f, 0.1f}}},
                                                {"wall", "", false, {TF_SHAPE_RECTANGLE, 4, {4, 4, 20, 10}}}}};
     struct tf_pipeline_pair pair = {
-        .partner = "webcam", .registration = &same, .use = TF_PAIR_USE_ALWAYS, .max_skew_ns = 1000000000};
+        .partner = "webcam", .registration = &same, .use = TF_PAIR_USE_ALWAYS, .max_skew_ns = TF_NS_PER_S};
     struct tf_pipeline *pipeline, *visible = NULL;
     struct tf_error err = {0};
     unsigned n;

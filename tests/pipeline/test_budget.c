@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../capture/fake_v4l2.h"
+#include "base/count.h"
 #include "pipeline/internal.h"
 
 /* V4L2 gives 32 buffers: the frames on their way, the recording's, and three that stay with the driver. */
@@ -22,7 +23,7 @@ static void v4l2_buffers(void **state)
         {4, true, 24, 5},  {12, true, 24, 5},  {12, false, 18, 0},
     };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(rows); i++) {
         const struct tf_pipeline_options options = {
             .camera = "thermal",
             .source = {.url = FAKE_PATH, .frames = rows[i].asked},
@@ -54,7 +55,7 @@ static void limit_of_pictures(void **state)
     } rows[] = {{30, 25, 25},   {30, 15, 15}, {25, 30, 25}, {60, 25, 25},
                 {8.7, 25, 8.7}, {9, 5, 5},    {30, 30, 30}};
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < TF_COUNT(rows); i++) {
         uint64_t due = 0, start = 5000000000u;
         unsigned n = 0;
 

@@ -13,6 +13,7 @@
 #include <libavformat/avformat.h>
 #include <libswscale/swscale.h>
 
+#include "base/clock.h"
 #include "clients.h"
 
 bool client_has(const char *program)
@@ -22,9 +23,9 @@ bool client_has(const char *program)
 
     if (!path)
         return false;
-    snprintf(copy, sizeof copy, "%s", path);
+    snprintf(copy, sizeof(copy), "%s", path);
     for (char *part = strtok_r(copy, ":", &save); part; part = strtok_r(NULL, ":", &save)) {
-        snprintf(file, sizeof file, "%s/%s", part, program);
+        snprintf(file, sizeof(file), "%s/%s", part, program);
         if (!access(file, X_OK))
             return true;
     }
@@ -149,7 +150,7 @@ static int take(struct decoder *d)
               (uint8_t *[]){d->picture.data}, (int[]){(int)d->picture.stride});
     int64_t t = f->best_effort_timestamp;
     if (d->format)
-        t = av_rescale_q(t, d->format->streams[d->stream]->time_base, (AVRational){1, 1000000000});
+        t = av_rescale_q(t, d->format->streams[d->stream]->time_base, (AVRational){1, TF_NS_PER_S});
     if (d->each)
         d->each(d->context, &d->picture, t, f->key_frame);
     d->count++;
@@ -158,21 +159,21 @@ static int take(struct decoder *d)
 
 static int feed(struct decoder *d, const AVPacket *packet)
 {
-    int ret = avcodec_send_packet(d->codec, packet);
+    int r = avcodec_send_packet(d->codec, packet);
 
-    while (ret >= 0) {
-        ret = avcodec_receive_frame(d->codec, d->frame);
-        if (ret >= 0 && take(d) < 0)
+    while (r >= 0) {
+        r = avcodec_receive_frame(d->codec, d->frame);
+        if (r >= 0 && take(d) < 0)
             return -1;
     }
-    return ret == AVERROR(EAGAIN) || ret == AVERROR_EOF ? 0 : -1;
+    return r == AVERROR(EAGAIN) || r == AVERROR_EOF ? 0 : -1;
 }
 
 int decode_file(const char *path, decoded_fn *each, void *context)
 {
     struct decoder d = {.each = each, .context = context};
     AVPacket *packet = av_packet_alloc();
-    int ret = -1;
+    int r = -1;
 
     if (avformat_open_input(&d.format, path, NULL, NULL) < 0 || avformat_find_stream_info(d.format, NULL) < 0)
         goto done;
@@ -185,16 +186,16 @@ int decode_file(const char *path, decoded_fn *each, void *context)
     avcodec_parameters_to_context(d.codec, d.format->streams[d.stream]->codecpar);
     if (avcodec_open2(d.codec, codec, NULL) < 0)
         goto done;
-    ret = 0;
-    while (ret >= 0 && av_read_frame(d.format, packet) >= 0) {
+    r = 0;
+    while (r >= 0 && av_read_frame(d.format, packet) >= 0) {
         if (packet->stream_index == d.stream)
-            ret = feed(&d, packet);
+            r = feed(&d, packet);
         av_packet_unref(packet);
     }
-    if (ret >= 0)
-        ret = feed(&d, NULL);
-    if (ret >= 0)
-        ret = d.count;
+    if (r >= 0)
+        r = feed(&d, NULL);
+    if (r >= 0)
+        r = d.count;
 done:
     av_packet_free(&packet);
     av_frame_free(&d.frame);
@@ -202,5 +203,5 @@ done:
     avformat_close_input(&d.format);
     sws_freeContext(d.convert);
     free(d.picture.data);
-    return ret;
+    return r;
 }

@@ -12,9 +12,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "publish/http/http.h"
 
-#define SECOND 1000000000ull
+#define SECOND TF_NS_PER_S
 
 /* What the server is told. Changed by a test while the server's thread asks. */
 extern struct world {

@@ -39,7 +39,7 @@ static struct run r;
 
 static int set_up(void **state)
 {
-    memset(&r, 0, sizeof r);
+    memset(&r, 0, sizeof(r));
     if (pattern_create(&r.pattern) < 0)
         return -1;
     strcpy(r.folder, "/tmp/tf-video-XXXXXX");
@@ -61,7 +61,7 @@ static int tear_down(void **state)
 
 static void name_file(const char *name)
 {
-    snprintf(r.path, sizeof r.path, "%s/%s", r.folder, name);
+    snprintf(r.path, sizeof(r.path), "%s/%s", r.folder, name);
 }
 
 static void keep(void *context, const struct tf_packet *packet)
@@ -72,10 +72,10 @@ static void keep(void *context, const struct tf_packet *packet)
     memcpy(k->data, packet->data, packet->size);
     if (r.muxer) {
         struct tf_error err = {0};
-        int ret = tf_muxer_write(r.muxer, packet, &err);
-        if (ret)
+        int result = tf_muxer_write(r.muxer, packet, &err);
+        if (result)
             print_error("%s\n", err.text);
-        assert_int_equal(ret, 0);
+        assert_int_equal(result, 0);
     }
 }
 
@@ -87,11 +87,11 @@ static struct tf_encoder_options options(void)
 static void open_encoder(const struct tf_encoder_options *o)
 {
     struct tf_error err = {0};
-    int ret = tf_encoder_create(o, &r.encoder, &err);
+    int result = tf_encoder_create(o, &r.encoder, &err);
 
-    if (ret)
+    if (result)
         print_error("%s\n", err.text);
-    assert_int_equal(ret, 0);
+    assert_int_equal(result, 0);
 }
 
 /* Pictures `first` to `first + n - 1`, 33.3 ms apart give or take: real cameras jitter. */
@@ -314,7 +314,7 @@ static void nothing_is_overwritten(void **state)
     check_file(0, 10);
 
     char missing[96];
-    snprintf(missing, sizeof missing, "%s/no/such/folder.mkv", r.folder);
+    snprintf(missing, sizeof(missing), "%s/no/such/folder.mkv", r.folder);
     muxer = NULL;
     assert_int_equal(tf_muxer_create(missing, r.encoder, false, &muxer, &err), -ENOENT);
     assert_null(muxer);
@@ -334,7 +334,7 @@ static void an_unfinished_file_plays(void **state)
     encode(0, 100, false);
     uint8_t *data = read_file(r.path, &size);
     char copy[80];
-    snprintf(copy, sizeof copy, "%s/cut.mkv", r.folder);
+    snprintf(copy, sizeof(copy), "%s/cut.mkv", r.folder);
     FILE *f = fopen(copy, "w");
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, size, f), size);
@@ -351,7 +351,7 @@ static void a_full_disk_is_an_error(void **state)
 {
     struct tf_encoder_options o = options();
     struct tf_error err = {0};
-    int ret = 0;
+    int result = 0;
 
     if (access("/dev/full", W_OK))
         skip();
@@ -359,13 +359,13 @@ static void a_full_disk_is_an_error(void **state)
     struct tf_muxer *muxer = NULL;
     assert_int_equal(tf_muxer_create("/dev/full", r.encoder, true, &muxer, &err), 0);
     encode(0, 3, false);
-    for (int i = 0; i < 3 && !ret; i++) {
+    for (int i = 0; i < 3 && !result; i++) {
         struct kept *k = &r.packets[i];
         struct tf_packet packet = {k->data, k->size, k->key, k->t_mono_ns, k->frame};
-        ret = tf_muxer_write(muxer, &packet, &err);
+        result = tf_muxer_write(muxer, &packet, &err);
     }
-    int closed = tf_muxer_close(muxer, ret ? NULL : &err);
-    assert_true(ret == -ENOSPC || closed == -ENOSPC);
+    int closed = tf_muxer_close(muxer, result ? NULL : &err);
+    assert_true(result == -ENOSPC || closed == -ENOSPC);
     assert_non_null(strstr(err.text, "/dev/full"));
 }
 
@@ -451,7 +451,7 @@ static void colours_come_back(void **state)
         const char *const argv[] = {
             "ffprobe", "-v",   "error", "-show_entries", "stream=codec_name,color_space,color_range", "-of",
             "csv=p=0", r.path, NULL};
-        assert_int_equal(client_run(argv, 20, text, sizeof text, NULL), 0);
+        assert_int_equal(client_run(argv, 20, text, sizeof(text), NULL), 0);
         assert_string_equal(text, "h264,tv,bt709\n");
     }
 }

@@ -39,7 +39,7 @@ __attribute__((visibility("default"))) const char *__lsan_default_suppressions(v
     return "leak:_dl_init\nleak:ld-linux\nleak:libfontconfig.so\n";
 }
 
-#define S 1000000000ull
+#define S TF_NS_PER_S
 #define PERIOD 33333333ull
 /* What a camera and the networks before the encoder would take: stamps are so much older than the push. */
 #define AGE 50000000ull
@@ -110,20 +110,20 @@ static void begin(const struct tf_rtsp_options *options, bool start)
     struct tf_encoder_options encoder = {.fps = 30, .gop = 100000};
     struct tf_error err = {0};
 
-    memset(&f, 0, sizeof f);
+    memset(&f, 0, sizeof(f));
     strcpy(f.folder, "/tmp/tf-rtsp-XXXXXX");
     assert_non_null(mkdtemp(f.folder));
     assert_int_equal(pattern_create(&f.pattern), 0);
     encoder.width = f.pattern.width, encoder.height = f.pattern.height;
     assert_int_equal(tf_encoder_create(&encoder, &f.encoder, &err), 0);
-    int ret = tf_rtsp_create(options, &f.rtsp, &err);
-    if (ret)
+    int r = tf_rtsp_create(options, &f.rtsp, &err);
+    if (r)
         print_error("%s\n", err.text);
-    assert_int_equal(ret, 0);
+    assert_int_equal(r, 0);
     assert_true(tf_rtsp_port(f.rtsp) > 0);
     f.process = tf_rtsp_process(f.rtsp);
     assert_int_equal(tf_rtsp_mount(f.rtsp, "thermal-1", 30, &f.mount, &err), 0);
-    snprintf(f.url, sizeof f.url, "rtsp://127.0.0.1:%u/thermal-1", tf_rtsp_port(f.rtsp));
+    snprintf(f.url, sizeof(f.url), "rtsp://127.0.0.1:%u/thermal-1", tf_rtsp_port(f.rtsp));
     if (start) {
         assert_int_equal(pthread_create(&f.thread, NULL, feed, NULL), 0);
         f.running = true;
@@ -160,11 +160,11 @@ static int tear_down(void **state)
         pattern_destroy(&f.pattern);
     if (*f.folder) {
         char command[64];
-        snprintf(command, sizeof command, "rm -rf %s", f.folder);
+        snprintf(command, sizeof(command), "rm -rf %s", f.folder);
         if (system(command))
             print_error("%s is left behind\n", f.folder);
     }
-    memset(&f, 0, sizeof f);
+    memset(&f, 0, sizeof(f));
     return 0;
 }
 
@@ -241,8 +241,8 @@ static void probe(const char *transport)
     begin(&(struct tf_rtsp_options){0}, true);
     usleep(300000);
     assert_int_equal(f.encoded, 0); /* nobody watches, nothing is encoded */
-    assert_int_equal(client_run(argv, 15, text, sizeof text, NULL), 0);
-    snprintf(expected, sizeof expected, "h264,%u,%u,bt709\n", f.pattern.width, f.pattern.height);
+    assert_int_equal(client_run(argv, 15, text, sizeof(text), NULL), 0);
+    snprintf(expected, sizeof(expected), "h264,%u,%u,bt709\n", f.pattern.width, f.pattern.height);
     assert_string_equal(text, expected); /* one stream, no more */
     assert_true(wait_viewers(0, 0, 2));
     unsigned encoded = f.encoded;
@@ -273,7 +273,7 @@ static void numbers_over(const char *transport)
 
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
-    snprintf(path, sizeof path, "%s/a.mkv", f.folder);
+    snprintf(path, sizeof(path), "%s/a.mkv", f.folder);
     assert_int_equal(client_wait(start_ffmpeg(transport, "60", path), 20), 0);
     struct seen seen = look(path);
     assert_true(seen.n >= 58);
@@ -299,9 +299,9 @@ static void gstreamer_plays(void **state)
     need("gst-launch-1.0");
     begin(&(struct tf_rtsp_options){0}, true);
     for (int udp = 0; udp < 2; udp++) {
-        snprintf(path, sizeof path, "%s/g%d.h264", f.folder, udp);
-        snprintf(location, sizeof location, "location=%s", f.url);
-        snprintf(sink, sizeof sink, "location=%s", path);
+        snprintf(path, sizeof(path), "%s/g%d.h264", f.folder, udp);
+        snprintf(location, sizeof(location), "location=%s", f.url);
+        snprintf(sink, sizeof(sink), "location=%s", path);
         const char *const argv[] = {"gst-launch-1.0",
                                     "-q",
                                     "rtspsrc",
@@ -334,8 +334,8 @@ static void two_viewers_one_encoder(void **state)
 
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
-    snprintf(a, sizeof a, "%s/a.mkv", f.folder);
-    snprintf(b, sizeof b, "%s/b.mkv", f.folder);
+    snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
+    snprintf(b, sizeof(b), "%s/b.mkv", f.folder);
     first = start_ffmpeg("tcp", "120", a);
     assert_true(wait_viewers(1, 1, 5));
     uint64_t begun = tf_now_ns();
@@ -361,8 +361,8 @@ static void a_joining_viewer_gets_a_key_picture(void **state)
 
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
-    snprintf(a, sizeof a, "%s/a.mkv", f.folder);
-    snprintf(b, sizeof b, "%s/b.mkv", f.folder);
+    snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
+    snprintf(b, sizeof(b), "%s/b.mkv", f.folder);
     pid_t first = start_ffmpeg("tcp", "300", a);
     assert_true(wait_viewers(1, 1, 5));
     usleep(1500000);
@@ -380,7 +380,7 @@ static void killed_viewers_are_forgotten(void **state)
 
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
-    snprintf(a, sizeof a, "%s/a.mkv", f.folder);
+    snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     for (int i = 0; i < 2; i++) {
         pid_t pid = start_ffmpeg(transports[i], "3000", a);
         assert_true(wait_viewers(1, 1, 5));
@@ -400,8 +400,8 @@ static void a_stopped_viewer_stops_nobody(void **state)
 
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
-    snprintf(a, sizeof a, "%s/a.mkv", f.folder);
-    snprintf(b, sizeof b, "%s/b.mkv", f.folder);
+    snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
+    snprintf(b, sizeof(b), "%s/b.mkv", f.folder);
     pid_t frozen = start_ffmpeg("tcp", "3000", a);
     assert_true(wait_viewers(1, 1, 5));
     usleep(1500000);
@@ -424,7 +424,7 @@ static void describe_waits_for_pictures(void **state)
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
     atomic_store(&f.mute, true);
-    snprintf(path, sizeof path, "%s/a.mkv", f.folder);
+    snprintf(path, sizeof(path), "%s/a.mkv", f.folder);
     pid_t pid = start_ffmpeg("tcp", "20", path);
     assert_true(wait_viewers(1, 1, 5)); /* that is what starts a pipeline's encoder */
     usleep(1500000);
@@ -441,8 +441,8 @@ static int try_url(const char *url, char *messages, size_t size)
     char text[256], path[64];
     size_t length = 0;
 
-    snprintf(path, sizeof path, "%s/messages", f.folder);
-    int status = client_run(argv, 15, text, sizeof text, path);
+    snprintf(path, sizeof(path), "%s/messages", f.folder);
+    int status = client_run(argv, 15, text, sizeof(text), path);
     uint8_t *data = read_file(path, &length);
     snprintf(messages, size, "%.*s", (int)length, data ? (const char *)data : "");
     free(data);
@@ -458,18 +458,18 @@ static void credentials(void **state)
     need("ffprobe");
     begin(&o, true);
     port = tf_rtsp_port(f.rtsp);
-    assert_int_equal(try_url(f.url, messages, sizeof messages), -1);
+    assert_int_equal(try_url(f.url, messages, sizeof(messages)), -1);
     assert_non_null(strstr(messages, "401"));
-    snprintf(url, sizeof url, "rtsp://lab:wrong@127.0.0.1:%u/thermal-1", port);
-    assert_int_equal(try_url(url, messages, sizeof messages), -1);
+    snprintf(url, sizeof(url), "rtsp://lab:wrong@127.0.0.1:%u/thermal-1", port);
+    assert_int_equal(try_url(url, messages, sizeof(messages)), -1);
     assert_non_null(strstr(messages, "401"));
-    snprintf(url, sizeof url, "rtsp://other:s3cret@127.0.0.1:%u/thermal-1", port);
-    assert_int_equal(try_url(url, messages, sizeof messages), -1);
+    snprintf(url, sizeof(url), "rtsp://other:s3cret@127.0.0.1:%u/thermal-1", port);
+    assert_int_equal(try_url(url, messages, sizeof(messages)), -1);
     assert_int_equal(f.encoded, 0); /* who may not watch starts no encoder */
-    snprintf(url, sizeof url, "rtsp://lab:s3cret@127.0.0.1:%u/thermal-1", port);
-    assert_int_equal(try_url(url, messages, sizeof messages), 0);
-    snprintf(url, sizeof url, "rtsp://lab:s3cret@127.0.0.1:%u/other", port);
-    assert_int_equal(try_url(url, messages, sizeof messages), -1);
+    snprintf(url, sizeof(url), "rtsp://lab:s3cret@127.0.0.1:%u/thermal-1", port);
+    assert_int_equal(try_url(url, messages, sizeof(messages)), 0);
+    snprintf(url, sizeof(url), "rtsp://lab:s3cret@127.0.0.1:%u/other", port);
+    assert_int_equal(try_url(url, messages, sizeof(messages)), -1);
     assert_non_null(strstr(messages, "404"));
 }
 
@@ -485,14 +485,14 @@ static void only_digest_is_offered(void **state)
     to.sin_port = htons(tf_rtsp_port(f.rtsp));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     struct timeval limit = {.tv_sec = 5};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    snprintf(text, sizeof text, "DESCRIBE %s RTSP/1.0\r\nCSeq: 1\r\n\r\n", f.url);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    snprintf(text, sizeof(text), "DESCRIBE %s RTSP/1.0\r\nCSeq: 1\r\n\r\n", f.url);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    memset(text, 0, sizeof text);
-    while (n < (ssize_t)sizeof text - 1 && !strstr(text, "\r\n\r\n")) {
-        ssize_t got = read(fd, text + n, sizeof text - 1 - (size_t)n);
+    memset(text, 0, sizeof(text));
+    while (n < (ssize_t)sizeof(text) - 1 && !strstr(text, "\r\n\r\n")) {
+        ssize_t got = read(fd, text + n, sizeof(text) - 1 - (size_t)n);
         if (got <= 0)
             break;
         n += got;
@@ -521,7 +521,7 @@ static void what_is_refused(void **state)
     begin(&(struct tf_rtsp_options){0}, false);
     o = (struct tf_rtsp_options){.port = tf_rtsp_port(f.rtsp)};
     assert_int_equal(tf_rtsp_create(&o, &other, &err), -EADDRINUSE);
-    snprintf(number, sizeof number, "%u", o.port);
+    snprintf(number, sizeof(number), "%u", o.port);
     assert_non_null(strstr(err.text, number));
     assert_non_null(strstr(err.text, "in use"));
     assert_null(other);
@@ -542,11 +542,11 @@ static void clients_are_limited(void **state)
 
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){.clients_max = 1}, true);
-    snprintf(a, sizeof a, "%s/a.mkv", f.folder);
+    snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     pid_t first = start_ffmpeg("tcp", "3000", a);
     assert_true(wait_viewers(1, 1, 5));
     usleep(1000000);
-    int second = try_url(f.url, messages, sizeof messages);
+    int second = try_url(f.url, messages, sizeof(messages));
     kill(first, SIGKILL);
     client_wait(first, 5);
     assert_int_equal(second, -1);
@@ -561,7 +561,7 @@ static void the_end_is_quick(void **state)
     for (int muted = 0; muted < 2; muted++) {
         begin(&(struct tf_rtsp_options){0}, true);
         atomic_store(&f.mute, muted); /* a viewer who still waits for the first picture */
-        snprintf(path, sizeof path, "%s/a.mkv", f.folder);
+        snprintf(path, sizeof(path), "%s/a.mkv", f.folder);
         pid_t tcp = start_ffmpeg("tcp", "3000", path), udp = start_ffmpeg("udp", "3000", path);
         assert_true(wait_viewers(1, 2, 5));
         usleep(1000000);
@@ -603,7 +603,7 @@ static void sender_reports_give_capture_time(void **state)
     if (!source)
         skip();
     gst_object_unref(source);
-    snprintf(launch, sizeof launch,
+    snprintf(launch, sizeof(launch),
              "rtspsrc location=%s protocols=tcp latency=0 add-reference-timestamp-meta=true ! "
              "appsink name=sink sync=false max-buffers=200",
              f.url);

@@ -32,7 +32,7 @@ __attribute__((visibility("default"))) const char *__lsan_default_suppressions(v
     return "leak:_dl_init\nleak:ld-linux\nleak:libfontconfig.so\n";
 }
 
-#define S 1000000000ull
+#define S TF_NS_PER_S
 #define PERIOD 33333333ull
 /* Each has sender reports of its own, at 2.5 to 7.5 s: that many together meet a picture often enough. */
 #define STREAMS 8
