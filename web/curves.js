@@ -3,10 +3,11 @@ import { now } from "./api.js";
 import { data, edge, series, SPANS } from "./records.js";
 
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
+const MANY = 12;
 const CHOSEN = ["forehead", "nose_tip"];
 const $ = id => document.getElementById(id);
 
-let span = 0, held = NaN, drawn = 0, seenRegions = "", seenCameras = "", colours = {};
+let span = 0, held = NaN, drawn = 0, pause = 0, seenRegions = "", seenCameras = "", colours = {};
 const shown = new Set(JSON.parse(localStorage.getItem("thermoface.regions") || "null") || CHOSEN);
 
 function readColours() {
@@ -22,8 +23,10 @@ export function colourOf(region) {
 
 const words = name => name.replaceAll("_", " ");
 
+// Degrees and counts do not share an axis: where a camera measures temperature, those that do not are left out.
 function cameras() {
-  return (now.state?.cameras || []).map(c => c.camera);
+  const all = now.state?.cameras || [], thermal = all.filter(c => c.unit === "celsius");
+  return (thermal.length ? thermal : all).map(c => c.camera);
 }
 
 function buildChips() {
@@ -151,12 +154,14 @@ function draw(canvas, list, narrowest, digits) {
   c.rect(left, 0, width - left - right, height);
   c.clip();
   drawMarks(c, x, top, height - bottom, from);
-  c.lineWidth = 1.6;
-  c.lineJoin = "round";
+  // Many curves: thin and plain, which a browser without a graphics card draws many times as quickly.
+  const many = list.length > MANY, pixel = (high - low) / (height - top - bottom);
+  c.lineWidth = many ? 1 : 1.6;
+  c.lineJoin = many ? "bevel" : "round";
   for (const { s, colour, dash } of list) {
     const level = s.levels[span], bridge = Math.max(1, Math.ceil(0.35 / level.bucket));
     c.strokeStyle = colour;
-    c.setLineDash(dash);
+    c.setLineDash(many ? [] : dash);
     c.beginPath();
     let before = -Infinity;
     for (let n = Math.max(level.first, Math.floor(from / level.bucket)); n <= level.last; n++) {
@@ -166,7 +171,7 @@ function draw(canvas, list, narrowest, digits) {
       // A bucket without a record of a slow camera is bridged; more than that is a gap.
       if (n - before > bridge) c.moveTo(px, y(a));
       else c.lineTo(px, y(a));
-      if (b > a) c.lineTo(px, y(b));
+      if (b - a > pixel) c.lineTo(px, y(b));
       before = n;
     }
     c.stroke();
@@ -196,7 +201,7 @@ function values() {
   for (const { s, label } of chosen()) rows.push([s.camera, words(label), s.value, data.units.get(s.camera) === "celsius" ? "°C" : "counts", s.t]);
   for (const camera of cameras()) {
     const d = data.series.get(`${camera}/difference`), b = data.series.get(`${camera}/breathing`);
-    if (d) rows.push([camera, "nose tip less forehead", d.value, "K", d.t]);
+    if (d) rows.push([camera, "nose tip less forehead", d.value, data.units.get(camera) === "celsius" ? "K" : "counts", d.t]);
     if (b) rows.push([camera, "breathing", b.value, "/min", b.t]);
   }
   while (body.rows.length > rows.length) body.deleteRow(-1);
@@ -214,11 +219,13 @@ export const figures = { draws: 0, ms: 0 };
 
 function frame(t) {
   requestAnimationFrame(frame);
-  if (document.hidden || $("view-live").hidden || t - drawn < (span === 0 ? 100 : 400)) return;
+  if (document.hidden || $("view-live").hidden || t - drawn < Math.max(span === 0 ? 100 : 400, pause)) return;
   drawn = t;
   const began = performance.now();
   buildChips();
-  draw($("curve-regions"), chosen(), 1, 2);
+  const list = chosen();
+  pause = list.length > MANY ? list.length * 15 : 0; // the picture goes first
+  draw($("curve-regions"), list, 1, 2);
   draw($("curve-difference"), each("difference"), 0.6, 2);
   draw($("curve-breathing"), each("breathing"), 6, 1);
   figures.draws++;

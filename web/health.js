@@ -12,13 +12,13 @@ export function time(seconds) {
   return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
 }
 
+// Only what has changed is written, so that a selection and a screen reader's place stay.
 export function facts(list, pairs) {
-  list.replaceChildren(...pairs.flatMap(([name, value]) => {
-    const dt = document.createElement("dt"), dd = document.createElement("dd");
-    dt.textContent = name;
-    dd.textContent = value;
-    return [dt, dd];
-  }));
+  while (list.children.length > 2 * pairs.length) list.lastChild.remove();
+  pairs.flat().forEach((text, i) => {
+    const item = list.children[i] || list.appendChild(document.createElement(i % 2 ? "dd" : "dt"));
+    if (item.textContent !== text) item.textContent = text;
+  });
 }
 
 const PLACES = { driver: "by camera and driver", capture: "in capture", inference: "not analysed", rtsp: "pictures to RTSP", http: "records to readers", video: "pictures to pages" };
@@ -42,16 +42,27 @@ function turn(t) {
   return { configured: way, decided: `${way}, told from faces`, undecided: "not decided yet: no face was seen well enough", wrong: `${way}: WRONG, ${t.better}° fits the faces better`, tie: `${way}; ${t.better}° fits as well` }[t.state] ?? way;
 }
 
-function card(camera) {
+const cards = new Map(); // of cameras: {section, chip, list}
+
+function makeCard(name) {
   const section = document.createElement("section"), head = document.createElement("div"), title = document.createElement("h2"), chip = document.createElement("span"), list = document.createElement("dl");
   section.className = "card";
+  section.setAttribute("aria-label", `Camera ${name}`);
   head.className = "row head";
-  title.textContent = camera.camera;
-  chip.className = `chip ${camera.state === "running" ? "good" : "bad"}`;
-  chip.textContent = camera.state.replace("_", " ");
+  title.textContent = name;
   list.className = "facts";
   head.append(title, chip);
   section.append(head, list);
+  $("health-cameras").append(section);
+  const made = { section, chip, list };
+  cards.set(name, made);
+  return made;
+}
+
+function fillCard(camera) {
+  const { chip, list } = cards.get(camera.camera) || makeCard(camera.camera);
+  chip.className = `chip ${camera.state === "running" ? "good" : "bad"}`;
+  chip.textContent = camera.state.replace("_", " ");
   const c = camera, pairs = [
     ["Source", `${c.source.name}, ${c.source.format}, ${c.width} × ${c.height}`],
     ["Rate", `${c.fps ?? "not known"} frames/s${c.clock.rate_hz ? `; ${c.clock.rate_hz.toFixed(3)} Hz by this clock` : ""}${c.clock.drift_ppm !== null && c.clock.drift_ppm !== undefined ? `, ${c.clock.drift_ppm} ppm off` : ""}`],
@@ -73,7 +84,6 @@ function card(camera) {
   const lostRecords = Object.entries(c.sinks_lost).filter(([, n]) => n).map(([name, n]) => `${name} ${number(n)}`).join(", ");
   if (lostRecords) pairs.push(["Not written", lostRecords]);
   facts(list, pairs);
-  return section;
 }
 
 let shownLog = 0;
@@ -107,7 +117,11 @@ function show() {
   line.className = `message ${now.alive && !away.length && !failed.length ? "good" : "bad"}`;
   line.textContent = !now.alive ? "The service does not answer." : failed.length ? `The recording of ${failed.map(c => c.camera).join(", ")} has failed.` : away.length ? `${away.map(c => c.camera).join(", ")}: no frames.` : "All cameras deliver.";
   if (!state) return;
-  $("health-cameras").replaceChildren(...state.cameras.map(card));
+  for (const [name, made] of cards) if (!state.cameras.some(c => c.camera === name)) {
+    made.section.remove();
+    cards.delete(name);
+  }
+  state.cameras.forEach(fillCard);
   const forecast = now.check;
   facts($("health-server"), [["Version", state.version], ["Running for", time(state.uptime_s)],
     ["Disk", forecast?.free_bytes !== undefined ? `${bytes(forecast.free_bytes)} free at ${forecast.directory}` : "nothing is recorded here"],
