@@ -241,6 +241,8 @@ int tf_cmd_run(int argc, char **argv)
         {"csv-profile", &r.csv_profile},
         {"video", &r.video},
         {"codec", &r.codec},
+        {"preset", &r.preset},
+        {"quality", &r.quality},
         {"palette", &r.palette},
         {"overwrite", &r.overwrite},
         {"limit", &r.limit},

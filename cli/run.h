@@ -12,11 +12,11 @@
 #include "publish/status/status.h"
 
 struct tf_run {
-    const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *palette,
-        *models, *cpu, *output, *segmentation;
+    const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *preset,
+        *palette, *models, *cpu, *output, *segmentation;
     const char *black_body, *mirror;
     uint16_t rotate;
-    uint64_t limit, threads, faces, jobs;
+    uint64_t quality, limit, threads, faces, jobs;
     double scale, offset, black_body_c, physio_rate, fps;
     bool no_frozen, flip, overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
     const char *regions;

@@ -32,7 +32,7 @@ struct tf_pipeline_options tf_run_options(const struct tf_run *r)
         .analyse = true,
         .black_body_c = (float)r->black_body_c,
         .overlay = tf_overlay_defaults(),
-        .encoder = {.codec = r->codec},
+        .encoder = {.codec = r->codec, .preset = r->preset, .quality = (uint32_t)r->quality},
     };
 
     memcpy(options.black_body, r->rectangle, sizeof(options.black_body));

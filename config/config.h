@@ -142,6 +142,16 @@ struct tf_config_overlay {
     bool filtered;
 };
 
+/* How annotated pictures are encoded, for viewers and files alike. */
+struct tf_config_video {
+    char *codec;           /* always set; libavcodec's name of the encoder */
+    char *preset, *device; /* NULL = the encoder's usual one, its first one */
+    uint32_t bitrate_kbps; /* 0 = constant quality */
+    uint32_t quality;      /* of constant quality: 1 to 51 */
+    uint32_t gop;          /* frames; 0 = 2 s */
+    uint32_t threads;
+};
+
 struct tf_config_rtsp {
     bool enabled;
     char *address;                   /* always set: an IPv4 or IPv6 literal, or "localhost" */
@@ -151,11 +161,7 @@ struct tf_config_rtsp {
     uint32_t clients;
     uint32_t clients_per_address; /* 0 = no limit */
     char *proxies;                /* addresses without it, blanks between; or NULL */
-    char *codec;                  /* always set; libavcodec's name of the encoder */
-    uint32_t bitrate_kbps;        /* 0 = constant quality */
-    uint32_t gop;                 /* frames; 0 = 2 s */
     float fps_max;                /* 0 = every frame */
-    uint32_t threads;             /* of the encoder */
     bool mdns;                    /* announced */
 };
 
@@ -198,6 +204,7 @@ struct tf_config {
     size_t region_count;
     struct tf_config_inference inference;
     struct tf_config_overlay overlay;
+    struct tf_config_video video;
     struct tf_config_rtsp rtsp;
     struct tf_config_http http;
     struct tf_config_recording recording;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "base/options.h"
 #include "config/parse.h"
 #include "config/table.h"
@@ -204,7 +205,7 @@ static void enter_section(struct tf_parse *p, const char *line)
         return;
     }
     FAIL(p, p->line,
-         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, inference, overlay, rtsp, http "
+         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, inference, overlay, video, rtsp, http "
          "or recording",
          name);
 }
@@ -272,6 +273,17 @@ static char *next_line(char *line, int size, void *context)
     return line;
 }
 
+/* Keys of the encoder stood in [rtsp] before there was [video]; both name one field. */
+static const struct tf_key *older_key(int section, const char *name)
+{
+    static const char *const names[] = {"codec", "bitrate", "gop", "threads"};
+
+    for (size_t i = 0; section == TF_SECTION_RTSP && i < TF_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return tf_parse_key(TF_SECTION_VIDEO, name);
+    return NULL;
+}
+
 static int handle(void *context, const char *section, const char *name, const char *value)
 {
     struct tf_parse *p = context;
@@ -289,6 +301,8 @@ static int handle(void *context, const char *section, const char *name, const ch
     if (p->section < 0)
         return FAIL(p, p->line, "%s stands before the first section", name), 0;
     key = tf_parse_key(p->section, name);
+    if (!key)
+        key = older_key(p->section, name);
     if (!key) {
         near = nearest_key(p->section, name);
         FAIL(p, p->line, "unknown key %s in [%s]%s%s%s", name, tf_sections[p->section].name,

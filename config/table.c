@@ -59,6 +59,10 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
                               offsetof(struct tf_config, inference), 0},
     [TF_SECTION_OVERLAY] = {"overlay", "How the annotated picture looks.",
                             offsetof(struct tf_config, overlay), 0},
+    [TF_SECTION_VIDEO] = {"video",
+                          "How annotated pictures are encoded, once for viewers and files. The keys codec, "
+                          "bitrate, gop and threads may also stand in [rtsp], their older place.",
+                          offsetof(struct tf_config, video), 0},
     [TF_SECTION_RTSP] = {"rtsp", "Annotated video at rtsp://ADDRESS:PORT/NAME.",
                          offsetof(struct tf_config, rtsp), 0},
     [TF_SECTION_HTTP] = {"http", "Live records, state, metrics and snapshots over HTTP.",
@@ -76,6 +80,7 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
 #define REGION TF_SECTION_REGION
 #define INFERENCE TF_SECTION_INFERENCE
 #define OVERLAY TF_SECTION_OVERLAY
+#define VIDEO TF_SECTION_VIDEO
 #define RTSP TF_SECTION_RTSP
 #define HTTP TF_SECTION_HTTP
 #define RECORDING TF_SECTION_RECORDING
@@ -265,6 +270,24 @@ const struct tf_key tf_keys[] = {
     {OVERLAY, "filtered", TF_VALUE_BOOL, AT(overlay, filtered), "yes", .live = true,
      .help = "Draw the filtered points where there are any."},
 
+    {VIDEO, "codec", TF_VALUE_WORD, AT(video, codec), "libx264",
+     .help = "libavcodec's name of an H.264 encoder: libx264, or one of hardware: h264_vaapi, h264_v4l2m2m, "
+             "h264_nvenc. One that does not open ends the start: nothing else is taken instead."},
+    {VIDEO, "preset", TF_VALUE_WORD, AT(video, preset),
+     .help = "The encoder's preset, from much speed to few bits: of libx264 ultrafast, superfast, veryfast, "
+             "faster and on. Not set: superfast, and fast ones of others."},
+    {VIDEO, "device", TF_VALUE_PATH, AT(video, device),
+     .help = "Device of an encoder that takes pictures from its memory (h264_vaapi), such as "
+             "/dev/dri/renderD128. Not set: the first one."},
+    {VIDEO, "bitrate", TF_VALUE_RATE, AT(video, bitrate_kbps), "0", 0, 100000, .unit = "bit/s",
+     .help = "Bits a second, with suffix k or M. 0: constant quality."},
+    {VIDEO, "quality", TF_VALUE_UINT, AT(video, quality), "23", 1, 51,
+     .help = "Of constant quality, as x264 counts: 1 is best, 6 more halve the bits."},
+    {VIDEO, "gop", TF_VALUE_UINT, AT(video, gop), "0", 0, 1000, .unit = "frames",
+     .help = "Frames between key frames. 0: two seconds."},
+    {VIDEO, "threads", TF_VALUE_UINT, AT(video, threads), "1", 1, 16,
+     .help = "Threads of the encoder, which share each picture: slices cost bits."},
+
     {RTSP, "enabled", TF_VALUE_BOOL, AT(rtsp, enabled), "yes", .help = "Off: no RTSP server."},
     {RTSP, "address", TF_VALUE_ADDRESS, AT(rtsp, address), "127.0.0.1",
      .help = "Address to listen on. Any other than a loopback address needs credentials."},
@@ -286,15 +309,8 @@ const struct tf_key tf_keys[] = {
      .help = "Addresses of proxies and relays that many viewers share, with blanks between: "
              "clients-per-address is "
              "not for them."},
-    {RTSP, "codec", TF_VALUE_WORD, AT(rtsp, codec), "libx264",
-     .help = "libavcodec's name of an H.264 encoder."},
-    {RTSP, "bitrate", TF_VALUE_RATE, AT(rtsp, bitrate_kbps), "0", 0, 100000, .unit = "bit/s",
-     .help = "Bits a second, with suffix k or M. 0: constant quality."},
-    {RTSP, "gop", TF_VALUE_UINT, AT(rtsp, gop), "0", 0, 1000, .unit = "frames",
-     .help = "Frames between key frames. 0: two seconds."},
     {RTSP, "fps-max", TF_VALUE_NUMBER, AT(rtsp, fps_max), "0", 0, 1000, .unit = "frames/s",
      .help = "Upper bound of the pictures' rate. 0: a picture for every frame. Records are not affected."},
-    {RTSP, "threads", TF_VALUE_UINT, AT(rtsp, threads), "1", 1, 16, .help = "Threads of the encoder."},
     {RTSP, "mdns", TF_VALUE_BOOL, AT(rtsp, mdns), "no",
      .help = "Announce each camera's and pair's video by mDNS (_rtsp._tcp, with TLS _rtsps._tcp; TXT "
              "path=/NAME). Needs avahi-daemon and an address other than loopback."},

@@ -10,11 +10,12 @@ enum tf_section {
     TF_SECTION_REGION,
     TF_SECTION_INFERENCE,
     TF_SECTION_OVERLAY,
+    TF_SECTION_VIDEO,
     TF_SECTION_RTSP,
     TF_SECTION_HTTP,
     TF_SECTION_RECORDING,
 };
-#define TF_SECTIONS 8
+#define TF_SECTIONS 9
 
 /* Sections that stand once for each name. */
 static inline bool tf_section_is_named(enum tf_section section)

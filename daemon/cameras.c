@@ -116,6 +116,49 @@ static int check_cpu(const struct tf_config *config, struct tf_error *err)
     return r;
 }
 
+struct tf_encoder_options tf_service_encoder(const struct tf_config *config)
+{
+    const struct tf_config_video *c = &config->video;
+
+    return (struct tf_encoder_options){.codec = c->codec,
+                                       .preset = c->preset,
+                                       .device = c->device,
+                                       .bitrate_kbps = c->bitrate_kbps,
+                                       .quality = c->quality,
+                                       .gop = c->gop,
+                                       .threads = (int)c->threads};
+}
+
+/* What the installed libavcodec has; hardware is looked for at the start. */
+static int check_encoder(const struct tf_config *config, struct tf_error *err)
+{
+    struct tf_encoder_options options = tf_service_encoder(config);
+    bool preset;
+    int r = tf_encoder_check(&options, err);
+
+    if (r == 0)
+        return 0;
+    options.preset = NULL;
+    preset = tf_encoder_check(&options, NULL) == 0;
+    at_key(config, "video", NULL, preset ? "preset" : "codec", err);
+    return r;
+}
+
+/* An encoder of hardware that is not there ends the start, not the first viewer's patience. */
+static int probe_encoder(const struct tf_config *config, struct tf_error *err)
+{
+    const struct tf_encoder_options options = tf_service_encoder(config);
+    bool pictures = false;
+    int r;
+
+    for (size_t i = 0; i < config->camera_count; i++)
+        pictures |= config->cameras[i].enabled && config->cameras[i].pictures;
+    r = pictures ? tf_encoder_probe(&options, err) : 0;
+    if (r < 0)
+        at_key(config, "video", NULL, "codec", err);
+    return r;
+}
+
 static int check_palette(const struct tf_config *config, struct tf_error *err)
 {
     int palette, r = tf_palette_find(config->overlay.palette, &palette, err);
@@ -142,8 +185,8 @@ static int check_video(const struct tf_config *config, struct tf_error *err)
 
 int tf_service_check(const struct tf_config *config, struct tf_config_faults *faults, struct tf_error *err)
 {
-    static int (*const checks[])(const struct tf_config *, struct tf_error *) = {check_palette, check_video,
-                                                                                 check_cpu, check_networks};
+    static int (*const checks[])(const struct tf_config *, struct tf_error *) = {
+        check_palette, check_encoder, check_video, check_cpu, check_networks};
     const struct tf_config_rtsp *rtsp = &config->rtsp;
     struct secret secret;
     int r, result = 0;
@@ -254,13 +297,7 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
         .pair = tf_service_pair_of(service, index, &pair),
         .pictures = camera->pictures,
         .overlay = tf_service_overlay(c),
-        .encoder =
-            {
-                .codec = c->rtsp.codec,
-                .bitrate_kbps = c->rtsp.bitrate_kbps,
-                .gop = c->rtsp.gop,
-                .threads = (int)c->rtsp.threads,
-            },
+        .encoder = tf_service_encoder(c),
         .rtsp = camera->pictures ? service->rtsp : NULL,
         .picture_fps_max = c->rtsp.fps_max,
         /* Played as fast as it goes, a recording is no camera: it waits for us, and it ends. */
@@ -421,6 +458,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
 
     service->started_ns = tf_now_ns();
     r = c->recording.directory ? tf_sealer_create(&service->sealer, err) : 0;
+    if (r == 0)
+        r = probe_encoder(c, err);
     if (r == 0)
         r = start_rtsp(service, err);
     if (r == 0)

@@ -131,8 +131,8 @@ static void check_disk(struct check *c, struct tf_service *service, const struct
     for (int i = 0; i < n; i++)
         rate += rate_of(&statuses[i], &measured);
     if (r->annotated)
-        rate += n * (service->config->rtsp.bitrate_kbps ? service->config->rtsp.bitrate_kbps * 125.0
-                                                        : ANNOTATED_RATE);
+        rate += n * (service->config->video.bitrate_kbps ? service->config->video.bitrate_kbps * 125.0
+                                                         : ANNOTATED_RATE);
     json_object_set_new(told, "directory", json_string(r->directory));
     json_object_set_new(told, "bytes_per_second", json_real(rate));
     json_object_set_new(told, "measured", json_boolean(measured));

@@ -103,13 +103,7 @@ int tf_service_pair_pictures(struct tf_service *service, int cameras, struct tf_
             .visible = pipeline_of(service, cameras, pair->visible),
             .layout = pair->picture == TF_CONFIG_PAIR_INSET ? TF_PAIR_INSET : TF_PAIR_SIDE_BY_SIDE,
             .overlay = tf_service_overlay(c),
-            .encoder =
-                {
-                    .codec = c->rtsp.codec,
-                    .bitrate_kbps = c->rtsp.bitrate_kbps,
-                    .gop = c->rtsp.gop,
-                    .threads = (int)c->rtsp.threads,
-                },
+            .encoder = tf_service_encoder(c),
             .rtsp = service->rtsp,
             .fps_max = c->rtsp.fps_max,
             .log = true,

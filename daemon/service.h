@@ -56,6 +56,7 @@ struct tf_service {
 
 /* common.c */
 struct tf_overlay_options tf_service_overlay(const struct tf_config *config);
+struct tf_encoder_options tf_service_encoder(const struct tf_config *config);
 /* An address as a URL has it: IPv6 in brackets. Returns `text`. */
 #define TF_SERVICE_HOST 80
 const char *tf_service_host(const char *address, char text[TF_SERVICE_HOST]);

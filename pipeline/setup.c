@@ -90,6 +90,8 @@ static int keep_options(struct tf_setup *setup, const struct tf_pipeline_options
         &setup->options.analyser.finder,
         &setup->options.analyser.cpu,
         &setup->options.encoder.codec,
+        &setup->options.encoder.preset,
+        &setup->options.encoder.device,
         &setup->options.video,
         &setup->options.analyser.segmentation,
         &setup->options.source.controls,

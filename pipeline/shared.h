@@ -116,7 +116,7 @@ struct tf_entry {
 struct tf_setup {
     struct tf_pipeline_options options; /* its strings are copies, in `strings` */
     char camera[64];
-    char *strings[16];
+    char *strings[18];
     int string_count;
     struct tf_pipeline_pair pair; /* options.pair points here, as pair.registration to the next */
     struct tf_registration registration;

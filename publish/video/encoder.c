@@ -46,8 +46,8 @@ int tf_encoder_probe(const struct tf_encoder_options *options, struct tf_error *
     const AVCodec *codec;
     int r = tf_codec_find(&o, &codec, err);
 
-    /* Software's encoders open wherever they are. */
-    if (r < 0 || !(codec->capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID)))
+    /* Libraries' encoders (libx264) open wherever they are; what else there is drives hardware. */
+    if (r < 0 || strncmp(codec->name, "lib", 3) == 0)
         return r;
     o.width = 640;
     o.height = 480;

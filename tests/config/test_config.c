@@ -83,8 +83,10 @@ static void defaults_without_a_word(void **state)
     assert_string_equal(c->rtsp.address, "127.0.0.1");
     assert_int_equal(c->rtsp.port, 8554);
     assert_int_equal(c->rtsp.clients, 16);
-    assert_string_equal(c->rtsp.codec, "libx264");
-    assert_int_equal(c->rtsp.bitrate_kbps, 0);
+    assert_string_equal(c->video.codec, "libx264");
+    assert_null(c->video.preset);
+    assert_int_equal(c->video.quality, 23);
+    assert_int_equal(c->video.bitrate_kbps, 0);
     assert_null(c->rtsp.credentials);
     assert_true(c->http.enabled);
     assert_int_equal(c->http.port, 8080);
@@ -98,31 +100,33 @@ static void defaults_without_a_word(void **state)
 
 static void every_key_is_read(void **state)
 {
-    struct tf_config *c = load(
-        "\xef\xbb\xbf# a comment\n"
-        "; another\n"
-        "\n"
-        "[camera thermal_1-a]\r\n"
-        "  source = /dev/v4l/by-id/usb-X Y*\r\n"
-        "enabled=no\n"
-        "format=lepton3-y16-telemetry ; PureThermal\n"
-        "width=160\nheight=122\nfps=8.7\nrotate=270\nscale=0.01\noffset=-273.15\n"
-        "accept-size=true\npace=fast\nloop=ON\nsettle=1500ms\nbuffers=4\nanalyse=off\npictures=0\n"
-        "[camera b]\nsource=file:/a=b.mkv\n"
-        "[inference]\n"
-        "models=/m\nlandmarks=/l.onnx\nfinder=/f.onnx\nsegmentation=/"
-        "s.onnx\nregion-masks=yes\nthreads=16\ncpu=generic\nfaces=8\nfilter=no\n"
-        "filter-min-cutoff=1.5\nfilter-beta=.25\nscore=0.5\nfind-every=30\nmirror=yes\n"
-        "[overlay]\n"
-        "palette=white-hot\nrange=-5..38.5\nlines=720\npoints=no\nboxes=no\nregions=no\nscale-bar=no\n"
-        "banner=no\nclock=no\nfiltered=no\n"
-        "[rtsp]\n"
-        "enabled=no\naddress=::\nport=0\ncredentials=/etc/x\nclients=1\ncodec=h264_v4l2m2m\nbitrate=2.5M\n"
-        "gop=60\nfps-max=15\nthreads=2\n"
-        "[http]\n"
-        "enabled=1\naddress=0.0.0.0\nport=65535\ncredentials=./y\nclients=1000\nqueue=512K\n"
-        "[recording]\n"
-        "ndjson=/r/%n-%t.ndjson\ncsv=/r/%n.csv\ncsv-profile=openface\nvideo=/r/100%%-%n.mkv\n");
+    struct tf_config *c =
+        load("\xef\xbb\xbf# a comment\n"
+             "; another\n"
+             "\n"
+             "[camera thermal_1-a]\r\n"
+             "  source = /dev/v4l/by-id/usb-X Y*\r\n"
+             "enabled=no\n"
+             "format=lepton3-y16-telemetry ; PureThermal\n"
+             "width=160\nheight=122\nfps=8.7\nrotate=270\nscale=0.01\noffset=-273.15\n"
+             "accept-size=true\npace=fast\nloop=ON\nsettle=1500ms\nbuffers=4\nanalyse=off\npictures=0\n"
+             "[camera b]\nsource=file:/a=b.mkv\n"
+             "[inference]\n"
+             "models=/m\nlandmarks=/l.onnx\nfinder=/f.onnx\nsegmentation=/"
+             "s.onnx\nregion-masks=yes\nthreads=16\ncpu=generic\nfaces=8\nfilter=no\n"
+             "filter-min-cutoff=1.5\nfilter-beta=.25\nscore=0.5\nfind-every=30\nmirror=yes\n"
+             "[overlay]\n"
+             "palette=white-hot\nrange=-5..38.5\nlines=720\npoints=no\nboxes=no\nregions=no\nscale-bar=no\n"
+             "banner=no\nclock=no\nfiltered=no\n"
+             "[video]\n"
+             "codec=h264_v4l2m2m\npreset=fast\ndevice=/dev/dri/renderD129\nbitrate=2.5M\nquality=30\ngop=60\n"
+             "threads=2\n"
+             "[rtsp]\n"
+             "enabled=no\naddress=::\nport=0\ncredentials=/etc/x\nclients=1\nfps-max=15\n"
+             "[http]\n"
+             "enabled=1\naddress=0.0.0.0\nport=65535\ncredentials=./y\nclients=1000\nqueue=512K\n"
+             "[recording]\n"
+             "ndjson=/r/%n-%t.ndjson\ncsv=/r/%n.csv\ncsv-profile=openface\nvideo=/r/100%%-%n.mkv\n");
     const struct tf_config_camera *camera = &c->cameras[0];
 
     assert_int_equal(c->camera_count, 2);
@@ -166,11 +170,14 @@ static void every_key_is_read(void **state)
     assert_int_equal(c->rtsp.port, 0);
     assert_string_equal(c->rtsp.credentials, "/etc/x");
     assert_int_equal(c->rtsp.clients, 1);
-    assert_string_equal(c->rtsp.codec, "h264_v4l2m2m");
-    assert_int_equal(c->rtsp.bitrate_kbps, 2500);
-    assert_int_equal(c->rtsp.gop, 60);
+    assert_string_equal(c->video.codec, "h264_v4l2m2m");
+    assert_string_equal(c->video.preset, "fast");
+    assert_string_equal(c->video.device, "/dev/dri/renderD129");
+    assert_int_equal(c->video.quality, 30);
+    assert_int_equal(c->video.bitrate_kbps, 2500);
+    assert_int_equal(c->video.gop, 60);
     assert_true(c->rtsp.fps_max == 15.f);
-    assert_int_equal(c->rtsp.threads, 2);
+    assert_int_equal(c->video.threads, 2);
     assert_true(c->http.enabled);
     assert_string_equal(c->http.address, "0.0.0.0");
     assert_int_equal(c->http.port, 65535);
@@ -275,6 +282,23 @@ static void bad_values_are_errors(void **state)
         key[strcspn(key, "=")] = '\0';
         refused(text, section ? 4 : 3, strstr(cases[i].line, "credentials") ? "" : key);
     }
+}
+
+/* The encoder's keys in [rtsp], where they stood before [video] did. */
+static void older_places_of_keys(void **state)
+{
+    struct tf_config *c =
+        load(CAMERA "[video]\npreset=veryfast\n[rtsp]\ncodec=libopenh264\nbitrate=1M\ngop=9\nthreads=3\n");
+
+    assert_string_equal(c->video.codec, "libopenh264");
+    assert_string_equal(c->video.preset, "veryfast");
+    assert_int_equal(c->video.bitrate_kbps, 1000);
+    assert_int_equal(c->video.gop, 9);
+    assert_int_equal(c->video.threads, 3);
+    tf_config_free(c);
+    refused(CAMERA "[video]\ncodec=libx264\n[rtsp]\ncodec=libx264\n", 6, "in line 4");
+    refused(CAMERA "[rtsp]\npreset=fast\n", 4, "unknown key preset");
+    refused(CAMERA "[video]\nquality=52\n", 4, "1 to 51");
 }
 
 static void twice_is_an_error(void **state)
@@ -626,6 +650,7 @@ int main(void)
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(what_is_unknown_is_an_error),
         cmocka_unit_test(bad_values_are_errors),
+        cmocka_unit_test(older_places_of_keys),
         cmocka_unit_test(twice_is_an_error),
         cmocka_unit_test(contradictions_are_errors),
         cmocka_unit_test(what_looks_like_a_contradiction_and_is_none),

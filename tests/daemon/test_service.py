@@ -1,10 +1,12 @@
 """The service as systemd sees it: notifications, signals, exit statuses, messages. No camera and no network is needed."""
+import glob
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -185,7 +187,31 @@ def bad_sources():
     refused(config().replace(MODELS, "/nowhere/models"), "/nowhere/models")
     refused(config(more=SMALL, sections="[recording]\ncsv=/nowhere/at/all/%n.csv\n"), "/nowhere/at/all/cam.csv")
     refused(config(more=SMALL, sections="[overlay]\npalette=mauve\n"), "mauve", "test.conf:")
-    refused(config(more=SMALL, rtsp="port=0\ncodec=no-such-encoder"), "no-such-encoder")
+    refused(config(more=SMALL, rtsp="port=0\ncodec=no-such-encoder"), "no-such-encoder", "test.conf:")
+    refused(config(more=SMALL, sections="[video]\npreset=hasty\n"), '"hasty"', "veryfast", "test.conf:")
+
+
+def encoder_hardware():
+    """Hardware that is not there ends the start with what is missing; --check-config does not look for it"""
+    encoders = subprocess.run(["ffmpeg", "-v", "error", "-encoders"], capture_output=True, text=True, check=False).stdout
+    tried = 0
+    for codec, device, words in (("h264_vaapi", "/dev/dri/none", "/dev/dri/none is not there"),
+                                 ("h264_v4l2m2m", "", "/dev/video"), ("h264_nvenc", "", "NVIDIA")):
+        if f" {codec} " not in encoders or (codec == "h264_nvenc" and os.path.exists("/dev/nvidia0")):
+            continue
+        if codec == "h264_v4l2m2m" and glob.glob("/dev/video*"):
+            continue
+        section = f"[video]\ncodec={codec}\n" + (f"device={device}\n" if device else "")
+        refused(config(more=SMALL, sections=section), codec, words, "libx264" if not device else codec, "test.conf:")
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(config(more=SMALL, sections=section))
+            file.flush()
+            check = subprocess.run([DAEMON, "--config", file.name, "--check-config"], capture_output=True, text=True,
+                                   check=False)
+            assert check.returncode == 0, check.stderr
+        tried += 1
+    if not tried:
+        print("# no hardware encoder is known to this libavcodec")
 
 
 def credentials():
@@ -234,5 +260,5 @@ def recordings_are_written():
 if __name__ == "__main__":
     run_tests([command_line, ready_status_and_end, interrupt_ends_it, end_while_a_camera_is_absent,
                absent_camera_does_not_hold_ready_up, watchdog_is_fed, no_watchdog_unless_asked,
-               reload_takes_what_can_change, shutter_is_moved, clock_is_measured, bad_reload_changes_nothing, port_in_use, bad_sources, credentials,
+               reload_takes_what_can_change, shutter_is_moved, clock_is_measured, bad_reload_changes_nothing, port_in_use, bad_sources, encoder_hardware, credentials,
                recordings_are_written])
