@@ -205,7 +205,8 @@ static void enter_section(struct tf_parse *p, const char *line)
         return;
     }
     FAIL(p, p->line,
-         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, inference, overlay, video, rtsp, http "
+         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, inference, overlay, video, "
+         "rtsp, http "
          "or recording",
          name);
 }

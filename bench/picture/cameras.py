@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 
@@ -30,8 +31,12 @@ def free_port():
 
 
 def get(url, method="GET", data=None):
-    with urllib.request.urlopen(urllib.request.Request(url, method=method, data=data), timeout=60) as answer:
-        return answer.read()
+    headers = {"Content-Type": "application/json"} if data else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=60) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        sys.exit(f"{url}: {error.code} {error.read().decode(errors='replace')}")
 
 
 def usage(pid):
@@ -54,7 +59,7 @@ def account(path):
     made = int(last["sequence"]) - int(first["sequence"]) + 1
     drops = {name: int(last[name]) - int(first[name]) for name in ("dropped_driver", "dropped_capture")}
     delays = [int(row["latency_us"]) / 1000 for row in rows if row.get("latency_us")]
-    return {"made": made, "rows": len(rows), **drops, "missing": made - len(rows) - drops["dropped_driver"],
+    return {"made": made, "rows": len(rows), **drops, "missing": made - len(rows) - sum(drops.values()),
             "skipped": sum(row["state"] == "skipped" for row in rows),
             "delay_ms": {f"p{p}": percentile(delays, p / 100) for p in (50, 95, 99)}}
 
@@ -70,6 +75,7 @@ def main():
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     with tempfile.TemporaryDirectory() as folder:
         rtsp, http = free_port(), free_port()
+        os.mkdir(f"{folder}/sessions")
         text = "".join(f"[camera c{i}]\nsource=synthetic:size=640x512,fps={options.fps},seed={i + 1}\n"
                        for i in range(options.cameras))
         text += (f"[inference]\nmodels={os.path.abspath(options.models)}\n[rtsp]\nport={rtsp}\n[http]\nport={http}\n"
@@ -83,19 +89,19 @@ def main():
                 try:
                     get(f"http://127.0.0.1:{http}/state")
                     break
-                except OSError:
+                except urllib.error.URLError:
                     time.sleep(0.1)
             time.sleep(3)
             viewers = [subprocess.Popen(["ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-i", f"rtsp://127.0.0.1:{rtsp}/c{i}",
                                          "-c", "copy", "-f", "null", "-"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                        for i in range(options.cameras)]
-            get(f"http://127.0.0.1:{http}/record/start", "POST", b"")
+            get(f"http://127.0.0.1:{http}/record/start", "POST", b'{"subject":"1","task":"bench"}')
             before, begun = usage(service.pid)[0], time.monotonic()
             time.sleep(options.seconds)
             cpu, rss = usage(service.pid)
             took = time.monotonic() - begun
             watching = sum(viewer.poll() is None for viewer in viewers)
-            get(f"http://127.0.0.1:{http}/record/stop", "POST", b"")
+            get(f"http://127.0.0.1:{http}/record/stop", "POST", b"{}")
         finally:
             for viewer in viewers:
                 viewer.kill()

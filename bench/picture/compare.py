@@ -36,15 +36,15 @@ def cpu(command, env=None):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def make_input(thermoface, folder, frames):
-    """NUT and headerless files of many and of few frames."""
+def make_input(thermoface, folder, frames, rotate):
+    """NUT and headerless files of many and of few frames of a camera that is mounted so."""
     sample = os.path.join(folder, "sample.mkv")
-    subprocess.run([thermoface, "sample", sample, "--format", FORMAT, "--rotate", "0", "--seconds", str(frames // FPS),
+    subprocess.run([thermoface, "sample", sample, "--format", FORMAT, "--rotate", str(rotate), "--seconds", str(frames // FPS),
                     "--source", f"synthetic:size={WIDTH}x{HEIGHT},fps={FPS}"],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     raw = ["-f", "rawvideo", "-pix_fmt", "gray16le"]
     for name, n in (("many", frames), ("few", FEW)):
-        path = os.path.join(folder, name)
+        path = os.path.join(folder, f"{name}-{rotate}")
         subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", sample, "-frames:v", str(n), *raw, path + ".raw"], check=True)
         subprocess.run(["ffmpeg", "-v", "error", "-y", *raw, "-s", f"{WIDTH}x{HEIGHT}", "-r", str(FPS), "-i", path + ".raw",
                         "-c:v", "rawvideo", path + ".nut"], check=True)
@@ -52,12 +52,12 @@ def make_input(thermoface, folder, frames):
 
 
 def peer(folder, name, chain):
-    return ["gst-launch-1.0", "-q", "filesrc", f"location={folder}/{name}.raw", "!", "rawvideoparse", "format=gray16-le",
+    return ["gst-launch-1.0", "-q", "filesrc", f"location={folder}/{name}-0.raw", "!", "rawvideoparse", "format=gray16-le",
             f"width={WIDTH}", f"height={HEIGHT}", f"framerate={FPS}/1", "!", *f"{chain} ! {ENCODE}".split()]
 
 
 def ours(thermoface, folder, name, rotate, level, models):
-    command = [thermoface, "run", f"{folder}/{name}.nut", "--format", FORMAT, "--rotate", str(rotate), "--ndjson",
+    command = [thermoface, "run", f"{folder}/{name}-{rotate}.nut", "--format", FORMAT, "--rotate", str(rotate), "--ndjson",
                f"{folder}/records.ndjson", "--video", f"{folder}/video.mkv", "--overwrite", "--mirror", "no",
                "--threads", "1", "--quiet"]
     return command + (["--cpu", level] if level != "best" else []) + (["--models", models] if models else [])
@@ -75,7 +75,8 @@ def main():
     if options.frames <= FEW:
         parser.error(f"--frames: more than {FEW}")
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
-        make_input(options.thermoface, folder, options.frames)
+        for rotate in (0, 90):
+            make_input(options.thermoface, folder, options.frames, rotate)
         runs = {f"GStreamer {name}": lambda n, c=chain: peer(folder, n, c) for name, chain in PEERS.items()}
         builds = [("", options.thermoface)] + ([("before, ", options.before)] if options.before else [])
         for label, program in builds:

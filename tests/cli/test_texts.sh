@@ -105,7 +105,7 @@ offers "of two letters, the commands" "mark" thermoface ma
 offers "a group's words" "kernels model pipeline" thermoface bench ''
 offers "help's commands" "run" thermoface help ru
 offers "help's group" "points" thermoface help calibrate p
-offers "an option" "--palette --physio-rate" thermoface run a.mkv --p
+offers "an option" "--palette --physio-rate --preset" thermoface run a.mkv --p
 offers "words of an argument" "start status stop" thermoface record ''
 offers "words of a value" "auto no yes" thermoface run a.mkv --mirror ''
 offers "a value after =" "openface" thermoface run a.mkv --csv-profile = o
