@@ -101,19 +101,8 @@ TF_ALWAYS_INLINE void store(const struct tf_conv_args *args, const struct tf_con
 }
 
 /* One copy for each number of vectors, which all tile heights share. */
-static __attribute__((noinline)) void store_1(const struct tf_conv_args *args,
-                                              const struct tf_conv_panel *panel, int m, int rows,
-                                              const __m256i *acc)
-{
-    store(args, panel, m, rows, acc, 1);
-}
-
-static __attribute__((noinline)) void store_2(const struct tf_conv_args *args,
-                                              const struct tf_conv_panel *panel, int m, int rows,
-                                              const __m256i *acc)
-{
-    store(args, panel, m, rows, acc, 2);
-}
+TF_STORE(1)
+TF_STORE(2)
 
 static __attribute__((noinline)) void store_residual(const struct tf_conv_args *args,
                                                      const struct tf_conv_panel *panel, int m, int rows,
@@ -154,20 +143,6 @@ static __attribute__((noinline)) void store_residual(const struct tf_conv_args *
     }
 }
 
-typedef void (*tile_fn)(const struct tf_conv_args *args, const struct tf_conv_panel *panel, int m);
-
-#define TILE(rows, vectors)                                                                                  \
-    TF_TILE(tile, rows, vectors)                                                                             \
-    static void run_##rows##x##vectors(const struct tf_conv_args *args, const struct tf_conv_panel *panel,   \
-                                       int m)                                                                \
-    {                                                                                                        \
-        __m256i acc[rows][vectors];                                                                          \
-        tile_##rows##x##vectors(args, panel, m, acc);                                                        \
-        if (args->residual)                                                                                  \
-            store_residual(args, panel, m, rows, &acc[0][0], vectors);                                       \
-        else                                                                                                 \
-            store_##vectors(args, panel, m, rows, &acc[0][0]);                                               \
-    }
 /* clang-format off */
 TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)
 TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2)
