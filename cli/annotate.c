@@ -105,7 +105,8 @@ static int add_input(struct work *w, const char *folder, const char *stem, const
                 : 0;
     } else {
         r = snprintf(in->rec, sizeof(in->rec), "%s_video.mkv", stem) >= (int)sizeof(in->rec) ||
-                    snprintf(in->url, sizeof(in->url), "session:%s/%s", folder, stem) >= (int)sizeof(in->url)
+                    snprintf(in->url, sizeof(in->url), "recording:%s/%s", folder, stem) >=
+                        (int)sizeof(in->url)
                 ? -ENAMETOOLONG
                 : 0;
     }

@@ -191,6 +191,25 @@ def any_input():
     check(png(path("images", table(path("plain.csv"))[0]["file"]))[2] == 8, "8 bits became more")
 
 
+def recorded_sessions():
+    """a folder of recorded sessions, and one of its videos: turn and person are the recording's own"""
+    stem = path("study", "sub-07", "beh", "sub-07_task-x_run-1_recording-thermal")
+    os.makedirs(os.path.dirname(stem))
+    thermoface("sample", f"{stem}.mkv", "--seconds", 2)
+    thermoface("run", f"{stem}.mkv", "--format", "lepton3-y16", "--rotate", 90, "--output", os.path.dirname(stem), "--no-video", "--quiet")
+    os.rename(f"{stem}.mkv", f"{stem}_video.mkv")
+    with open(f"{stem}_video.json", "w", encoding="utf-8") as f:
+        json.dump({"Camera": "thermal", "RotateClockwise": 90, "FlipHorizontally": True, "PixelFormat": "gray16le", "Unit": "celsius",
+                   "CelsiusScale": 0.01, "CelsiusOffset": -273.15}, f)
+    for name in (path("study"), f"{stem}_video.mkv"):
+        with Page(name, "--output", path("new", "study.csv"), "--frames", 3) as page:
+            items = page.get("/api/state")["items"]
+            check(len(items) == 3 and items[0]["person"] == "sub-07" and all((i["width"], i["height"]) == (120, 160) for i in items), items)
+            check(sum(i["confidence"] is not None for i in items) == 3, items)
+            page.put(0, points=page.get("/api/items/0")["start"])
+    check([r["rec"] for r in table(path("new", "study.csv"))] == [os.path.basename(stem) + "_video.mkv"], "another row")
+
+
 def sixty_eight():
     """68 points, in the form that eval visible68 reads"""
     with Page(path("rec.mkv"), "--format", "lepton3-y16", "--rotate", 90, "--output", path("all.csv"), "--points", 68, "--frames", 3) as page:
@@ -271,7 +290,7 @@ def bad_starts():
 
 
 def main():
-    tests = [twenty_frames, goes_on_where_it_was, any_input, sixty_eight, who_may_ask, bad_starts]
+    tests = [twenty_frames, goes_on_where_it_was, any_input, recorded_sessions, sixty_eight, who_may_ask, bad_starts]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     for i, test in enumerate(tests, 1):
