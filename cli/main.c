@@ -25,6 +25,7 @@ static const struct {
     {"sample", tf_cmd_sample},
     {"plot", tf_cmd_plot},
     {"annotate", tf_cmd_annotate},
+    {"report", tf_cmd_report},
     {"calibrate points", tf_cmd_calibrate_points},
     {"calibrate faces", tf_cmd_calibrate_faces},
     {"calibrate live", tf_cmd_calibrate_live},

@@ -13,8 +13,7 @@
 #include "cli/commands.h"
 #include "cli/plot.h"
 #include "cli/run.h"
-
-#define MARKS_MAX 1000
+#include "cli/signals.h"
 
 struct plot {
     const struct tf_usage *usage;
@@ -24,61 +23,44 @@ struct plot {
     struct tf_plot_picture picture;
 };
 
-/* Which columns: "nose_tip,forehead" or all, in the table's order. */
-static int choose(const struct plot *p, bool wanted[TF_REGIONS])
+/* A name that no region can have is a slip, whatever the folder holds. */
+static int check_names(const struct plot *p)
 {
-    char list[512], *rest = list, *name;
+    size_t n = strlen(p->regions);
+
+    if (strspn(p->regions, "abcdefghijklmnopqrstuvwxyz0123456789_,") != n)
+        return tf_usage_error(p->usage, "--regions %s: names of regions with commas between, or all",
+                              p->regions);
+    return TF_EXIT_OK;
+}
+
+/* Which regions are drawn: "nose_tip,forehead" or all. */
+static int choose(const struct plot *p, const struct tf_signals *from, bool shown[TF_SIGNAL_REGIONS_MAX])
+{
+    char list[2048], *rest = list, *name;
 
     snprintf(list, sizeof(list), "%s", p->regions);
     if (strcmp(list, "all") == 0) {
-        memset(wanted, true, TF_REGIONS * sizeof(*wanted));
+        memset(shown, true, TF_SIGNAL_REGIONS_MAX * sizeof(*shown));
         return TF_EXIT_OK;
     }
     while ((name = strsep(&rest, ","))) {
         int i = 0;
 
-        while (i < TF_REGIONS && strcmp(tf_region_name((enum tf_region)i), name) != 0)
+        while (i < tf_signals_regions(from) && strcmp(tf_signals_region(from, i), name) != 0)
             i++;
-        if (i == TF_REGIONS)
-            return tf_usage_error(p->usage, "--regions: there is no region '%s'", name);
-        wanted[i] = true;
+        if (i == tf_signals_regions(from))
+            return tf_usage_error(p->usage, "--regions: there is no region '%s' in %s", name,
+                                  tf_signals_path(from));
+        shown[i] = true;
     }
     return TF_EXIT_OK;
 }
 
-static int column(char *const *names, int count, const char *name)
+static int add_sample(struct tf_plot_picture *picture, const struct tf_signal_row *row)
 {
-    for (int i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
+    struct tf_plot_sample *s;
 
-static int split(char *line, char **cells, int max)
-{
-    int n = 0;
-
-    for (; line && n < max; n++)
-        cells[n] = strsep(&line, "\t\n");
-    return n;
-}
-
-/* A cell in quotes has what stands between them, quotes inside doubled. */
-static void unquote(char *cell)
-{
-    char *to = cell;
-
-    if (*cell != '"')
-        return;
-    for (const char *c = cell + 1; *c && (*c != '"' || c[1] == '"'); c++) {
-        c += *c == '"';
-        *to++ = *c;
-    }
-    *to = '\0';
-}
-
-static int add_sample(struct tf_plot_picture *picture, double t, const double values[TF_PLOT_LINES])
-{
     if (picture->count == picture->capacity) {
         size_t more = picture->capacity ? 2 * picture->capacity : 4096;
         struct tf_plot_sample *grown = realloc(picture->samples, more * sizeof(*grown));
@@ -88,98 +70,37 @@ static int add_sample(struct tf_plot_picture *picture, double t, const double va
         picture->samples = grown;
         picture->capacity = more;
     }
-    picture->samples[picture->count].t = (float)t;
-    for (int i = 0; i < TF_PLOT_LINES; i++)
-        picture->samples[picture->count].value[i] = (float)values[i];
-    picture->count++;
+    s = &picture->samples[picture->count++];
+    s->t = (float)row->t;
+    for (int i = 0; i < picture->regions; i++)
+        s->value[TF_PLOT_REGIONS + i] = row->mean[picture->column[i]];
+    s->value[TF_PLOT_DIFFERENCE] = row->difference;
+    s->value[TF_PLOT_BREATHING] = row->breathing;
+    s->value[TF_PLOT_SHUTTER] = strstr(row->flags, "ffc") ? 1 : NAN;
     return 0;
 }
 
-/* The signals' table. Values that are not valid leave a gap in their line, as do frames without a face. */
-static int read_signals(struct plot *p, const struct tf_recording_found *from, const bool wanted[TF_REGIONS])
+/* Values that are not valid leave a gap in their line, as do frames without a face. */
+static int read_signals(struct plot *p, struct tf_signals *from)
 {
     struct tf_plot_picture *picture = &p->picture;
-    char path[4096 + 640], name[64], *line = NULL, *cells[192];
-    int mean[TF_REGIONS], valid[TF_REGIONS], difference, breathing, quality, flags, n, r = 0;
-    size_t size = 0;
-    FILE *file;
+    bool shown[TF_SIGNAL_REGIONS_MAX] = {0};
+    struct tf_signal_row row;
+    int status = choose(p, from, shown);
 
-    snprintf(path, sizeof(path), "%s/%s_signals.tsv", from->folder, from->stem);
-    file = fopen(path, "re");
-    if (!file)
-        return tf_command_error(p->usage, "%s: %s; 'thermoface run' makes it from a recording", path,
-                                strerror(errno));
-    n = getline(&line, &size, file) > 0 ? split(line, cells, 192) : 0;
-    for (int i = 0; i < TF_REGIONS; i++) {
-        const char *region = tf_region_name((enum tf_region)i);
-
-        snprintf(name, sizeof(name), "%s_mean", region);
-        mean[i] = column(cells, n, name);
-        snprintf(name, sizeof(name), "%s_valid", region);
-        valid[i] = column(cells, n, name);
-        r |= mean[i] < 0 || valid[i] < 0 ? -EINVAL : 0;
-        picture->shown[i] = wanted[i];
-    }
-    flags = column(cells, n, "flags");
-    difference = column(cells, n, "nose_minus_forehead");
-    breathing = column(cells, n, "breathing_rate");
-    quality = column(cells, n, "breathing_quality");
-    if (r < 0 || flags < 0 || difference < 0 || breathing < 0 || quality < 0 ||
-        strcmp(cells[0], "onset") != 0)
-        r = tf_command_error(p->usage, "%s: not a table of signals", path);
-    while (r == 0 && getline(&line, &size, file) > 0) {
-        double values[TF_PLOT_LINES];
-
-        if (!strchr(line, '\n') || split(line, cells, 192) < n)
-            break;
-        for (int i = 0; i < TF_REGIONS; i++)
-            values[i] = strcmp(cells[valid[i]], "1") == 0 ? strtod(cells[mean[i]], NULL) : NAN;
-        values[TF_PLOT_DIFFERENCE] =
-            strcmp(cells[difference], "n/a") != 0 ? strtod(cells[difference], NULL) : NAN;
-        /* A rate that stands on noise is none. */
-        values[TF_PLOT_BREATHING] =
-            strcmp(cells[breathing], "n/a") != 0 && strtod(cells[quality], NULL) >= 0.6
-                ? strtod(cells[breathing], NULL)
-                : NAN;
-        values[TF_PLOT_SHUTTER] = strstr(cells[flags], "ffc") ? 1 : NAN;
-        if (add_sample(picture, strtod(cells[0], NULL), values) < 0)
-            r = tf_command_error(p->usage, "out of memory");
-    }
-    fclose(file);
-    free(line);
-    if (r == 0 && !picture->count)
-        r = tf_command_error(p->usage, "%s: no row is in it", path);
-    return r;
-}
-
-static void read_marks(struct plot *p, const struct tf_recording_found *from)
-{
-    const char *end = strstr(from->stem, "_recording-");
-    char path[4096 + 640], *line = NULL, *cells[8];
-    size_t size = 0;
-    FILE *file;
-
-    if (!end)
-        return;
-    snprintf(path, sizeof(path), "%s/%.*s_events.tsv", from->folder, (int)(end - from->stem), from->stem);
-    file = fopen(path, "re");
-    p->picture.marks = file ? calloc(MARKS_MAX, sizeof(*p->picture.marks)) : NULL;
-    for (int i = 0; p->picture.marks && p->picture.mark_count < MARKS_MAX && getline(&line, &size, file) > 0;
-         i++) {
-        struct tf_plot_mark *m = &p->picture.marks[p->picture.mark_count];
-
-        if (i == 0 || split(line, cells, 8) < 4)
-            continue;
-        unquote(cells[2]);
-        unquote(cells[3]);
-        m->t = strtod(cells[0], NULL);
-        snprintf(m->text, sizeof(m->text), "%s%s%.20s", cells[2], strcmp(cells[3], "n/a") != 0 ? " " : "",
-                 strcmp(cells[3], "n/a") != 0 ? cells[3] : "");
-        p->picture.mark_count++;
-    }
-    if (file)
-        fclose(file);
-    free(line);
+    if (status)
+        return status;
+    for (int i = 0; i < tf_signals_regions(from) && picture->regions < TF_PLOT_SHOWN_MAX; i++)
+        if (shown[i]) {
+            picture->column[picture->regions] = i;
+            picture->names[picture->regions++] = tf_signals_region(from, i);
+        }
+    while (tf_signals_next(from, &row))
+        if (add_sample(picture, &row) < 0)
+            return tf_command_error(p->usage, "out of memory");
+    if (!picture->count)
+        return tf_command_error(p->usage, "%s: no row is in it", tf_signals_path(from));
+    return TF_EXIT_OK;
 }
 
 static int draw(struct plot *p, const char *path)
@@ -227,9 +148,10 @@ static const char *unit_of(const struct tf_recording_found *from)
 }
 
 /* One picture for each recording: beside it, or as --output says. */
-static int plot_one(struct plot *p, const struct tf_recording_found *from, bool only,
-                    const bool wanted[TF_REGIONS])
+static int plot_one(struct plot *p, const struct tf_recording_found *from, bool only)
 {
+    struct tf_signals *signals = NULL;
+    struct tf_error err = {0};
     char path[4096 + 640];
     int status;
 
@@ -239,11 +161,16 @@ static int plot_one(struct plot *p, const struct tf_recording_found *from, bool 
         snprintf(path, sizeof(path), "%.*s_plot.png", 600, from->stem);
     p->picture = (struct tf_plot_picture){.title = from->stem};
     p->picture.unit = unit_of(from);
-    status = read_signals(p, from, wanted);
+    if (tf_signals_open(from->folder, from->stem, 0, &signals, &err) < 0)
+        return tf_command_error(p->usage, "%s", err.text);
+    status = read_signals(p, signals);
     if (status == TF_EXIT_OK) {
-        read_marks(p, from);
+        int n = tf_marks_read(from->folder, from->stem, &p->picture.marks);
+
+        p->picture.mark_count = n > 0 ? n : 0;
         status = draw(p, path);
     }
+    tf_signals_close(signals);
     free(p->picture.samples);
     free(p->picture.marks);
     return status;
@@ -260,16 +187,15 @@ int tf_cmd_plot(int argc, char **argv)
     const struct tf_usage *usage = tf_command("plot");
     const char *arguments[TF_ARGUMENTS_MAX];
     struct tf_recording_found *found = NULL;
-    bool wanted[TF_REGIONS] = {0};
     int status, n, chosen = 0, result = TF_EXIT_OK;
 
     p.usage = usage;
     if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
         return status;
-    status = choose(&p, wanted);
+    status = check_names(&p);
     if (status)
         return status;
-    n = tf_find_recordings(arguments[0], &found);
+    n = tf_find_results(arguments[0], &found);
     if (n < 0)
         return tf_command_error(usage, "%s: %s%s", arguments[0], strerror(-n),
                                 n == -ENOTDIR ? ": give the folder of a session (docs/recording.md)" : "");
@@ -287,7 +213,7 @@ int tf_cmd_plot(int argc, char **argv)
             continue;
         if (p.output && chosen > 1)
             break;
-        status = plot_one(&p, &found[i], chosen == 1, wanted);
+        status = plot_one(&p, &found[i], chosen == 1);
         if (status)
             result = status;
     }

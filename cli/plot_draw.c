@@ -16,10 +16,10 @@ struct panel {
 };
 
 /* Colours that stay apart for most eyes (Okabe and Ito 2008), then mixes of them. */
-static const double colours[TF_REGIONS][3] = {{0.00, 0.45, 0.70}, {0.55, 0.55, 0.00}, {0.40, 0.40, 0.40},
-                                              {0.95, 0.60, 0.60}, {0.60, 0.35, 0.15}, {0.84, 0.37, 0.00},
-                                              {0.35, 0.70, 0.90}, {0.80, 0.47, 0.65}, {0.00, 0.62, 0.45},
-                                              {0.45, 0.80, 0.45}, {0.90, 0.62, 0.00}, {0.45, 0.25, 0.60}};
+const double tf_plot_colours[12][3] = {{0.00, 0.45, 0.70}, {0.55, 0.55, 0.00}, {0.40, 0.40, 0.40},
+                                       {0.95, 0.60, 0.60}, {0.60, 0.35, 0.15}, {0.84, 0.37, 0.00},
+                                       {0.35, 0.70, 0.90}, {0.80, 0.47, 0.65}, {0.00, 0.62, 0.45},
+                                       {0.45, 0.80, 0.45}, {0.90, 0.62, 0.00}, {0.45, 0.25, 0.60}};
 
 static void write_text(cairo_t *c, double x, double y, double size, const char *text, double align)
 {
@@ -169,8 +169,9 @@ static void draw_marks(cairo_t *c, const struct panel *first, const struct panel
     static const double dashes[] = {4, 3};
 
     for (int i = 0; i < picture->mark_count; i++) {
-        const struct tf_plot_mark *m = &picture->marks[i];
+        const struct tf_mark_read *m = &picture->marks[i];
         double x = at_x(first, m->t);
+        char text[128];
 
         if (m->t < first->t0 || m->t > first->t1)
             continue;
@@ -185,7 +186,8 @@ static void draw_marks(cairo_t *c, const struct panel *first, const struct panel
         cairo_translate(c, x + 11, first->y + 4);
         cairo_rotate(c, M_PI / 2);
         cairo_translate(c, 0, 0);
-        write_text(c, 0, 0, 10, m->text, 0);
+        snprintf(text, sizeof(text), "%.100s%s%.20s", m->text, *m->value ? " " : "", m->value);
+        write_text(c, 0, 0, 10, text, 0);
         cairo_restore(c);
     }
 }
@@ -207,8 +209,8 @@ void tf_plot_draw(cairo_t *c, double width, double height, const struct tf_plot_
         if (i)
             panels[i].y = panels[i - 1].y + panels[i - 1].h + GAP;
     }
-    for (int i = 0; i < TF_REGIONS; i++)
-        regions[i] = picture->shown[i];
+    for (int i = 0; i < picture->regions; i++)
+        regions[TF_PLOT_REGIONS + i] = true;
     fit(&panels[0], picture, regions, 1, 0);
     fit(&panels[1], picture, difference, 0.5, 0);
     fit(&panels[2], picture, breathing, 10, 15);
@@ -224,14 +226,14 @@ void tf_plot_draw(cairo_t *c, double width, double height, const struct tf_plot_
     cairo_set_source_rgb(c, 0.1, 0.1, 0.1);
     write_text(c, LEFT, TOP - 14, 13, picture->title, 0);
     write_text(c, LEFT + w / 2, height - 8, 12, "seconds since the session's start", 0.5);
-    for (int i = 0; i < TF_REGIONS; i++) {
-        if (!picture->shown[i])
-            continue;
-        cairo_set_source_rgb(c, colours[i][0], colours[i][1], colours[i][2]);
-        draw_line(c, &panels[0], picture, i);
+    for (int i = 0; i < picture->regions; i++) {
+        const double *rgb = tf_plot_colours[picture->column[i] % 12];
+
+        cairo_set_source_rgb(c, rgb[0], rgb[1], rgb[2]);
+        draw_line(c, &panels[0], picture, TF_PLOT_REGIONS + i);
         cairo_rectangle(c, LEFT + w + 12, y - 7, 14, 4);
         cairo_fill(c);
-        write_text(c, LEFT + w + 32, y, 11, tf_region_name((enum tf_region)i), 0);
+        write_text(c, LEFT + w + 32, y, 11, picture->names[i], 0);
         y += 16;
     }
     cairo_set_source_rgb(c, 0.1, 0.1, 0.1);

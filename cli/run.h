@@ -35,6 +35,8 @@ struct tf_recording_found {
  * Returns how many, or a negative errno.
  */
 int tf_find_recordings(const char *folder, struct tf_recording_found **ret);
+/* The same, and tables without a raw video beside them: what `thermoface run --output` leaves. */
+int tf_find_results(const char *folder, struct tf_recording_found **ret);
 
 struct tf_pipeline_options;
 /* What the command says of every video: its source, analysis and picture. Strings stay the command's. */

@@ -7,14 +7,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "cli/run.h"
 
-#define TABLE "_frames.csv"
+/* What names a recording; the first one alone where it is to be analysed again. */
+static const char *const endings[] = {"_frames.csv", "_signals.tsv", "_video.json"};
 #define DEPTH_MAX 6 /* a data set's folder, sub-, ses-, beh, and some to spare */
 
 struct found {
     struct tf_recording_found *list;
     int count;
+    bool tables; /* are enough: a video need not be there */
 };
 
 static bool has_video(const char *folder, const char *stem)
@@ -31,15 +34,20 @@ static bool has_video(const char *folder, const char *stem)
 static int take(struct found *f, const char *folder, const char *name)
 {
     struct tf_recording_found *more, one;
-    size_t n = strlen(name), end = strlen(TABLE);
+    size_t n = strlen(name), end = 0;
 
-    if (n <= end || strcmp(name + n - end, TABLE) != 0 || n - end >= sizeof(one.stem) ||
-        strlen(folder) >= sizeof(one.folder))
+    for (size_t i = 0; i < (f->tables ? TF_COUNT(endings) : 1) && !end; i++)
+        if (n > strlen(endings[i]) && strcmp(name + n - strlen(endings[i]), endings[i]) == 0)
+            end = strlen(endings[i]);
+    if (!end || n - end >= sizeof(one.stem) || strlen(folder) >= sizeof(one.folder))
         return 0;
     snprintf(one.folder, sizeof(one.folder), "%s", folder);
     snprintf(one.stem, sizeof(one.stem), "%.*s", (int)(n - end), name);
-    if (!has_video(one.folder, one.stem))
+    if (!f->tables && !has_video(one.folder, one.stem))
         return 0;
+    for (int i = f->count - 1; i >= 0; i--)
+        if (strcmp(f->list[i].stem, one.stem) == 0 && strcmp(f->list[i].folder, one.folder) == 0)
+            return 0;
     more = realloc(f->list, (size_t)(f->count + 1) * sizeof(*more));
     if (!more)
         return -ENOMEM;
@@ -73,9 +81,9 @@ static int search(struct found *f, const char *folder, int depth)
     return r;
 }
 
-int tf_find_recordings(const char *folder, struct tf_recording_found **ret)
+static int find(const char *folder, bool tables, struct tf_recording_found **ret)
 {
-    struct found f = {0};
+    struct found f = {.tables = tables};
     char path[4096];
     size_t n = strlen(folder);
     int r;
@@ -92,4 +100,14 @@ int tf_find_recordings(const char *folder, struct tf_recording_found **ret)
     }
     *ret = f.list;
     return f.count;
+}
+
+int tf_find_recordings(const char *folder, struct tf_recording_found **ret)
+{
+    return find(folder, false, ret);
+}
+
+int tf_find_results(const char *folder, struct tf_recording_found **ret)
+{
+    return find(folder, true, ret);
 }

@@ -195,6 +195,14 @@ static const struct tf_option sample[] = {
     {0},
 };
 
+static const struct tf_option report[] = {
+    {"output", TF_OPTION_TEXT, "FILE", "the page (report.html)", TF_VALUES_FILE},
+    {"overwrite", TF_OPTION_FLAG, NULL, "replace a page that exists"},
+    {"no-verify", TF_OPTION_FLAG, NULL, "leave out what 'thermoface verify' says, which decodes all videos"},
+    {"no-pictures", TF_OPTION_FLAG, NULL, "leave out the pictures at marks"},
+    {0},
+};
+
 static const struct tf_option plot[] = {
     {"output", TF_OPTION_TEXT, "FILE", "the picture, .png or .svg (NAME_plot.png here)", TF_VALUES_FILE},
     {"regions", TF_OPTION_TEXT, "LIST", "names with commas, or all (nose_tip,forehead and others)",
@@ -511,16 +519,35 @@ const struct tf_usage tf_commands[] = {
     },
     {
         .program = "thermoface",
+        .command = "report",
+        .brief = "recorded sessions as one HTML page to read, send and print",
+        .arguments = "FOLDER",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .arguments_values = TF_VALUES_FOLDER,
+        .summary =
+            "Writes one HTML page about the recordings of a folder: curves, valid frames by region, losses, "
+            "shutter times, marks with pictures, settings, and whether all is whole.",
+        .options = report,
+        .notes = "FOLDER has recordings (docs/recording.md), or what 'thermoface run --output' made. The "
+                 "page needs no "
+                 "network and no other file. What is missing or damaged is said in it. For example:\n"
+                 "  thermoface report study/sub-07 --output sub-07.html",
+    },
+    {
+        .program = "thermoface",
         .command = "plot",
         .brief = "draw the region temperatures and marks of recorded sessions",
-        .arguments = "SESSION",
+        .arguments = "FOLDER",
         .arguments_min = 1,
         .arguments_max = 1,
         .arguments_values = TF_VALUES_FOLDER,
         .summary = "Draws the regions' temperatures, breathing rate and marks of recorded sessions over "
                    "time.",
         .options = plot,
-        .notes = "SESSION is a folder with recordings (docs/recording.md). A gap in a line: no valid value. "
+        .notes = "FOLDER has recordings (docs/recording.md), or what 'thermoface run --output' made. A gap "
+                 "in a line: "
+                 "no valid value. "
                  "Gray: the shutter was closed or temperatures settled after it. For example:\n"
                  "  thermoface plot study/sub-07 --output sub-07.svg",
     },

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "inference/face/face.h"
+#include "publish/recording/recording.h"
 
 /*
  * The folder with the networks: `given` (--models, or models= of a configuration) if not NULL, else
@@ -20,5 +21,12 @@ int tf_models_have(const char *folder, const char *name, struct tf_error *err);
 
 /* The same for the networks that an analyser takes from its folder. */
 int tf_models_check(const struct tf_analyser_options *options, struct tf_error *err);
+
+/*
+ * Names and digests of the networks that an analyser with these options reads, for a recording's description.
+ * Returns how many; one that cannot be read is left out.
+ */
+int tf_models_digest(const struct tf_analyser_options *options,
+                     struct tf_recording_model ret[TF_RECORDING_MODELS_MAX]);
 
 #endif

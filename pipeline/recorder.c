@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pipeline/models.h"
+
 /* How long inference may take for the frames that were captured before the end. */
 #define ROWS_WAIT_NS 5000000000ull
 /* And the picture thread for those that wait for it. */
@@ -175,6 +177,8 @@ static int describe_camera(struct tf_recorder *r, struct tf_recording_options *o
     o->source_identity = info.identity;
     o->analysis.analyse = options->analyse;
     o->analysis.options = options->analyser;
+    if (options->analyse)
+        o->analysis.model_count = tf_models_digest(&options->analyser, o->analysis.models);
     memcpy(o->analysis.black_body, options->black_body, sizeof(o->analysis.black_body));
     o->analysis.black_body_c = options->black_body_c;
     o->waiting_max = r->setup->recording_wait;

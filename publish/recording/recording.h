@@ -22,6 +22,8 @@
 #include "publish/video/encoder.h"
 #include "publish/record/record.h"
 
+#define TF_RECORDING_MODELS_MAX 3
+
 enum tf_recording_codec {
     TF_RECORDING_AUTO, /* FFV1 up to 5 million pixels a second (about a quarter of a core), FFVHUFF above */
     TF_RECORDING_FFV1, /* level 3, 4 slices with checksums */
@@ -80,6 +82,10 @@ struct tf_recording_options {
         struct tf_analyser_options options; /* without files and threads */
         uint16_t black_body[4];
         float black_body_c;
+        struct tf_recording_model {
+            char name[128], sha256[65]; /* of its file; hexadecimal */
+        } models[TF_RECORDING_MODELS_MAX];
+        int model_count;
     } analysis;
 
     const struct tf_own_regions *own; /* the laboratory's own regions; NULL: none */

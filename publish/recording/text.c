@@ -1,4 +1,5 @@
 /* The description of a camera's recording, STEM_video.json. */
+#include <config.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -54,6 +55,17 @@ static json_t *analysis(const struct tf_recording_options *o)
     json_object_set_new(d, "FindEvery", json_integer(a->options.find_every));
     json_object_set_new(d, "Mirror", json_string(tf_mirror_name(a->options.mirror)));
     return d;
+}
+
+/* Which networks it was: a file's name says little. */
+static json_t *models(const struct tf_recording_analysis *a)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < a->model_count; i++)
+        json_array_append_new(
+            list, json_pack("{s:s,s:s}", "Name", a->models[i].name, "SHA256", a->models[i].sha256));
+    return list;
 }
 
 static json_t *black_body(const struct tf_recording_analysis *a)
@@ -136,6 +148,9 @@ static json_t *description(const struct tf_recording_options *o, const char *cod
     json_object_set_new(d, "Analysed", json_boolean(o->analysis.analyse));
     if (o->analysis.analyse)
         json_object_set_new(d, "Analysis", analysis(o));
+    if (o->analysis.model_count)
+        json_object_set_new(d, "Models", models(&o->analysis));
+    set_text(d, "SoftwareVersions", "thermoface " TF_VERSION);
     if (o->analysis.black_body[2])
         json_object_set_new(d, "BlackBody", black_body(&o->analysis));
     if (o->own && o->own->count)

@@ -13,7 +13,7 @@ cp "$folder/version" "$folder/stdout"
 grep -qE '^thermoface [0-9]+\.[0-9]+' "$folder/stdout"
 result $? "--version names a version"
 good "--help" --help
-for command in devices watch record mark verify run plot eval bench model; do
+for command in devices watch record mark verify run plot report eval bench model; do
     run --help
     grep -qE "^  $command " "$folder/stdout"
     result $? "--help lists $command"
@@ -62,7 +62,7 @@ bad 1 'No such file' "run with two inputs that are not there" run a.mkv b.mkv --
 bad 2 'belong to a session' "jobs for one video" run a.mkv --jobs 2
 bad 2 'must be X,Y,W,H' "black body without a size" run a.mkv --black-body 1,2
 bad 2 'needs --black-body-temperature' "black body without its temperature" run a.mkv --black-body 1,2,3,4
-bad 2 "no region 'ear'" "plot of a region that is none" plot . --regions nose_tip,ear
+bad 2 "names of regions" "plot of what can be no region" plot . --regions 'nose tip'
 bad 2 '--fly: no such option$' "unknown option" run a.mkv --fly
 bad 2 'no such option; did you mean --palette' "mistyped option: a letter too few" run a.mkv --palete iron
 bad 2 'no such option; did you mean --limit' "mistyped option: swapped letters, with a value" run a.mkv --limti=3
