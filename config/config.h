@@ -165,6 +165,11 @@ struct tf_config_rtsp {
     bool mdns;                    /* announced */
 };
 
+enum tf_config_recordings { /* who may see them */
+                            TF_CONFIG_RECORDINGS_CONTROL,
+                            TF_CONFIG_RECORDINGS_WATCH,
+};
+
 struct tf_config_http {
     bool enabled;
     char *address;
@@ -176,6 +181,7 @@ struct tf_config_http {
     char *proxies;
     uint32_t queue_bytes;
     bool mdns;
+    int recordings; /* enum tf_config_recordings */
 };
 
 /* Path templates, NULL = not written; see tf_config_expand. */

@@ -27,6 +27,8 @@ static const char *const visibles[] = {
     [TF_CONFIG_VISIBLE_LOSSLESS] = "lossless", [TF_CONFIG_VISIBLE_H264] = "h264", NULL};
 static const char *const spaces[] = {
     [TF_CONFIG_COORDINATES_PIXELS] = "pixels", [TF_CONFIG_COORDINATES_FACE] = "face", NULL};
+static const char *const viewers[] = {
+    [TF_CONFIG_RECORDINGS_CONTROL] = "control", [TF_CONFIG_RECORDINGS_WATCH] = "watch", NULL};
 
 /* Words of which the value is read otherwise. */
 static const char *const rotations[] = {"auto", "0", "90", "180", "270", NULL};
@@ -347,6 +349,10 @@ const struct tf_key tf_keys[] = {
      .help = "How far a reader of /landmarks may fall behind before it loses whole records, in bytes with "
              "suffix K or "
              "M."},
+    {HTTP, "recordings", TF_VALUE_CHOICE, AT(http, recordings), "control", .choices = viewers,
+     .help = "Who may see recorded sessions (/sessions): control, those who may control the service; watch, "
+             "those "
+             "who may only look, too."},
     {HTTP, "mdns", TF_VALUE_BOOL, AT(http, mdns), "no",
      .help = "Announce the server by mDNS (_http._tcp, with TLS _https._tcp; TXT path=/). Needs avahi-daemon "
              "and an address other than loopback."},

@@ -49,6 +49,7 @@ struct tf_service {
     /* What is wrong with the session's tables, for those who must not wait for session_lock. */
     pthread_mutex_t problem_lock;
     char session_problem[256];
+    char session_id[256];   /* the stem of its files; empty: nothing is recorded */
     bool session_failed;    /* it is a failure, not only a disk that does not answer */
     uint64_t tables_failed; /* sessions whose tables have failed */
     char session_line[96];  /* for the status line; of the main thread alone */
@@ -164,6 +165,12 @@ void tf_service_forget_marks(struct tf_service *service);
 /* check.c: what speaks against recording now, a new reference; under session_lock. *refuses: recording would
  * not work. */
 struct json_t *tf_service_check_session(struct tf_service *service, bool *refuses);
+
+/* review.c: HTTP's GET /sessions and below; see tf_http_options. */
+int tf_service_session_list(void *context, const char *id, char **answer);
+int tf_service_session_file(void *context, const char *id, const char *name);
+int tf_service_session_video(void *context, const char *id, const char *camera, double from, double seconds,
+                             uint8_t **data, size_t *size);
 
 /* shutter.c: HTTP's POST /camera/NAME/ffc; see tf_http_options.ffc. */
 int tf_service_ffc(void *context, const char *camera, const char *body, size_t size, char **answer);

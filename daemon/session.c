@@ -175,6 +175,7 @@ static void forget_session(struct tf_service *service)
     service->session_subject = service->session_name = service->session_task = NULL;
     pthread_mutex_lock(&service->problem_lock);
     service->session_problem[0] = '\0';
+    service->session_id[0] = '\0';
     service->session_failed = false;
     pthread_mutex_unlock(&service->problem_lock);
 }
@@ -374,6 +375,9 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     r = tf_session_create(&options, &service->session, &err);
     if (r < 0)
         return tf_request_error(r == -ENOENT ? -EIO : r, &err, answer); /* the folder's, not the client's */
+    pthread_mutex_lock(&service->problem_lock);
+    snprintf(service->session_id, sizeof(service->session_id), "%s", tf_session_stem(service->session));
+    pthread_mutex_unlock(&service->problem_lock);
     service->session_subject = strdup(q->subject);
     service->session_name = q->session ? strdup(q->session) : NULL;
     service->session_task = strdup(q->task);

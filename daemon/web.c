@@ -120,6 +120,10 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .ffc = tf_service_ffc,
         .regions = tf_service_regions,
         .rtsp_logins_failed = rtsp_logins_failed,
+        .session_list = tf_service_session_list,
+        .session_file = tf_service_session_file,
+        .session_video = tf_service_session_video,
+        .sessions_for_watchers = c->recordings == TF_CONFIG_RECORDINGS_WATCH,
         .context = service,
     };
     struct secrets *s = NULL;

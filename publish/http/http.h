@@ -79,6 +79,20 @@ struct tf_http_options {
     int (*regions)(void *context, const char *body, size_t size, char **answer);
     /* Failed logins of the RTSP server; NULL: there is none. */
     uint64_t (*rtsp_logins_failed)(void *context);
+    /*
+     * Recorded sessions, from a thread of their own; NULL: there are none.
+     * The list, or with `id` one of them: as `session`.
+     */
+    int (*session_list)(void *context, const char *id, char **answer);
+    /* A file of a session, open for reading, or a negative errno. Whatever the names say: none but those of a
+     * session are opened. */
+    int (*session_file)(void *context, const char *id, const char *name);
+    /* A piece of a camera's annotated video as MP4, malloc'd: from the key picture at or before `from`.
+     * -ERANGE: it ends before; -EINVAL: `camera` is NULL, and there are several; -EBADMSG: it cannot be read.
+     */
+    int (*session_video)(void *context, const char *id, const char *camera, double from, double seconds,
+                         uint8_t **data, size_t *size);
+    bool sessions_for_watchers; /* else only who controls may see them */
     void *context;
 };
 

@@ -13,6 +13,7 @@
 enum tf_http_job_queue {
     TF_HTTP_JOBS_SESSION, /* recording and marks, in the order in which they came */
     TF_HTTP_JOBS_SHUTTER, /* waits for cameras */
+    TF_HTTP_JOBS_REVIEW,  /* reads what was recorded: the disk */
     TF_HTTP_JOBS_PICTURE, /* takes the processor; less important than cameras */
     TF_HTTP_JOB_QUEUES,
 };

@@ -154,6 +154,8 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
         head->site = value;
     } else if (strcasecmp(name, "Authorization") == 0) {
         head->authorisations++;
+    } else if (strcasecmp(name, "Range") == 0) {
+        head->range = value;
     } else if (strcasecmp(name, "Expect") == 0) {
         head->expects = true;
     }
@@ -324,6 +326,7 @@ static void judge(struct tf_http_request *q, const char *method, const char *ver
     const char *authority;
 
     MHD_get_connection_values(q->connection, MHD_HEADER_KIND, take_header, &head);
+    q->range = head.range;
     authority = q->target.authority[0] ? q->target.authority : head.host;
     judge_framing(q, &head, version);
     if (!q->refusal_status && !q->http->access.count && !host_is_local(authority))

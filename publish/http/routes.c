@@ -2,11 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "publish/http/errand.h"
 #include "publish/http/files.h"
-#include "publish/http/server.h"
 #include "publish/http/texts.h"
 
 /* --- cameras --- */
@@ -207,21 +208,15 @@ static enum MHD_Result get_index(struct tf_http_request *q)
         "/record/check              what speaks against recording now (JSON)\n"
         "POST /record/start, /record/stop, /mark, /mark/undo: see docs/recording.md\n"
         "/regions                   own regions (JSON); PUT /regions sets them: see docs/regions.md\n"
+        "/sessions                  recorded sessions (JSON); /sessions/ID/FILE and /sessions/ID/video.mp4\n"
         "POST /camera/NAME/ffc      moves the camera's shutter: see docs/cameras.md\n");
 }
 
 /* --- what is asked of the service, in a thread of its own --- */
 
-struct errand {
-    struct tf_http_job job; /* first */
-    struct tf_http_request *q;
-    int status;
-    char *text;
-};
-
 static void do_session(struct tf_http_job *job)
 {
-    struct errand *e = (struct errand *)job;
+    struct tf_http_errand *e = (struct tf_http_errand *)job;
     const struct tf_http_options *o = &e->q->http->options;
 
     e->status = o->session(o->context, (enum tf_http_session)e->q->route->what, e->q->body ? e->q->body : "",
@@ -230,14 +225,14 @@ static void do_session(struct tf_http_job *job)
 
 static void do_ffc(struct tf_http_job *job)
 {
-    struct errand *e = (struct errand *)job;
+    struct tf_http_errand *e = (struct tf_http_errand *)job;
     const struct tf_http_options *o = &e->q->http->options;
 
     e->status = o->ffc(o->context, e->q->route_name, e->q->body, e->q->size, &e->text);
 }
 
 /* Requests are resumed unfinished only when the server ends; the worker still writes into its errand then. */
-static void wait_for_worker(const struct errand *e)
+static void wait_for_worker(const struct tf_http_errand *e)
 {
     while (!tf_http_job_done(&e->job))
         tf_sleep_until_ns(tf_now_ns() + 1000000);
@@ -245,28 +240,62 @@ static void wait_for_worker(const struct errand *e)
 
 void tf_http_leave_errand(struct tf_http_request *q)
 {
-    struct errand *e = (struct errand *)q->job;
+    struct tf_http_errand *e = (struct tf_http_errand *)q->job;
 
     if (e)
         wait_for_worker(e);
     q->job = NULL;
+    if (e && e->file >= 0)
+        close(e->file);
     if (e)
         free(e->text);
     free(e);
 }
 
-/* Sends the errand, or, when it is back, says what came of it. */
-static enum MHD_Result run_errand(struct tf_http_request *q, enum tf_http_job_queue queue,
-                                  void (*work)(struct tf_http_job *job))
+/* What came of it, in the server's thread. */
+static enum MHD_Result answer_errand(struct tf_http_request *q, struct tf_http_errand *e)
 {
-    struct errand *e = (struct errand *)q->job;
+    struct MHD_Response *response;
+    char range[96];
+
+    if (!e->type && !e->ranges) {
+        char *text = e->text;
+
+        e->text = NULL;
+        return tf_http_give(q, (unsigned)e->status, "application/json", text, text ? strlen(text) : 0);
+    }
+    if (e->file >= 0)
+        response = MHD_create_response_from_fd64(e->total, e->file);
+    else
+        response = MHD_create_response_from_buffer(e->type   ? e->size
+                                                   : e->text ? strlen(e->text)
+                                                             : 0,
+                                                   e->text, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        return MHD_NO;
+    e->file = -1;
+    e->text = NULL;
+    if (e->ranges)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+    if (e->status == 206)
+        snprintf(range, sizeof(range), "bytes %llu-%llu/%llu", (unsigned long long)e->at,
+                 (unsigned long long)(e->at + e->size - 1), (unsigned long long)e->total);
+    else
+        snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)e->total);
+    if (e->status == 206 || e->status == 416)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    return tf_http_queue(q, (unsigned)e->status, e->type ? e->type : "application/json", response);
+}
+
+enum MHD_Result tf_http_run_errand(struct tf_http_request *q, enum tf_http_job_queue queue,
+                                   void (*work)(struct tf_http_job *job))
+{
+    struct tf_http_errand *e = (struct tf_http_errand *)q->job;
     enum MHD_Result result;
 
     if (e) {
         wait_for_worker(e);
-        result =
-            tf_http_give(q, (unsigned)e->status, "application/json", e->text, e->text ? strlen(e->text) : 0);
-        e->text = NULL;
+        result = answer_errand(q, e);
         tf_http_leave_errand(q);
         return result;
     }
@@ -275,6 +304,7 @@ static enum MHD_Result run_errand(struct tf_http_request *q, enum tf_http_job_qu
         return tf_http_error(q, 500, "no memory");
     e->job.work = work;
     e->q = q;
+    e->file = -1;
     if (tf_http_jobs_add(q->http->jobs[queue], &e->job) < 0) {
         free(e);
         return tf_http_error(q, 503, "too much is asked at once");
@@ -289,19 +319,19 @@ static enum MHD_Result ask_session(struct tf_http_request *q)
 {
     if (!q->http->options.session)
         return tf_http_error(q, 404, "nothing is recorded here");
-    return run_errand(q, TF_HTTP_JOBS_SESSION, do_session);
+    return tf_http_run_errand(q, TF_HTTP_JOBS_SESSION, do_session);
 }
 
 static enum MHD_Result ask_ffc(struct tf_http_request *q)
 {
     if (!q->http->options.ffc)
         return tf_http_error(q, 404, "no shutter can be moved here");
-    return run_errand(q, TF_HTTP_JOBS_SHUTTER, do_ffc);
+    return tf_http_run_errand(q, TF_HTTP_JOBS_SHUTTER, do_ffc);
 }
 
 static void do_regions(struct tf_http_job *job)
 {
-    struct errand *e = (struct errand *)job;
+    struct tf_http_errand *e = (struct tf_http_errand *)job;
     const struct tf_http_options *o = &e->q->http->options;
 
     e->status = o->regions(o->context, e->q->body, e->q->size, &e->text);
@@ -311,7 +341,7 @@ static enum MHD_Result ask_regions(struct tf_http_request *q)
 {
     if (!q->http->options.regions)
         return tf_http_error(q, 404, "there are no regions here");
-    return run_errand(q, TF_HTTP_JOBS_SESSION, do_regions);
+    return tf_http_run_errand(q, TF_HTTP_JOBS_SESSION, do_regions);
 }
 
 /* --- the table --- */
@@ -337,6 +367,8 @@ static const struct tf_http_route routes[] = {
     {"/mark/undo", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_UNDO},
     {"/regions", TF_HTTP_GET, false, ask_regions, 0},
     {"/regions", TF_HTTP_PUT, false, ask_regions, 0},
+    {"/sessions", TF_HTTP_GET, false, tf_http_review, 0},
+    {"/sessions/", TF_HTTP_GET, false, tf_http_review, 0},
     {"/camera/*/ffc", TF_HTTP_POST, true, ask_ffc, 0},
 };
 
@@ -348,6 +380,8 @@ static bool matches(const char *route, const char *path, char name[64])
     const char *star = strchr(route, '*');
     size_t n;
 
+    if (!star && route[1] && route[strlen(route) - 1] == '/')
+        return strncmp(route, path, strlen(route)) == 0;
     if (!star)
         return strcmp(route, path) == 0;
     if (strncmp(route, path, (size_t)(star - route)) != 0)

@@ -507,6 +507,7 @@ static int start_jobs(struct tf_http *http, struct tf_error *err)
     } queues[TF_HTTP_JOB_QUEUES] = {
         [TF_HTTP_JOBS_SESSION] = {"tf-http-session", 0, 24},
         [TF_HTTP_JOBS_SHUTTER] = {"tf-http-shutter", 0, 8},
+        [TF_HTTP_JOBS_REVIEW] = {"tf-http-review", 5, 32},
         [TF_HTTP_JOBS_PICTURE] = {"tf-http-picture", 5, 64},
     };
     int r = 0;

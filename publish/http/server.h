@@ -90,7 +90,7 @@ struct tf_http {
 
 /* Header fields that decide how a request is understood. */
 struct tf_http_head {
-    const char *host, *type, *origin, *site;
+    const char *host, *type, *origin, *site, *range;
     unsigned hosts, lengths, codings, types, origins, authorisations;
     uint64_t length; /* Content-Length as far as it matters: at most TF_HTTP_BODY_MAX + 1 is told apart */
     bool chunked, other_coding, malformed, expects;
@@ -112,6 +112,7 @@ struct tf_http_request {
     const struct tf_http_route *route;
     char route_name[64]; /* what "*" of the route stands for */
     enum tf_http_role role;
+    const char *range; /* the field Range, or NULL; lives as long as the request */
 
     /* Decided when the headers came; sent once a short body has gone by, or at once. */
     struct MHD_Response *refusal;

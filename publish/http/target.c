@@ -102,6 +102,10 @@ static const char *take_pair(const char *at, const char *end, struct tf_target *
         return take_name(value, end, &ret->camera, "camera= is given twice", "camera= names none");
     if (strcmp(name, "pair") == 0)
         return take_name(value, end, &ret->pair, "pair= is given twice", "pair= names none");
+    if (strcmp(name, "from") == 0)
+        return take_name(value, end, &ret->from, "from= is given twice", "from= has no value");
+    if (strcmp(name, "seconds") == 0)
+        return take_name(value, end, &ret->seconds, "seconds= is given twice", "seconds= has no value");
     return decode(value, end, true, ignored, sizeof(ignored));
 }
 

@@ -22,6 +22,7 @@ struct tf_target {
     char authority[TF_TARGET_PATH]; /* of the absolute form: it stands for Host (RFC 9112, 3.2.2); else empty
                                      */
     struct tf_target_name camera, pair;
+    struct tf_target_name from, seconds; /* of a recorded video */
 };
 
 /*
