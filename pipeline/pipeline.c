@@ -334,6 +334,7 @@ void tf_pipeline_destroy(struct tf_pipeline *p)
     tf_recorder_stop(&p->recorder, NULL, NULL);
     tf_inference_close_sinks(&p->inference);
     tf_picture_finish(&p->pictures);
+    tf_overlay_destroy(p->pictures.overlay);
     tf_overlay_destroy(p->snapshots.overlay);
     tf_source_close(p->capture.first_source);
     tf_frame_queue_finish(&p->frames);
