@@ -44,6 +44,9 @@ __attribute__((visibility("default"))) const char *__lsan_default_suppressions(v
 /* What a camera and the networks before the encoder would take: stamps are so much older than the push. */
 #define AGE 50000000ull
 #define STAMPS 4096
+/* Until a player has started and done its work, with sanitizers, beside other programs: no promise of ours.
+ * What is promised has its own bound below, and a stream that stands still never comes to an end. */
+#define PATIENCE_S 60
 /* A push that waited for a viewer would take seconds; less than this is a busy machine's scheduling. */
 #define PUSH_MOST (S / 2)
 
@@ -241,7 +244,7 @@ static void probe(const char *transport)
     begin(&(struct tf_rtsp_options){0}, true);
     usleep(300000);
     assert_int_equal(f.encoded, 0); /* nobody watches, nothing is encoded */
-    assert_int_equal(client_run(argv, 15, text, sizeof(text), NULL), 0);
+    assert_int_equal(client_run(argv, PATIENCE_S, text, sizeof(text), NULL), 0);
     snprintf(expected, sizeof(expected), "h264,%u,%u,bt709\n", f.pattern.width, f.pattern.height);
     assert_string_equal(text, expected); /* one stream, no more */
     assert_true(wait_viewers(0, 0, 2));
@@ -274,7 +277,7 @@ static void numbers_over(const char *transport)
     need("ffmpeg");
     begin(&(struct tf_rtsp_options){0}, true);
     snprintf(path, sizeof(path), "%s/a.mkv", f.folder);
-    assert_int_equal(client_wait(start_ffmpeg(transport, "60", path), 20), 0);
+    assert_int_equal(client_wait(start_ffmpeg(transport, "60", path), PATIENCE_S), 0);
     struct seen seen = look(path);
     assert_true(seen.n >= 58);
     assert_int_equal(seen.unread, 0);
@@ -319,7 +322,7 @@ static void gstreamer_plays(void **state)
                                     "filesink",
                                     sink,
                                     NULL};
-        assert_int_equal(client_wait(client_start(argv, NULL, NULL), 20), 0);
+        assert_int_equal(client_wait(client_start(argv, NULL, NULL), PATIENCE_S), 0);
         struct seen seen = look(path);
         assert_true(seen.n >= 40);
         assert_int_equal(seen.unread, 0);
@@ -336,19 +339,20 @@ static void two_viewers_one_encoder(void **state)
     begin(&(struct tf_rtsp_options){0}, true);
     snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     snprintf(b, sizeof(b), "%s/b.mkv", f.folder);
-    first = start_ffmpeg("tcp", "120", a);
-    assert_true(wait_viewers(1, 1, 5));
+    first = start_ffmpeg("tcp", "3000", a); /* it is there still, however long the second takes to start */
+    assert_true(wait_viewers(1, 1, PATIENCE_S));
     uint64_t begun = tf_now_ns();
     second = start_ffmpeg("udp", "60", b);
-    int ends[2] = {client_wait(first, 20), client_wait(second, 20)};
+    int status = client_wait(second, PATIENCE_S);
+    kill(first, SIGTERM); /* ends its file properly */
+    client_wait(first, PATIENCE_S);
     double seconds = (double)(tf_now_ns() - begun) * 1e-9;
-    assert_int_equal(ends[0], 0);
-    assert_int_equal(ends[1], 0);
+    assert_int_equal(status, 0);
     assert_int_equal(f.viewers_most, 2);
     /* One picture a period at most, however many watch. */
     assert_true(f.encoded <= (seconds + 2) * 30);
     struct seen s = look(a), t = look(b);
-    assert_true(s.n >= 115 && t.n >= 55);
+    assert_true(s.n >= 55 && t.n >= 55);
     /* They saw the same pictures. */
     assert_true(t.first < s.last && t.last > s.first);
     assert_true(wait_viewers(0, 0, 2));
@@ -363,10 +367,10 @@ static void a_joining_viewer_gets_a_key_picture(void **state)
     begin(&(struct tf_rtsp_options){0}, true);
     snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     snprintf(b, sizeof(b), "%s/b.mkv", f.folder);
-    pid_t first = start_ffmpeg("tcp", "300", a);
-    assert_true(wait_viewers(1, 1, 5));
+    pid_t first = start_ffmpeg("tcp", "3000", a);
+    assert_true(wait_viewers(1, 1, PATIENCE_S));
     usleep(1500000);
-    int second = client_wait(start_ffmpeg("tcp", "10", b), 8);
+    int second = client_wait(start_ffmpeg("tcp", "10", b), PATIENCE_S);
     kill(first, SIGKILL);
     client_wait(first, 5);
     assert_int_equal(second, 0);
@@ -383,14 +387,14 @@ static void killed_viewers_are_forgotten(void **state)
     snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     for (int i = 0; i < 2; i++) {
         pid_t pid = start_ffmpeg(transports[i], "3000", a);
-        assert_true(wait_viewers(1, 1, 5));
+        assert_true(wait_viewers(1, 1, PATIENCE_S));
         usleep(1000000);
         kill(pid, SIGKILL);
         client_wait(pid, 5);
         assert_true(wait_viewers(0, 0, 3));
     }
     /* And the next one plays. */
-    assert_int_equal(client_wait(start_ffmpeg("tcp", "20", a), 15), 0);
+    assert_int_equal(client_wait(start_ffmpeg("tcp", "20", a), PATIENCE_S), 0);
     assert_true(look(a).n >= 19);
 }
 
@@ -403,10 +407,10 @@ static void a_stopped_viewer_stops_nobody(void **state)
     snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     snprintf(b, sizeof(b), "%s/b.mkv", f.folder);
     pid_t frozen = start_ffmpeg("tcp", "3000", a);
-    assert_true(wait_viewers(1, 1, 5));
+    assert_true(wait_viewers(1, 1, PATIENCE_S));
     usleep(1500000);
     kill(frozen, SIGSTOP);
-    int other = client_wait(start_ffmpeg("tcp", "150", b), 20);
+    int other = client_wait(start_ffmpeg("tcp", "150", b), PATIENCE_S);
     kill(frozen, SIGKILL);
     client_wait(frozen, 5);
     assert_int_equal(other, 0);
@@ -426,10 +430,10 @@ static void describe_waits_for_pictures(void **state)
     atomic_store(&f.mute, true);
     snprintf(path, sizeof(path), "%s/a.mkv", f.folder);
     pid_t pid = start_ffmpeg("tcp", "20", path);
-    assert_true(wait_viewers(1, 1, 5)); /* that is what starts a pipeline's encoder */
+    assert_true(wait_viewers(1, 1, PATIENCE_S)); /* that is what starts a pipeline's encoder */
     usleep(1500000);
     atomic_store(&f.mute, false);
-    assert_int_equal(client_wait(pid, 15), 0);
+    assert_int_equal(client_wait(pid, PATIENCE_S), 0);
     assert_true(look(path).n >= 19);
 }
 
@@ -442,7 +446,7 @@ static int try_url(const char *url, char *messages, size_t size)
     size_t length = 0;
 
     snprintf(path, sizeof(path), "%s/messages", f.folder);
-    int status = client_run(argv, 15, text, sizeof(text), path);
+    int status = client_run(argv, PATIENCE_S, text, sizeof(text), path);
     uint8_t *data = read_file(path, &length);
     snprintf(messages, size, "%.*s", (int)length, data ? (const char *)data : "");
     free(data);
@@ -544,7 +548,7 @@ static void clients_are_limited(void **state)
     begin(&(struct tf_rtsp_options){.clients_max = 1}, true);
     snprintf(a, sizeof(a), "%s/a.mkv", f.folder);
     pid_t first = start_ffmpeg("tcp", "3000", a);
-    assert_true(wait_viewers(1, 1, 5));
+    assert_true(wait_viewers(1, 1, PATIENCE_S));
     usleep(1000000);
     int second = try_url(f.url, messages, sizeof(messages));
     kill(first, SIGKILL);
@@ -563,7 +567,7 @@ static void the_end_is_quick(void **state)
         atomic_store(&f.mute, muted); /* a viewer who still waits for the first picture */
         snprintf(path, sizeof(path), "%s/a.mkv", f.folder);
         pid_t tcp = start_ffmpeg("tcp", "3000", path), udp = start_ffmpeg("udp", "3000", path);
-        assert_true(wait_viewers(1, 2, 5));
+        assert_true(wait_viewers(1, 2, PATIENCE_S));
         usleep(1000000);
         double ms = end();
         print_message("stopped in %.0f ms\n", ms);
