@@ -252,11 +252,11 @@ struct line {
     unsigned alpha;
 };
 
-static void fill_line(const void *shape, int y, int *first, int *last, uint16_t *ret)
+/* A line's pixels first to last of row y into places from `base` on, where they are more than what is there.
+ */
+static void add_line(const struct line *l, int y, int *first, int *last, int base, uint16_t *ret)
 {
-    const struct line *l = shape;
     float oy = (float)y + 0.5f - l->y;
-    int from = *first;
 
     /* Of a long flat row only the pixels near the line: where it crosses this row, and what the slope
      * spreads. */
@@ -271,26 +271,94 @@ static void fill_line(const void *shape, int y, int *first, int *last, uint16_t 
         float ox = (float)px + 0.5f - l->x, along = (ox * l->dx + oy * l->dy) * l->inverse;
         along = along < 0 ? 0 : along > 1 ? 1 : along;
         float ex = ox - along * l->dx, ey = oy - along * l->dy;
-        ret[px - from] = share(l->half + 0.5f - sqrtf(ex * ex + ey * ey), l->alpha);
+        uint16_t covered = share(l->half + 0.5f - sqrtf(ex * ex + ey * ey), l->alpha);
+        ret[px - base] = covered > ret[px - base] ? covered : ret[px - base];
     }
+}
+
+static void fill_line(const void *shape, int y, int *first, int *last, uint16_t *ret)
+{
+    add_line(shape, y, first, last, *first, ret);
+}
+
+struct outline {
+    struct line lines[TF_OUTLINE_MAX];
+    struct tf_rect reach[TF_OUTLINE_MAX];
+    int n;
+};
+
+static void fill_outline(const void *shape, int y, int *first, int *last, uint16_t *ret)
+{
+    const struct outline *o = shape;
+    int base = *first, end = *last, left = end + 1, right = base - 1;
+
+    for (int i = 0; i < o->n; i++) {
+        const struct tf_rect *r = o->reach + i;
+        int from = r->x > base ? r->x : base, to = r->x + r->w - 1 < end ? r->x + r->w - 1 : end;
+        if (y < r->y || y >= r->y + r->h || from > to)
+            continue;
+        add_line(o->lines + i, y, &from, &to, base, ret);
+        if (from > to)
+            continue;
+        left = from < left ? from : left;
+        right = to > right ? to : right;
+    }
+    *first = left;
+    *last = right;
+}
+
+/* False: it cannot be seen. */
+static bool make_line(const struct tf_canvas *c, const float a[2], const float b[2], float width,
+                      unsigned alpha, struct line *ret, struct tf_rect *reached)
+{
+    float half = width / 2, reach = half + 0.5f, dx = b[0] - a[0], dy = b[1] - a[1],
+          length2 = dx * dx + dy * dy;
+
+    *ret = (struct line){.x = a[0],
+                         .y = a[1],
+                         .dx = dx,
+                         .dy = dy,
+                         .inverse = length2 > 0 ? 1 / length2 : 0,
+                         .slope = fabsf(dy) > 1e-3f ? dx / dy : 0,
+                         .half = half,
+                         .spread = fabsf(dy) > 1e-3f ? (reach + 0.5f) * sqrtf(length2) / fabsf(dy) : 0,
+                         .alpha = alpha};
+    return bounds(c, fminf(a[0], b[0]) - reach, fminf(a[1], b[1]) - reach, fmaxf(a[0], b[0]) + reach,
+                  fmaxf(a[1], b[1]) + reach, reached);
 }
 
 void tf_draw_line(const struct tf_canvas *c, float x0, float y0, float x1, float y1, float width,
                   uint32_t rgb, unsigned alpha)
 {
-    float half = width / 2, reach = half + 0.5f, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
-    struct line line = {.x = x0,
-                        .y = y0,
-                        .dx = dx,
-                        .dy = dy,
-                        .inverse = length2 > 0 ? 1 / length2 : 0,
-                        .slope = fabsf(dy) > 1e-3f ? dx / dy : 0,
-                        .half = half,
-                        .spread = fabsf(dy) > 1e-3f ? (reach + 0.5f) * sqrtf(length2) / fabsf(dy) : 0,
-                        .alpha = alpha};
+    struct line line;
     struct tf_rect r;
 
-    if (bounds(c, fminf(x0, x1) - reach, fminf(y0, y1) - reach, fmaxf(x0, x1) + reach, fmaxf(y0, y1) + reach,
-               &r))
+    if (make_line(c, (const float[2]){x0, y0}, (const float[2]){x1, y1}, width, alpha, &line, &r))
         tf_draw_shape(c, r, fill_line, &line, rgb);
+}
+
+void tf_draw_outline(const struct tf_canvas *c, const float points[][2], int n, float width, uint32_t rgb,
+                     unsigned alpha)
+{
+    struct outline o = {.n = 0};
+    struct tf_rect all = {0};
+
+    for (int i = 0; i < n && i < TF_OUTLINE_MAX; i++) {
+        struct tf_rect *r = o.reach + o.n;
+        if (!make_line(c, points[i], points[(i + 1) % n], width, alpha, o.lines + o.n, r))
+            continue;
+        if (!o.n) {
+            all = *r;
+        } else {
+            int right = r->x + r->w > all.x + all.w ? r->x + r->w : all.x + all.w,
+                bottom = r->y + r->h > all.y + all.h ? r->y + r->h : all.y + all.h;
+            all.x = r->x < all.x ? r->x : all.x;
+            all.y = r->y < all.y ? r->y : all.y;
+            all.w = right - all.x;
+            all.h = bottom - all.y;
+        }
+        o.n++;
+    }
+    if (o.n)
+        tf_draw_shape(c, all, fill_outline, &o, rgb);
 }

@@ -72,5 +72,9 @@ void tf_draw_ring(const struct tf_canvas *canvas, float x, float y, float radius
                   unsigned alpha);
 void tf_draw_line(const struct tf_canvas *canvas, float x0, float y0, float x1, float y1, float width,
                   uint32_t rgb, unsigned alpha);
+/* A closed line through `n` points (x, y), painted once where its pieces overlap: at most TF_OUTLINE_MAX. */
+#define TF_OUTLINE_MAX 64
+void tf_draw_outline(const struct tf_canvas *canvas, const float points[][2], int n, float width,
+                     uint32_t rgb, unsigned alpha);
 
 #endif

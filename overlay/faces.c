@@ -128,6 +128,8 @@ static bool outline_centre(const struct tf_overlay *o, const struct tf_outline *
 }
 
 /* First what all lines stand out from, then the lines themselves. */
+_Static_assert(TF_REGION_OUTLINE_MAX <= TF_OUTLINE_MAX, "a region is drawn whole");
+
 static void draw_outlines(struct tf_overlay *o, const struct tf_canvas *c, const struct tf_outline *lines,
                           const struct tf_region_stats *stats, uint32_t count)
 {
@@ -135,17 +137,17 @@ static void draw_outlines(struct tf_overlay *o, const struct tf_canvas *c, const
         for (uint32_t r = 0; r < count; r++) {
             const struct tf_outline *line = lines + r;
             bool valid = stats[r].valid;
+            float points[TF_REGION_OUTLINE_MAX][2];
             if (line->n < 3 || line->n > TF_REGION_OUTLINE_MAX)
                 continue;
-            for (uint32_t i = 0; i < line->n; i++) {
-                const float *a = line->xy[i], *b = line->xy[(i + 1) % line->n];
-                tf_draw_line(c, to_picture(o, a[0]), to_picture(o, a[1]), to_picture(o, b[0]),
-                             to_picture(o, b[1]), pass ? 1.2f * o->ui : 2.8f * o->ui,
-                             pass ? valid ? REGION_INK : REGION_DIM : 0,
-                             pass    ? valid ? 245 : 120
-                             : valid ? 150
-                                     : 70);
-            }
+            for (uint32_t i = 0; i < line->n; i++)
+                for (int k = 0; k < 2; k++)
+                    points[i][k] = to_picture(o, line->xy[i][k]);
+            tf_draw_outline(c, points, (int)line->n, pass ? 1.2f * o->ui : 2.8f * o->ui,
+                            pass ? valid ? REGION_INK : REGION_DIM : 0,
+                            pass    ? valid ? 245 : 120
+                            : valid ? 150
+                                    : 70);
         }
 }
 

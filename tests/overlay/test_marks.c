@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/count.h"
+#include "overlay/draw.h"
 #include "scene.h"
 
 struct setup {
@@ -307,6 +308,32 @@ static void nonsense_is_survived(void **state)
     tf_overlay_destroy(overlay);
 }
 
+/* Where an outline's pieces meet it is as strong as between: no pixel takes its colour twice. */
+static void outlines_are_even(void **state)
+{
+    static uint32_t pixels[64 * 64];
+    struct tf_picture picture = {.data = (uint8_t *)pixels, .width = 64, .height = 64, .stride = 256};
+    struct tf_canvas canvas = {&picture, {0, 0, 64, 64}};
+    float points[16][2];
+    unsigned darkest = 255, painted = 0;
+
+    for (int i = 0; i < 16; i++) {
+        points[i][0] = 32 + 12 * cosf((float)i * 0.3926991f);
+        points[i][1] = 32 + 12 * sinf((float)i * 0.3926991f);
+    }
+    for (int i = 0; i < 64 * 64; i++)
+        pixels[i] = 0xffffff;
+    tf_draw_outline(&canvas, points, 16, 3, 0, 128);
+    for (int i = 0; i < 64 * 64; i++) {
+        unsigned v = pixels[i] & 255;
+        darkest = v < darkest ? v : darkest;
+        painted += v < 255;
+    }
+    assert_in_range(darkest, 126, 128);
+    assert_in_range(painted, 200, 400); /* about 75 long and 4 wide, and closed */
+    assert_true((pixels[32 * 64 + 43] & 255) < 140 && (pixels[20 * 64 + 32] & 255) < 140);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lost_cameras, set_up, tear_down),
         cmocka_unit_test_setup_teardown(banners_differ, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nonsense_is_survived, set_up, tear_down),
+        cmocka_unit_test(outlines_are_even),
     };
     return cmocka_run_group_tests_name("overlay marks", tests, NULL, NULL);
 }
