@@ -2,7 +2,7 @@
 # Builds tests of the engine for 64-bit Arm, statically: build.sh COMPILER SOURCE_ROOT FOLDER [PB_C ARCHIVE]
 # Without the last two FOLDER/test_kernels_aarch64; with the generated ONNX reader and protobuf-c's archive for that processor the
 # whole engine's FOLDER/test_networks_aarch64 and test_vectors_aarch64.
-# Each level's file is compiled for that level alone, as inference/meson.build does.
+# Each level's file is compiled for that level alone, as inference/engine/meson.build does.
 set -eu
 cc=$1 root=$2 out=$3 pb_c=${4:-} archive=${5:-}
 tests=kernels
@@ -26,8 +26,11 @@ if [ -n "$pb_c" ]; then
   mkdir -p "$work/include"
   ln -sfn /usr/include/protobuf-c "$work/include/protobuf-c"
   flags="$flags -I$work/include -I$(dirname "$pb_c")"
-  for file in engine onnx graph fold lower fuse layout arena crew; do
-    files="$files inference/$file.c"
+  for file in "$root"/inference/engine/*.c; do
+    case ${file##*/} in
+    mem.c) ;;
+    *) files="$files inference/engine/${file##*/}" ;;
+    esac
   done
   for file in "$root"/inference/engine/ops/*.c; do
     files="$files inference/engine/ops/$(basename "$file")"
