@@ -22,7 +22,10 @@ struct tf_pair_overlay {
     struct tf_picture picture;
     uint8_t *pixels;          /* its memory */
     struct tf_rect place;     /* of the visible picture: whole samples of chroma */
-    struct SwsContext *scale; /* planes of the visible picture to that size */
+    struct SwsContext *scale; /* planes of the visible picture to that size … */
+    struct tf_picture
+        scaled; /* … here: libswscale writes whole vectors, up to some pixels past a row's end */
+    uint8_t *scaled_pixels;
 };
 
 static void lay_out(struct tf_pair_overlay *p, uint32_t visible_width, uint32_t visible_height)
@@ -40,8 +43,9 @@ static void lay_out(struct tf_pair_overlay *p, uint32_t visible_width, uint32_t 
 
         if (height > t->image.h / 2)
             height = t->image.h / 2;
-        height &= ~1;
+        height = height < 2 ? 2 : height & ~1;
         width = (height * (int)visible_width / (int)visible_height) & ~1;
+        width = width < 2 ? 2 : width > t->image.w ? t->image.w & ~1 : width;
         p->place = (struct tf_rect){(t->image.w - width - margin) & ~1, margin & ~1, width, height};
     } else {
         p->place = (struct tf_rect){w, 0, width, t->image.h & ~1};
@@ -57,7 +61,10 @@ static int create_scale(struct tf_pair_overlay *p)
 
     p->scale = sws_getContext(from->w, from->h, AV_PIX_FMT_YUV420P, to->w, to->h, AV_PIX_FMT_YUV420P,
                               SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
-    return p->scale ? 0 : -ENOMEM;
+    p->scaled.width = (uint32_t)to->w;
+    p->scaled.height = (uint32_t)to->h;
+    p->scaled_pixels = tf_picture_memory(&p->scaled, TF_PICTURE_PLANES);
+    return p->scale && p->scaled_pixels ? 0 : -ENOMEM;
 }
 
 int tf_pair_overlay_create(const struct tf_overlay_options *options, enum tf_pair_layout layout,
@@ -112,6 +119,7 @@ void tf_pair_overlay_destroy(struct tf_pair_overlay *overlay)
     tf_overlay_destroy(overlay->thermal);
     tf_overlay_destroy(overlay->visible);
     sws_freeContext(overlay->scale);
+    free(overlay->scaled_pixels);
     free(overlay->pixels);
     free(overlay);
 }
@@ -126,15 +134,20 @@ static int paste_planes(struct tf_pair_overlay *p, const struct tf_picture *visi
 {
     const uint8_t *const from[4] = {visible->plane[0], visible->plane[1], visible->plane[2]};
     const int from_strides[4] = {(int)visible->pitch[0], (int)visible->pitch[1], (int)visible->pitch[2]};
-    uint8_t *to[4] = {NULL};
-    int to_strides[4] = {0};
+    uint8_t *const to[4] = {p->scaled.plane[0], p->scaled.plane[1], p->scaled.plane[2]};
+    const int to_strides[4] = {(int)p->scaled.pitch[0], (int)p->scaled.pitch[1], (int)p->scaled.pitch[2]};
 
+    if (sws_scale(p->scale, from, from_strides, 0, p->visible->image.h, to, to_strides) <= 0)
+        return -ENOMEM;
     for (int i = 0; i < 3; i++) {
         int half = i ? 2 : 1;
-        to[i] = p->picture.plane[i] + (size_t)(p->place.y / half) * p->picture.pitch[i] + p->place.x / half;
-        to_strides[i] = (int)p->picture.pitch[i];
+        uint8_t *place =
+            p->picture.plane[i] + (size_t)(p->place.y / half) * p->picture.pitch[i] + p->place.x / half;
+        for (int y = 0; y < p->place.h / half; y++)
+            memcpy(place + (size_t)y * p->picture.pitch[i], to[i] + (size_t)y * p->scaled.pitch[i],
+                   (size_t)(p->place.w / half));
     }
-    return sws_scale(p->scale, from, from_strides, 0, p->visible->image.h, to, to_strides) > 0 ? 0 : -ENOMEM;
+    return 0;
 }
 
 static int paste(struct tf_pair_overlay *p, const struct tf_picture *visible)

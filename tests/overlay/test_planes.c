@@ -242,6 +242,61 @@ static void pairs(void **state)
     scene_free(visible);
 }
 
+/* The visible camera's picture stays in its place: beside it is what is there without it. */
+static void pairs_stay_in_place(void **state)
+{
+    static const uint16_t sizes[][2] = {{642, 480}, {630, 480}, {652, 490}, {100, 410}, {4000, 8}, {8, 400}};
+    struct tf_frame *thermal = scene_frame(160, 120, TF_PIXEL_U16, 0);
+    struct tf_overlay_note note = {.camera = "thermal", .frame = 7, .t_utc_ns = 1772360130123456789};
+    struct tf_overlay_options o = tf_overlay_defaults();
+
+    scene(thermal);
+    o.form = TF_PICTURE_PLANES;
+    struct tf_overlay *alone = scene_overlay(&o, thermal);
+    const struct tf_picture *a, *b;
+    for (size_t s = 0; s < TF_COUNT(sizes); s++) {
+        struct tf_frame *visible = scene_frame(sizes[s][0], sizes[s][1], TF_PIXEL_YUYV, 0);
+        struct tf_pair_view view = {.thermal = thermal, .note = &note, .visible_camera = "visible"};
+        struct tf_pair_overlay *pair;
+        static uint8_t before[3][1024 * 1024];
+        static bool place[3][1024 * 1024];
+
+        scene(visible);
+        assert_int_equal(
+            tf_pair_overlay_create(&o, TF_PAIR_INSET, 160, 120, sizes[s][0], sizes[s][1], &pair, NULL), 0);
+        assert_int_equal(tf_overlay_draw(alone, thermal, NULL, &note, &a), 0);
+        assert_int_equal(tf_pair_overlay_draw(pair, &view, &b), 0);
+        for (int i = 0; i < 3; i++)
+            for (uint32_t y = 0; y < b->height / (i ? 2 : 1); y++)
+                for (uint32_t x = 0; x < b->width / (i ? 2 : 1); x++) {
+                    size_t at = (size_t)y * b->pitch[i] + x;
+                    before[i][at] = b->plane[i][at];
+                    place[i][at] = b->plane[i][at] != a->plane[i][(size_t)y * a->pitch[i] + x];
+                }
+        view.visible = visible;
+        assert_int_equal(tf_pair_overlay_draw(pair, &view, &b), 0);
+        for (int i = 0; i < 3; i++) {
+            uint32_t right = 0, bottom = 0;
+
+            for (uint32_t y = 0; y < b->height / (i ? 2 : 1); y++)
+                for (uint32_t x = 0; x < b->width / (i ? 2 : 1); x++)
+                    if (place[i][(size_t)y * b->pitch[i] + x]) {
+                        right = x > right ? x : right;
+                        bottom = y > bottom ? y : bottom;
+                    }
+            for (uint32_t y = 0; y < b->height / (i ? 2 : 1); y++)
+                for (uint32_t x = y > bottom ? 0 : right + 1; x < b->width / (i ? 2 : 1); x++)
+                    if (b->plane[i][(size_t)y * b->pitch[i] + x] != before[i][(size_t)y * b->pitch[i] + x])
+                        fail_msg("visible %ux%u, plane %d: changed at %u, %u beside its place to %u, %u",
+                                 sizes[s][0], sizes[s][1], i, x, y, right, bottom);
+        }
+        tf_pair_overlay_destroy(pair);
+        scene_free(visible);
+    }
+    tf_overlay_destroy(alone);
+    scene_free(thermal);
+}
+
 static uint64_t hash_of(const struct tf_picture *p)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
@@ -331,6 +386,7 @@ int main(void)
         cmocka_unit_test(planes_are_the_picture),
         cmocka_unit_test(what_stands_is_right),
         cmocka_unit_test(pairs),
+        cmocka_unit_test(pairs_stay_in_place),
         cmocka_unit_test(golden_pictures),
     };
 
