@@ -25,6 +25,8 @@ struct tiff {
     enum AVPixelFormat format;
     uint32_t w, h;
     AVBufferPool *pool;
+    uint8_t *tile; /* one, unpacked */
+    size_t tile_bytes;
     bool has_more;
 };
 
@@ -44,6 +46,7 @@ static void tiff_close(struct tf_reader *reader)
     if (t->file)
         TIFFClose(t->file);
     av_buffer_pool_uninit(&t->pool);
+    free(t->tile);
     free(reader->path);
     free(t);
 }
@@ -89,9 +92,6 @@ static int look(struct tiff *t, uint32_t *w, uint32_t *h, enum AVPixelFormat *fo
             kind == SAMPLEFORMAT_INT      ? " (signed)"
             : kind == SAMPLEFORMAT_IEEEFP ? " (float)"
                                           : "");
-    if (TIFFIsTiled(t->file) && *format != AV_PIX_FMT_RGBA)
-        return tf_fail(err, -ENOTSUP, "%s: page %llu is stored in tiles; store it in strips (tiffcp -s)",
-                       t->reader.path, page);
     return 0;
 }
 
@@ -103,6 +103,48 @@ static bool read_rows(struct tiff *t, AVFrame *ret, uint32_t bytes)
         if (TIFFReadScanline(t->file, ret->data[0] + (size_t)y * (unsigned)ret->linesize[0], y, 0) < 0)
             return false;
     return true;
+}
+
+/* Tiles reach beyond the picture's right and lower edge. */
+static bool read_tiles(struct tiff *t, AVFrame *ret, uint32_t bytes)
+{
+    uint32_t w = 0, h = 0, pixel = bytes / t->w;
+    uint64_t size = TIFFTileSize64(t->file), row = TIFFTileRowSize64(t->file);
+
+    TIFFGetField(t->file, TIFFTAG_TILEWIDTH, &w);
+    TIFFGetField(t->file, TIFFTAG_TILELENGTH, &h);
+    if (w < 1 || h < 1 || size < 1 || size > TF_READER_BYTES_MAX || row < (uint64_t)w * pixel ||
+        size / h < row) {
+        snprintf(said, sizeof(said), "tiles of %ux%u", w, h);
+        return false;
+    }
+    if (t->tile_bytes < size) {
+        uint8_t *larger = realloc(t->tile, size);
+
+        if (!larger)
+            return false;
+        t->tile = larger;
+        t->tile_bytes = size;
+    }
+    for (uint32_t top = 0; top < t->h; top += h)
+        for (uint32_t left = 0; left < t->w; left += w) {
+            uint32_t columns = t->w - left < w ? t->w - left : w, rows = t->h - top < h ? t->h - top : h;
+            uint8_t *to = ret->data[0] + (size_t)top * (unsigned)ret->linesize[0] + (size_t)left * pixel;
+
+            if (TIFFReadTile(t->file, t->tile, left, top, 0, 0) < 0)
+                return false;
+            for (uint32_t y = 0; y < rows; y++)
+                memcpy(to + (size_t)y * (unsigned)ret->linesize[0], t->tile + y * row,
+                       (size_t)columns * pixel);
+        }
+    return true;
+}
+
+static bool read_values(struct tiff *t, AVFrame *ret)
+{
+    uint32_t bytes = (uint32_t)ret->linesize[0];
+
+    return TIFFIsTiled(t->file) ? read_tiles(t, ret, bytes) : read_rows(t, ret, bytes);
 }
 
 static enum tf_next tiff_next(struct tf_reader *reader, AVFrame *ret, struct tf_error *err)
@@ -143,7 +185,7 @@ static enum tf_next tiff_next(struct tf_reader *reader, AVFrame *ret, struct tf_
     if (format == AV_PIX_FMT_RGBA
             ? !TIFFReadRGBAImageOriented(t->file, w, h, (uint32_t *)(void *)ret->data[0], ORIENTATION_TOPLEFT,
                                          1)
-            : !read_rows(t, ret, (uint32_t)ret->linesize[0])) {
+            : !read_values(t, ret)) {
         av_frame_unref(ret);
         tf_fail(err, -EIO, "%s: page %llu is truncated or damaged%s%s", reader->path,
                 (unsigned long long)t->page, *said ? ": " : "", said);
