@@ -51,10 +51,14 @@ static int open_container(struct av *s, struct tf_error *err)
 
     if (snprintf(url, sizeof(url), "file:%s", s->reader.path) >= (int)sizeof(url))
         return tf_fail(err, -ENAMETOOLONG, "%.100s…: the path is too long", s->reader.path);
+    if (tf_reader_list_fault(s->reader.path, false, err))
+        return -EINVAL;
     /* A playlist must not make us open something elsewhere, and text is no terminal's drawing. */
     av_dict_set(&options, "protocol_whitelist", "file", 0);
     r = avformat_open_input(&s->format, url, NULL, &options);
     av_dict_free(&options);
+    if (r < 0 && tf_reader_list_fault(s->reader.path, true, err))
+        return -EIO;
     if (r < 0)
         return tf_fail(err, -EIO, "%s: not a video that FFmpeg can read: %s" HEADERLESS, s->reader.path,
                        tf_av_text(r, text));
@@ -220,6 +224,8 @@ static enum tf_next at_end(struct av *s, int demux_error, struct tf_error *err)
     char text[128];
 
     if (demux_error && demux_error != AVERROR_EOF) {
+        if (tf_reader_list_fault(s->reader.path, true, err))
+            return TF_NEXT_ERROR;
         tf_fail(err, -EIO, "%s: cannot be read beyond frame %llu: %s", s->reader.path,
                 (unsigned long long)s->index, tf_av_text(demux_error, text));
         return TF_NEXT_ERROR;

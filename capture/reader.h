@@ -69,6 +69,12 @@ int tf_reader_open_tiff(const struct tf_source_options *options, const char *pat
 int tf_reader_open_one(const struct tf_source_options *options, const char *path, struct tf_reader **ret,
                        struct tf_error *err);
 
+/*
+ * Whether the path is a list of files (ffconcat) that names what it must not (something elsewhere, a list)
+ * or, with `try`, that cannot be opened; `err` then says what and why.
+ */
+bool tf_reader_list_fault(const char *path, bool try, struct tf_error *err);
+
 /* The kind of a file by its first bytes (and its name). */
 enum tf_file_kind {
     TF_FILE_OTHER, /* libavformat may know it */
