@@ -277,15 +277,24 @@ static double number_in(const char *json, const char *key)
     return at && sscanf(at + 1, "%lf", &v) == 1 ? v : (double)NAN;
 }
 
+static int cannot_unpack(const struct raw *r, const char *text, struct tf_error *err)
+{
+    return tf_fail(err, -EIO, "%s: cannot be unpacked: %s: it is truncated or damaged", r->reader.path, text);
+}
+
 static int read_header(struct raw *r, double *fps, struct tf_error *err)
 {
     uint8_t magic[12];
     uint32_t length;
+    const char *text;
     char *json;
     double w, h;
+    int n = gzread(r->file, magic, sizeof(magic)), code;
 
-    if (gzread(r->file, magic, sizeof(magic)) != (int)sizeof(magic) ||
-        memcmp(magic, Y16_MAGIC, sizeof(Y16_MAGIC) - 1) != 0)
+    text = gzerror(r->file, &code);
+    if (n < (int)sizeof(magic) && code != Z_OK && code != Z_STREAM_END)
+        return cannot_unpack(r, text, err);
+    if (n < (int)sizeof(magic) || memcmp(magic, Y16_MAGIC, sizeof(Y16_MAGIC) - 1) != 0)
         return tf_fail(err, -EINVAL,
                        "%s: what is packed in it is not known here; gunzip it, or say what it holds with raw "
                        "(--raw 160x120:gray16le@9)",
