@@ -135,7 +135,9 @@ static bool read_utc(const char *text, int64_t *ret)
 
     if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
                &tm.tm_min, &tm.tm_sec, &us, &used) != 7 ||
-        text[used] || tm.tm_year < 1678 || tm.tm_year > 2261) /* what 64 bits of nanoseconds hold */
+        text[used] || tm.tm_year < 1678 || tm.tm_year > 2261 || /* what 64 bits of nanoseconds hold */
+        tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 ||
+        tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;

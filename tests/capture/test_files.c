@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/count.h"
 #include "clip.h"
 
 #define W 160
@@ -258,12 +259,62 @@ static void what_cannot_be_read_is_named(void **state)
     unlink("x.pipe");
 }
 
+/* A played recording's dates: what 64 bits of nanoseconds cannot hold, and what is no date, is a damaged row.
+ */
+static void dates_of_a_recording(void **state)
+{
+    static const struct {
+        const char *date;
+        bool good;
+    } dates[] = {
+        {"2026-03-01T10:15:30.123456Z", true},  {"2261-12-31T23:59:59.999999Z", true},
+        {"1678-01-01T00:00:00.000000Z", true},  {"9999-12-31T23:59:59.000000Z", false},
+        {"2261-99-01T00:00:00.000000Z", false}, {"1678--9-01T00:00:00.000000Z", false},
+        {"2026-13-01T00:00:00.000000Z", false}, {"2026-03-00T00:00:00.000000Z", false},
+        {"2026-03-01T24:00:00.000000Z", false}, {"2026-03-01T10:60:00.000000Z", false},
+        {"2026-03-01T10:15:99.000000Z", false}, {"0000-00-00T00:00:00.000000Z", false},
+    };
+    const struct tf_source_options o = {.url = "recording:a", .format = "y16", .frames = 4};
+
+    assert_int_equal(make("a_video.mkv", "ffv1", "gray16le", W, H, 1, 9, put16), 0);
+    for (size_t i = 0; i < TF_COUNT(dates); i++) {
+        FILE *table = fopen("a_frames.csv", "w");
+        struct tf_frame *f = NULL;
+        struct tf_error err = {0};
+        struct tf_source *s;
+
+        fprintf(table,
+                "camera,frame,sequence,camera_counter,t_mono_ns,t_utc,t_from,state,flags,unit,sensor_c,"
+                "dropped_driver,dropped_capture,dropped_inference,latency_us,c,c,c,c,c,c,c,c,c,c,c,c,c,c,c,c,"
+                "video_frame\na,0,0,,1000,%s,file,ok,,counts,,0,0,0,5,,,,,,,,,,,,,,,,,0\n",
+                dates[i].date);
+        fclose(table);
+        s = open_source(&o);
+        if (dates[i].good) {
+            f = next_frame(s);
+            assert_true(i == 0 ? f->t_utc_ns == INT64_C(1772360130123456000) : (f->t_utc_ns < 0) == (i == 2));
+            tf_frame_unref(f);
+        } else {
+            if (tf_source_next(s, 100, &f, &err) != TF_NEXT_ERROR)
+                fail_msg("%s is taken", dates[i].date);
+            assert_non_null(strstr(err.text, "row 1"));
+        }
+        tf_source_close(s);
+    }
+    unlink("a_frames.csv");
+    unlink("a_video.mkv");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(closed_shutter_and_triples_in_files), cmocka_unit_test(counts_are_not_celsius),
-        cmocka_unit_test(tc001_as_planes_and_out_of_step),     cmocka_unit_test(headerless_values),
-        cmocka_unit_test(sequences_and_files_in_shm),          cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(closed_shutter_and_triples_in_files),
+        cmocka_unit_test(counts_are_not_celsius),
+        cmocka_unit_test(tc001_as_planes_and_out_of_step),
+        cmocka_unit_test(headerless_values),
+        cmocka_unit_test(sequences_and_files_in_shm),
+        cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(dates_of_a_recording),
     };
     char folder[] = "/tmp/tf-files-XXXXXX";
     int failed;
