@@ -180,7 +180,7 @@ def test_tiff_values():
     can_tiff()
     for order in "<>":
         for packed in (COPY, LZW, DEFLATE):
-            for options in ({"strip": H}, {"strip": 5}, {"tile": 16}, {"tile": 48}):
+            for options in ({"strip": H}, {"strip": 5}, {"tile": 16}, {"tile": 80}):
                 path, _ = tiff("v.tif", [rows16(n, order) for n in range(4)], order=order, packed=packed, **options)
                 records, said = run(path)
                 check_values(records, value, 4)
