@@ -136,19 +136,19 @@ void tf_recorder_picture_lost(struct tf_recorder *r, enum tf_thread_role role, u
     pthread_mutex_unlock(&seat->lock);
 }
 
-/* What the camera is now, and how it is analysed. -EAGAIN: it delivers nothing. */
-static int describe_camera(struct tf_recorder *r, struct tf_recording_options *o, struct tf_error *err)
+/* What the camera is now, and how it is analysed; `o` names texts of `info`. -EAGAIN: it delivers nothing. */
+static int describe_camera(struct tf_recorder *r, struct tf_source_info *info, struct tf_recording_options *o,
+                           struct tf_error *err)
 {
     const struct tf_pipeline_options *options = &r->setup->options;
     struct tf_shared *s = r->shared;
-    struct tf_source_info info;
     struct tf_radiometry radiometry = {0};
     enum tf_turn_state turn;
     bool ready, has_frame;
 
     pthread_mutex_lock(&s->lock);
     ready = s->has_info && s->status.state == TF_CAMERA_RUNNING;
-    info = s->present; /* a camera may have come back with another size */
+    *info = s->present; /* a camera may have come back with another size */
     turn = s->status.turn.state;
     has_frame = s->latest && s->latest->frame;
     if (has_frame)
@@ -158,23 +158,23 @@ static int describe_camera(struct tf_recorder *r, struct tf_recording_options *o
         return tf_fail(err, -EAGAIN, "camera %s delivers no frames: it cannot be recorded now",
                        r->setup->camera);
     o->camera = r->setup->camera;
-    o->width = info.width;
-    o->height = info.height;
-    o->rotate = info.rotate;
-    o->flip = info.flip;
+    o->width = info->width;
+    o->height = info->height;
+    o->rotate = info->rotate;
+    o->flip = info->flip;
     o->rotate_from = turn == TF_TURN_DECIDED                            ? "faces"
                      : turn == TF_TURN_UNDECIDED || turn == TF_TURN_TIE ? "undecided"
                                                                         : "configured";
-    o->pixel = info.pixel;
-    o->fps = info.fps;
+    o->pixel = info->pixel;
+    o->fps = info->fps;
     /* A camera's telemetry may know better than the row of the table. */
-    o->radiometry = has_frame ? radiometry : info.radiometry;
-    if (info.format)
-        tf_format_limits(info.format, &o->radiometry, o->limits);
-    o->format = info.format ? info.format->name : NULL;
-    o->source_kind = info.kind;
-    o->source_name = info.name;
-    o->source_identity = info.identity;
+    o->radiometry = has_frame ? radiometry : info->radiometry;
+    if (info->format)
+        tf_format_limits(info->format, &o->radiometry, o->limits);
+    o->format = info->format ? info->format->name : NULL;
+    o->source_kind = info->kind;
+    o->source_name = info->name;
+    o->source_identity = info->identity;
     o->analysis.analyse = options->analyse;
     o->analysis.options = options->analyser;
     if (options->analyse)
@@ -189,7 +189,8 @@ static int describe_camera(struct tf_recorder *r, struct tf_recording_options *o
 static int start(struct tf_recorder *r, struct tf_recording_options *o, struct tf_error *err)
 {
     uint32_t number = r->seats[TF_THREAD_CAPTURE].number + 1;
-    int result = describe_camera(r, o, err);
+    struct tf_source_info info;
+    int result = describe_camera(r, &info, o, err);
 
     if (result == 0)
         result = tf_recording_create(o, &r->recording, err);
