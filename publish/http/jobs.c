@@ -103,6 +103,8 @@ int tf_http_jobs_add(struct tf_http_jobs *jobs, struct tf_http_job *job)
 {
     int r = -EAGAIN;
 
+    if (!jobs)
+        return r;
     job->next = NULL;
     atomic_store(&job->done, false);
     pthread_mutex_lock(&jobs->lock);

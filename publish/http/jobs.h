@@ -32,7 +32,7 @@ int tf_http_jobs_create(const char *name, int nice, unsigned max, void (*tell)(v
                         struct tf_http_jobs **ret, struct tf_error *err);
 /* After the jobs that were added. Accepts NULL. */
 void tf_http_jobs_destroy(struct tf_http_jobs *jobs);
-/* -EAGAIN: `max` jobs wait already. */
+/* -EAGAIN: `max` jobs wait already, or there is no thread any more (NULL): the server ends. */
 int tf_http_jobs_add(struct tf_http_jobs *jobs, struct tf_http_job *job);
 bool tf_http_job_done(const struct tf_http_job *job);
 

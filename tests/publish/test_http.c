@@ -1,6 +1,8 @@
 /* The pages of the HTTP server: what they say, who may ask, and what wrong requests get. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +361,56 @@ static void too_many_connections_are_told(void **state)
     stop(http);
 }
 
+static atomic_bool asked, let_go;
+
+static int slow_session(void *context, enum tf_http_session what, const char *body, size_t size,
+                        uint64_t t_mono_ns, char **answer)
+{
+    atomic_store(&asked, true);
+    while (!atomic_load(&let_go))
+        usleep(1000);
+    *answer = strdup("{}\n");
+    return 200;
+}
+
+static void *end(void *http)
+{
+    tf_http_destroy(http);
+    return NULL;
+}
+
+/* The server waits for what is being made; what is asked meanwhile is answered after that, or not at all. */
+static void requests_at_the_end(void **state)
+{
+    static const char *const late[] = {"GET /record HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                       "GET /mjpeg HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                       "GET /snapshot.png HTTP/1.1\r\nHost: localhost\r\n\r\n"};
+    static const char health[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct tf_http *http = start((struct tf_http_options){.session = slow_session});
+    int first = open_socket(http, 0), others[TF_COUNT(late)];
+    pthread_t thread;
+
+    for (size_t i = 0; i < TF_COUNT(late); i++) {
+        char answer[4096];
+
+        others[i] = open_socket(http, 0); /* accepted, since it is answered */
+        say(others[i], health, sizeof(health) - 1);
+        assert_true(recv(others[i], answer, sizeof(answer), 0) > 0);
+    }
+    say(first, late[0], strlen(late[0]));
+    while (!atomic_load(&asked))
+        usleep(1000);
+    assert_int_equal(pthread_create(&thread, NULL, end, http), 0);
+    usleep(100000); /* it waits for its jobs now */
+    for (size_t i = 0; i < TF_COUNT(late); i++)
+        say(others[i], late[i], strlen(late[i]));
+    atomic_store(&let_go, true);
+    pthread_join(thread, NULL);
+    close(first);
+    for (size_t i = 0; i < TF_COUNT(late); i++)
+        close(others[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +426,7 @@ int main(void)
         cmocka_unit_test(basic_on_loopback),
         cmocka_unit_test(digest_beyond_loopback),
         cmocka_unit_test(too_many_connections_are_told),
+        cmocka_unit_test(requests_at_the_end),
     };
     int r;
 
