@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#define TF_TARGET_PATH 256 /* of which none that is served comes near */
+#define TF_TARGET_PATH 640 /* a file of a session: its id, 240 bytes, and a name of 255 */
 #define TF_TARGET_NAME 128
 #define TF_TARGET_NAMES_MAX 64 /* in a query */
 
