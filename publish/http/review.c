@@ -121,6 +121,7 @@ static bool read_range(const char *text, uint64_t total, uint64_t *first, uint64
 static void read_piece(struct tf_http_errand *e, int fd, uint64_t first, uint64_t size)
 {
     uint64_t done = 0;
+    ssize_t n = 0;
 
     e->text = malloc(size ? size : 1);
     if (!e->text) {
@@ -128,7 +129,7 @@ static void read_piece(struct tf_http_errand *e, int fd, uint64_t first, uint64_
         return;
     }
     while (done < size) {
-        ssize_t n = pread(fd, e->text + done, size - done, (off_t)(first + done));
+        n = pread(fd, e->text + done, size - done, (off_t)(first + done));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -136,7 +137,8 @@ static void read_piece(struct tf_http_errand *e, int fd, uint64_t first, uint64_
             break; /* it has become shorter: what is there */
         done += (uint64_t)n;
     }
-    if (done < size && !done) {
+    /* Half of a file must not look like a whole one. */
+    if (n < 0 || (done < size && !done)) {
         fail(e, 500, "the file cannot be read");
         return;
     }
@@ -153,6 +155,8 @@ static void give_file(struct tf_http_errand *e, const char *id, const char *name
 
     if (fd < 0 || fstat(fd, &st) < 0) {
         fail(e, fd < 0 ? status_of(fd) : 500, "there is no such file of a session");
+        if (fd >= 0)
+            close(fd);
         return;
     }
     e->type = type_of(name);

@@ -152,7 +152,7 @@ static void free_names(char **names, int count)
 
 static int read_names(int fd, char ***ret)
 {
-    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0, r;
     DIR *dir = again >= 0 ? fdopendir(again) : NULL;
     char **names = dir ? calloc(ENTRIES_MAX, sizeof(*names)) : NULL;
     struct dirent *entry;
@@ -164,10 +164,16 @@ static int read_names(int fd, char ***ret)
             close(again);
         return dir ? -ENOMEM : -EIO;
     }
+    errno = 0;
     while (n < ENTRIES_MAX && (entry = readdir(dir)))
         if (entry->d_name[0] != '.' && (names[n] = strdup(entry->d_name)))
             n++;
+    r = n < ENTRIES_MAX && errno ? -errno : n; /* half of a folder is not told as a whole one */
     closedir(dir);
+    if (r < 0) {
+        free_names(names, n);
+        return r;
+    }
     qsort(names, (size_t)n, sizeof(*names), by_name);
     *ret = names;
     return n;
