@@ -23,4 +23,7 @@ enum MHD_Result tf_http_run_errand(struct tf_http_request *q, enum tf_http_job_q
 /* review.c: GET /sessions and what is below it. */
 enum MHD_Result tf_http_review(struct tf_http_request *q);
 
+/* download.c: an answer of `size` bytes of a file, which is taken over. NULL: no memory. */
+struct MHD_Response *tf_http_open_download(struct tf_http_request *q, int file, uint64_t size);
+
 #endif

@@ -10,6 +10,8 @@
 #include "publish/http/files.h"
 #include "publish/http/texts.h"
 
+#define SLOW_LINE 32768 /* bytes a second: longer answers have more time by that */
+
 /* --- cameras --- */
 
 static void list_cameras(const struct tf_http *http, int count, char *text, size_t size)
@@ -256,24 +258,29 @@ void tf_http_leave_errand(struct tf_http_request *q)
 static enum MHD_Result answer_errand(struct tf_http_request *q, struct tf_http_errand *e)
 {
     struct MHD_Response *response;
+    enum MHD_Result result;
+    bool download = e->file >= 0;
     char range[96];
 
+    if (download && q->http->download_count >= TF_HTTP_DOWNLOADS_MAX)
+        return tf_http_error(q, 503, "%d files are being sent already", TF_HTTP_DOWNLOADS_MAX);
     if (!e->type && !e->ranges) {
         char *text = e->text;
 
         e->text = NULL;
         return tf_http_give(q, (unsigned)e->status, "application/json", text, text ? strlen(text) : 0);
     }
-    if (e->file >= 0)
-        response = MHD_create_response_from_fd64(e->total, e->file);
-    else
+    if (download) {
+        response = tf_http_open_download(q, e->file, e->total);
+        e->file = -1;
+    } else {
         response = MHD_create_response_from_buffer(e->type   ? e->size
                                                    : e->text ? strlen(e->text)
                                                              : 0,
                                                    e->text, MHD_RESPMEM_MUST_FREE);
+    }
     if (!response)
         return MHD_NO;
-    e->file = -1;
     e->text = NULL;
     if (e->ranges)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
@@ -284,7 +291,12 @@ static enum MHD_Result answer_errand(struct tf_http_request *q, struct tf_http_e
         snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)e->total);
     if (e->status == 206 || e->status == 416)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
-    return tf_http_queue(q, (unsigned)e->status, e->type ? e->type : "application/json", response);
+    result = tf_http_queue(q, (unsigned)e->status, e->type ? e->type : "application/json", response);
+    if (result == MHD_YES && download)
+        tf_place_enter(&q->http->places, q->place, TF_PLACE_STREAMING, tf_now_ns());
+    else
+        q->place->due_ns += e->size / SLOW_LINE * TF_NS_PER_S;
+    return result;
 }
 
 enum MHD_Result tf_http_run_errand(struct tf_http_request *q, enum tf_http_job_queue queue,

@@ -378,6 +378,7 @@ static void *serve(void *arg)
         tf_http_resume_clients(http, look);
         tf_http_motions_run(http, now);
         tf_http_resume_viewers(http, look);
+        tf_http_resume_downloads(http);
         MHD_run(http->daemon);
     }
     /* Streams get their proper end, if their clients take it within a moment, and what was asked its answer.
@@ -388,12 +389,14 @@ static void *serve(void *arg)
         tf_http_resume_held(http, tf_now_ns());
         tf_http_resume_clients(http, true);
         tf_http_resume_viewers(http, true);
+        tf_http_resume_downloads(http);
         MHD_run(http->daemon);
         turn(http, info->epoll_fd, 20);
     } while ((http->clients || http->viewers) && tf_now_ns() < until);
     tf_http_resume_held(http, tf_now_ns()); /* none may be suspended when the daemon stops */
     tf_http_resume_clients(http, true);
     tf_http_resume_viewers(http, true);
+    tf_http_resume_downloads(http);
     MHD_stop_daemon(http->daemon);
     http->daemon = NULL;
     return NULL;

@@ -9,6 +9,7 @@
  *   routes.c    the one table of paths and methods, and what each answers
  *   landmarks.c the readers of records; stream.c their rings
  *   viewers.c   those who take pictures; motion.c makes their JPEGs
+ *   review.c    recorded sessions; download.c sends their files
  *   files.c     the console's files
  *   jobs.c      what takes longer than a moment, in threads of its own
  *   texts.c     /state and /metrics
@@ -36,6 +37,7 @@
 #define TF_HTTP_LIVES_MAX 32 /* cameras and pairs */
 #define TF_HTTP_PROXIES_MAX 16
 #define TF_HTTP_BODY_MAX (16u << 10)
+#define TF_HTTP_DOWNLOADS_MAX 16 /* each has a piece of its file in memory */
 
 /* A reader of /landmarks; lives in the server's thread. */
 struct tf_http_client {
@@ -70,6 +72,8 @@ struct tf_http {
     struct tf_http_viewer *viewers;
     unsigned viewer_count;
     struct tf_http_motion *motions;
+    struct tf_http_download *downloads;
+    unsigned download_count;
     struct tf_http_request *held; /* suspended requests */
     struct tf_http_jobs *jobs[TF_HTTP_JOB_QUEUES];
     struct tf_http_picture *pictures; /* the latest, encoded */
@@ -227,6 +231,8 @@ enum MHD_Result tf_http_open_viewer(struct tf_http_request *q, const char *name,
 int tf_http_list_pairs(const struct tf_http *http, int count, const char *pairs[TF_HTTP_LIVES_MAX]);
 /* NULL: it has no pictures. */
 struct tf_live *tf_http_find_live(const struct tf_http *http, const char *name);
+/* Resumes those whose next piece is there. */
+void tf_http_resume_downloads(struct tf_http *http);
 /* A suspended connection is not polled, so a client that went away is noticed by asking its socket. */
 bool tf_http_peer_closed(struct MHD_Connection *connection);
 

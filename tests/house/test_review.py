@@ -113,6 +113,58 @@ def sessions_and_their_files():
             check(daemon.process.poll() is None, "the service ended")
 
 
+def many_and_slow_downloads():
+    """files that are sent at once: sixteen, all whole, other answers meanwhile; one that becomes shorter is cut off"""
+    with tempfile.TemporaryDirectory(prefix="tf-review-") as folder:
+        with Daemon(service(folder)) as daemon:
+            name = record(daemon, 1)
+            stop(daemon)
+            large = f"{folder}/data/sub-07/beh/{name}_large.bin"
+            with open(large, "wb") as file:
+                file.write(os.urandom(1 << 20) * 20)
+            host = daemon.http().split("//")[1]
+
+            def begin():
+                connection = http.client.HTTPConnection(host, timeout=30 * SLOW)
+                connection.request("GET", f"/sessions/{name}/{name}_large.bin",
+                                   headers={"Authorization": "Basic " + base64.b64encode(LAB.encode()).decode()})
+                return connection, connection.getresponse()
+            there = [begin() for _ in range(16)]
+            check([r.status for _, r in there] == [200] * 16, f"{[r.status for _, r in there]}")
+            connection, response = begin()
+            check(response.status == 503, f"a seventeenth: {response.status}")
+            connection.close()
+            check(ask(daemon, "/record")[0] == 200, "sessions wait for downloads")
+            with open(large, "rb") as file:
+                whole = file.read()
+            for connection, response in there[1:]:
+                check(response.read() == whole, "a file arrived otherwise")
+                connection.close()
+            os.truncate(large, 1 << 20)
+            try:
+                got = len(there[0][1].read())
+            except http.client.IncompleteRead as error:
+                got = len(error.partial)
+            check(1 << 20 <= got < len(whole), f"{got} bytes of a file that became shorter")
+            there[0][0].close()
+            check(ask(daemon, f"/sessions/{name}/{name}_large.bin")[0] == 200 and daemon.process.poll() is None, "the service ended")
+
+
+def long_labels():
+    """labels as long as a session may have: its files are found by their whole names"""
+    with tempfile.TemporaryDirectory(prefix="tf-review-") as folder:
+        with Daemon(service(folder)) as daemon:
+            name = record(daemon, 1, subject="s" * 64, session="n" * 64, task="t" * 64)
+            stop(daemon)
+            status, _, data = ask(daemon, f"/sessions/{name}")
+            files = json.loads(data)["files"]
+            check(status == 200 and len(files) > 3, f"{status} {data}")
+            for file in files:
+                status, _, data = ask(daemon, f"/sessions/{name}/{file['name']}")
+                check(status == 200 and len(data) == file["bytes"], f"{file}: {status}")
+            check(ask(daemon, f"/sessions/{name}/video.mp4")[0] == 200, "no video")
+
+
 def video_for_browsers():
     """the annotated video as MP4: from a time on, whole pictures, what the file has"""
     need("ffprobe")
@@ -230,4 +282,4 @@ def names_that_lie():
             check(daemon.process.poll() is None, "the service ended")
 
 
-run_tests([sessions_and_their_files, video_for_browsers, who_may, names_that_lie])
+run_tests([sessions_and_their_files, many_and_slow_downloads, long_labels, video_for_browsers, who_may, names_that_lie])
