@@ -303,10 +303,18 @@ static bool same_origin(const char *origin, const char *authority)
  * JSON without asking us first, which we do not answer, and browsers say where a request comes from. What is
  * no browser (curl, a stimulus program) says nothing.
  */
+static bool is_foreign(const struct tf_http_head *head, const char *authority)
+{
+    /* The browser's own word, which no page can set; a proxy may have sent another Host than the page's. */
+    if (head->site && strcasecmp(head->site, "same-origin") == 0)
+        return false;
+    return (head->origin && !same_origin(head->origin, authority)) ||
+           (head->site && strcasecmp(head->site, "none") != 0);
+}
+
 static void judge_post(struct tf_http_request *q, const struct tf_http_head *head, const char *authority)
 {
-    if ((head->origin && !same_origin(head->origin, authority)) ||
-        (head->site && strcasecmp(head->site, "same-origin") != 0 && strcasecmp(head->site, "none") != 0))
+    if (is_foreign(head, authority))
         REFUSE(q, 403, "a page of another origin may not send this");
     else if (q->role < TF_HTTP_CONTROLS)
         REFUSE(q, 403, "this login may look, not control");

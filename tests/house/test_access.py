@@ -282,7 +282,10 @@ def pages_of_others_do_nothing():
                 check(ask(url + path, {"Origin": origin}, {})[0] == 403, f"{path}: Origin {origin}")
             for site in ("cross-site", "same-site", "frob"):
                 check(ask(url + path, {"Sec-Fetch-Site": site}, {})[0] == 403, f"{path}: Sec-Fetch-Site {site}")
-            for headers in ({}, {"Origin": f"http://{host}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+            check(ask(url + path, {"Origin": "http://evil.example", "Sec-Fetch-Site": "none"}, {})[0] == 403, f"{path}: an origin that is none")
+            # A proxy in front has sent its own Host, and the browser says that the page is the address's own.
+            for headers in ({}, {"Origin": f"http://{host}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"},
+                            {"Origin": "https://lab.example", "Sec-Fetch-Site": "same-origin"}):
                 check(ask(url + path, headers, {})[0] in (400, 409), f"{path}: {headers}")
         check(ask(url + "/snapshot.jpg", {"Host": "evil.example"})[0] == 403, "a picture by rebinding")
 
