@@ -131,6 +131,9 @@ int tf_service_undo(struct tf_service *service, const struct tf_mark_request *q,
                     TF_MARKS_TOLD);
     else if (json_object_get(mark, "undone"))
         r = tf_fail(&err, -EALREADY, "mark %lld is taken back already", (long long)q->mark);
+    /* Both rows or none: a new text that cannot be one must not cost the old mark. */
+    if (r == 0 && q->text)
+        r = tf_mark_check(&(struct tf_mark){.text = q->text, .value = q->value}, &err);
     if (r < 0)
         return tf_request_error(r, &err, answer);
     old = json_string_value(json_object_get(mark, "text"));

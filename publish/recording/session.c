@@ -591,19 +591,24 @@ static void put_cell(struct tf_out *o, const char *text)
     tf_out_literal(o, "\"");
 }
 
+int tf_mark_check(const struct tf_mark *mark, struct tf_error *err)
+{
+    int r;
+
+    if (!*mark->text)
+        return tf_fail(err, -EINVAL, "the mark has no text");
+    r = check_text("mark", mark->text, err);
+    return r == 0 && mark->value ? check_text("mark's value", mark->value, err) : r;
+}
+
 int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *onset_ns, struct tf_error *err)
 {
     char row[4 * TF_MARK_MAX + 256];
     struct tf_out out = {.at = row, .end = row + sizeof(row)};
     int64_t onset = (int64_t)(mark->t_mono_ns - s->t_start_ns);
     uint64_t size = onset < 0 ? (uint64_t)-onset : (uint64_t)onset;
-    int r;
+    int r = tf_mark_check(mark, err);
 
-    if (!*mark->text)
-        return tf_fail(err, -EINVAL, "the mark has no text");
-    r = check_text("mark", mark->text, err);
-    if (r == 0 && mark->value)
-        r = check_text("mark's value", mark->value, err);
     if (r < 0)
         return r;
     out.at +=

@@ -70,6 +70,8 @@ struct tf_mark {
     uint64_t t_mono_ns;
     int64_t t_utc_ns;
 };
+/* Whether it can be one; -EINVAL says why not. */
+int tf_mark_check(const struct tf_mark *mark, struct tf_error *err);
 /*
  * A row in the events' table, on the disk when this returns. *onset_ns: since the session's start.
  * -ETIMEDOUT: the disk does not answer; it is written when it does.

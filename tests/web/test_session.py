@@ -128,6 +128,8 @@ def test_undo():
         check(ask(daemon, "/record/start", {"subject": "07", "task": "a"})[0] == 200, "start")
         first = ask(daemon, "/mark", {"text": "pain", "value": 3})[1]
         check(first["mark"] == 1, f"{first}")
+        for wrong in ({"text": "a\tb"}, {"text": ""}, {"text": "x" * 1001}, {"text": "itch", "value": "a\nb"}):
+            check(ask(daemon, "/mark/undo", {"mark": 1, **wrong})[0] == 400, f"{wrong}: and the old mark is gone with it")
         status, answer = ask(daemon, "/mark/undo", {"mark": 1, "text": "itch"})
         check(status == 200 and answer["new"]["mark"] == 3 and answer["t_mono_ns"] == first["t_mono_ns"], f"{answer}")
         check(ask(daemon, "/mark/undo", {"mark": 1})[0] == 409, "twice")
