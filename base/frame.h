@@ -76,6 +76,7 @@ struct tf_frame {
     uint32_t stride[TF_FRAME_PLANES]; /* bytes */
     uint16_t width, height;           /* pixels, native orientation */
     enum tf_pixel pixel;
+    bool full_range; /* of colours: 0..255, as JPEG has them, not 16..235 (Y) and 16..240 (U, V) */
     uint16_t rotate; /* degrees clockwise (0, 90, 180, 270) that make the picture upright */
     bool flip;       /* and then mirrored, left to right: the camera looks into a mirror */
 

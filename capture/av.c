@@ -53,6 +53,12 @@ bool tf_av_swapped(enum AVPixelFormat format)
     return wide && big != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
+bool tf_av_full_range(const AVFrame *picture)
+{
+    return picture->color_range == AVCOL_RANGE_JPEG || picture->format == AV_PIX_FMT_YUVJ420P ||
+           picture->format == AV_PIX_FMT_YUVJ422P;
+}
+
 void tf_av_lend(const AVFrame *picture, struct tf_frame *frame)
 {
     bool half = picture->format == AV_PIX_FMT_YUV422P || picture->format == AV_PIX_FMT_YUVJ422P;
@@ -64,6 +70,7 @@ void tf_av_lend(const AVFrame *picture, struct tf_frame *frame)
     }
     frame->width = (uint16_t)picture->width;
     frame->height = (uint16_t)picture->height;
+    frame->full_range = tf_av_full_range(picture);
     tf_av_pixel(picture->format, &frame->pixel);
 }
 
@@ -88,6 +95,7 @@ void tf_av_copy(const AVFrame *picture, struct tf_frame *frame)
     frame->width = from.width;
     frame->height = from.height;
     frame->pixel = from.pixel;
+    frame->full_range = from.full_range;
     switch (from.pixel) {
     case TF_PIXEL_U16:
         for (uint32_t y = 0; swap && y < h; y++) {

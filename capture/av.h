@@ -11,6 +11,8 @@
 bool tf_av_pixel(enum AVPixelFormat format, enum tf_pixel *ret);
 /* Whether it holds 16-bit values of which the bytes are in the other order. */
 bool tf_av_swapped(enum AVPixelFormat format);
+/* Whether its colours have the full range. */
+bool tf_av_full_range(const AVFrame *picture);
 /* Points the frame's planes at the picture's, whose pixel format tf_av_pixel knows. The picture must outlive
  * the frame. */
 void tf_av_lend(const AVFrame *picture, struct tf_frame *frame);

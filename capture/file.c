@@ -234,6 +234,7 @@ static void fill(struct file *s, struct tf_frame *f)
         f->width = (uint16_t)picture->width;
         f->height = (uint16_t)picture->height;
         f->pixel = TF_PIXEL_YUV420;
+        f->full_range = s->source.info.full_range;
         sws_scale(s->convert, (const uint8_t *const *)picture->data, picture->linesize, 0, picture->height,
                   planes, strides);
         break;
@@ -438,6 +439,13 @@ static void look_at_floats(struct file *s)
     }
 }
 
+static bool has_range_in_name(enum AVPixelFormat format)
+{
+    const char *name = av_get_pix_fmt_name(format);
+
+    return name && strncmp(name, "yuvj", 4) == 0;
+}
+
 static int set_row(struct file *s, const struct tf_source_options *o, struct tf_error *err)
 {
     struct tf_source_info *info = &s->source.info;
@@ -479,6 +487,10 @@ static int set_row(struct file *s, const struct tf_source_options *o, struct tf_
         info->pixel = row->pixel;
     else
         info->pixel = known ? pixel : TF_PIXEL_YUV420;
+    /* Conversion gives pictures that bear it in their format's name ("yuvj") limited range, and others as
+     * they are. */
+    info->full_range =
+        tf_av_full_range(s->current) && !(s->how == CONVERT && has_range_in_name(s->av_format));
     info->radiometry = s->radiometry;
     s->fixed_scale = o->scale != 0;
     if (info->pixel == TF_PIXEL_U16 && s->reader->lossy == TF_LOSS_ALWAYS)

@@ -79,6 +79,7 @@ struct tf_source_info {
     uint16_t rotate;
     bool flip;
     enum tf_pixel pixel;
+    bool full_range; /* as tf_frame's */
     float fps;       /* nominal; 0 = unknown */
     bool live;       /* frames come by the clock; false: the source waits for us */
     uint64_t frames; /* total if known, else 0 */

@@ -39,6 +39,7 @@ struct v4l2 {
     size_t frames;
     struct tf_v4l2_move shutter[TF_FFC_ACTIONS];
 
+    bool full_range; /* of colours that are not MJPEG's, which say it themselves */
     bool has_sequence;
     uint32_t sequence;      /* the driver's last */
     uint64_t long_sequence; /* the same without wrapping */
@@ -103,6 +104,16 @@ static enum tf_pixel pixel_of(uint32_t fourcc)
     }
 }
 
+/* As the driver says it, or as its colour space has it by itself. */
+static bool is_full_range(const struct v4l2_pix_format *pix)
+{
+    uint32_t said = pix->priv == V4L2_PIX_FMT_PRIV_MAGIC ? pix->quantization : V4L2_QUANTIZATION_DEFAULT;
+
+    if (said == V4L2_QUANTIZATION_DEFAULT)
+        return pix->colorspace == V4L2_COLORSPACE_JPEG;
+    return said == V4L2_QUANTIZATION_FULL_RANGE;
+}
+
 /* Reads what S_FMT made of the wish, with limits on everything. */
 static int check_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool accept_size,
                         const struct v4l2_pix_format *pix, struct tf_error *err)
@@ -125,6 +136,7 @@ static int check_format(struct v4l2 *s, const struct tf_v4l2_choice *c, bool acc
                        c->row->width ? "" : "; ask for that size, or accept what comes");
     if (pix->field == V4L2_FIELD_TOP || pix->field == V4L2_FIELD_BOTTOM || pix->field == V4L2_FIELD_ALTERNATE)
         return tf_fail(err, -ENOTSUP, "%s: the camera delivers single fields, not whole pictures", s->path);
+    s->full_range = is_full_range(pix);
     least = least_stride(c->fourcc, pix->width);
     s->layout = (struct tf_v4l2_layout){.fourcc = c->fourcc,
                                         .width = (uint16_t)pix->width,
@@ -399,6 +411,7 @@ static void fill(struct v4l2 *s, const struct v4l2_buffer *b, int index, struct 
     switch (s->how) {
     case LEND:
         view(s, data, f);
+        f->full_range = info->full_range;
         f->pixel = info->pixel;
         tf_format_cut(info->format, &s->raw, f);
         tf_v4l2_run_lend(s->run, index, f);
@@ -410,6 +423,7 @@ static void fill(struct v4l2 *s, const struct v4l2_buffer *b, int index, struct 
     case SWAP:
     case COPY:
         copy(s, data, f);
+        f->full_range = info->full_range;
     }
 }
 
@@ -576,6 +590,7 @@ static int negotiate(struct v4l2 *s, const struct tf_source_options *options, st
     info->width = s->raw.w;
     info->height = s->raw.h;
     info->pixel = c.row->pixel == TF_PIXEL_U16 ? TF_PIXEL_U16 : pixel_of(c.fourcc);
+    info->full_range = !s->layout.stride || s->full_range;
     info->radiometry = tf_format_radiometry(c.row, options);
     info->fps = set_rate(&s->io, options->fps);
     s->fixed_scale = options->scale != 0;

@@ -72,6 +72,7 @@ static bool take_over(struct tf_mjpeg *m, struct tf_frame *f)
         tf_av_copy(p, f);
         return true;
     }
+    f->full_range = true;
     m->convert = sws_getCachedContext(m->convert, p->width, p->height, p->format, p->width, p->height,
                                       AV_PIX_FMT_YUVJ420P, SWS_POINT, NULL, NULL, NULL);
     if (!m->convert)

@@ -133,6 +133,12 @@ void tf_levels_colour(const struct tf_frame *f, int16_t *const planes[3])
             struct yuv c = read_yuv(f, (uint32_t)nx, (uint32_t)ny);
             /* BT.601, 1.164 (Y - 16) and so on, times 256. */
             int luma = 298 * (c.y - 16), u = c.u - 128, v = c.v - 128;
+            if (f->full_range) { /* 1.402 V and so on (JFIF 1.02), times 256 */
+                red[at] = channel(256 * c.y + 359 * v);
+                green[at] = channel(256 * c.y - 88 * u - 183 * v);
+                blue[at] = channel(256 * c.y + 454 * u);
+                continue;
+            }
             red[at] = channel(luma + 409 * v);
             green[at] = channel(luma - 100 * u - 208 * v);
             blue[at] = channel(luma + 516 * u);

@@ -23,10 +23,12 @@ struct tf_planes {
     uint8_t luma[256], u[256], v[256];
     uint8_t gray[256]; /* entries of an 8-bit frame's values */
     float low, scale;
+    uint8_t limited[2][256]; /* full range's luma and chroma in limited range */
 
     size_t stride;     /* of strips */
     uint8_t *strip[3]; /* STRIP rows of entries, or of Y, U and V */
     uint8_t *native;   /* a native row, or a square's rows */
+    uint8_t *full;     /* a row of full range */
     uint8_t *row[4];   /* enlarged: two rows of entries or luma, one of U and V */
 
     /* Of enlarged frames. 1 and 2 once a colour frame came, of chroma's size. */
@@ -55,6 +57,14 @@ static int create_plane(struct tf_planes *p, int i)
     return tf_scaler_create((uint32_t)w, (uint32_t)h, p->factor, p->paint, &p->scalers[i]);
 }
 
+static void fill_limited(struct tf_planes *p)
+{
+    for (int i = 0; i < 256; i++) {
+        p->limited[0][i] = (uint8_t)(16 + (219 * i + 127) / 255);
+        p->limited[1][i] = (uint8_t)((128 * 255 + 224 * (i - 128) + 127) / 255);
+    }
+}
+
 int tf_planes_create(uint32_t width, uint32_t height, uint32_t factor, const struct tf_paint *paint,
                      struct tf_planes **ret)
 {
@@ -69,9 +79,12 @@ int tf_planes_create(uint32_t width, uint32_t height, uint32_t factor, const str
     p->factor = factor;
     p->stride = padded(longest + SQUARE);
     p->native = calloc(SQUARE, p->stride > STRIP ? p->stride : STRIP);
+    p->full = calloc(1, p->stride);
+    fill_limited(p);
     for (int i = 0; i < 4; i++)
         p->row[i] = calloc(1, padded(((size_t)width + 2) * factor));
-    if (!p->native || !p->row[0] || !p->row[1] || !p->row[2] || !p->row[3] || create_plane(p, 0) < 0) {
+    if (!p->native || !p->full || !p->row[0] || !p->row[1] || !p->row[2] || !p->row[3] ||
+        create_plane(p, 0) < 0) {
         tf_planes_destroy(p);
         return -ENOMEM;
     }
@@ -91,6 +104,7 @@ void tf_planes_destroy(struct tf_planes *p)
     for (int i = 0; i < 4; i++)
         free(p->row[i]);
     free(p->native);
+    free(p->full);
     free(p);
 }
 
@@ -116,8 +130,8 @@ static void fetch_packed(const struct tf_frame *f, int32_t x, int32_t y, size_t 
 }
 
 /* `n` values of a native row from x on, of chroma in its own coordinates. */
-static void fetch(const struct tf_planes *p, const struct tf_frame *f, enum channel channel, int32_t x,
-                  int32_t y, size_t n, uint8_t *ret)
+static void fetch_as_is(const struct tf_planes *p, const struct tf_frame *f, enum channel channel, int32_t x,
+                        int32_t y, size_t n, uint8_t *ret)
 {
     const uint8_t *luma = f->plane[0] + (size_t)y * f->stride[0];
     bool u_first = f->pixel == TF_PIXEL_UYVY;
@@ -139,6 +153,18 @@ static void fetch(const struct tf_planes *p, const struct tf_frame *f, enum chan
         int plane = channel == CB ? 1 : 2;
         memcpy(ret, f->plane[plane] + (size_t)y * f->stride[plane] + x, n);
     }
+}
+
+/* That in limited range. */
+static void fetch(const struct tf_planes *p, const struct tf_frame *f, enum channel channel, int32_t x,
+                  int32_t y, size_t n, uint8_t *ret)
+{
+    if (!f->full_range || channel == ENTRY) {
+        fetch_as_is(p, f, channel, x, y, n, ret);
+        return;
+    }
+    fetch_as_is(p, f, channel, x, y, n, p->full);
+    p->paint->lookup(p->full, n, p->limited[channel != LUMA], ret);
 }
 
 /* A plane of the frame, as its strips are read. */

@@ -20,7 +20,7 @@ void tf_planes_set_palette(struct tf_planes *planes, const uint32_t *table);
 /* From the top left corner of the picture on: a frame of one value a pixel … */
 void tf_planes_gray(struct tf_planes *planes, const struct tf_frame *frame, const struct tf_range *range,
                     const struct tf_picture *picture);
-/* … and one of colours (ITU-R BT.601 limited range). -ENOMEM, at the first one only. */
+/* … and one of colours (ITU-R BT.601, of either range). -ENOMEM, at the first one only. */
 int tf_planes_colour(struct tf_planes *planes, const struct tf_frame *frame,
                      const struct tf_picture *picture);
 

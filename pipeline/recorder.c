@@ -166,6 +166,7 @@ static int describe_camera(struct tf_recorder *r, struct tf_source_info *info, s
                      : turn == TF_TURN_UNDECIDED || turn == TF_TURN_TIE ? "undecided"
                                                                         : "configured";
     o->pixel = info->pixel;
+    o->full_range = info->full_range;
     o->fps = info->fps;
     /* A camera's telemetry may know better than the row of the table. */
     o->radiometry = has_frame ? radiometry : info->radiometry;

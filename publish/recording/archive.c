@@ -123,6 +123,7 @@ static int writer_open(struct writer *w, const char *path, const struct reader *
     w->codec->width = from->codec->width;
     w->codec->height = from->codec->height;
     w->codec->pix_fmt = from->codec->pix_fmt;
+    w->codec->color_range = from->codec->color_range;
     w->codec->time_base = in->time_base;
     w->codec->thread_count = threads > 0 ? threads : 1;
     w->codec->thread_type = FF_THREAD_SLICE;

@@ -71,7 +71,8 @@ struct tf_recording_options {
     bool flip;
     const char *rotate_from; /* "configured", "faces", "undecided"; NULL: not known */
     enum tf_pixel pixel;
-    float fps; /* nominal, 0 = unknown */
+    bool full_range; /* as tf_frame's */
+    float fps;       /* nominal, 0 = unknown */
     struct tf_radiometry radiometry;
     uint16_t limits[2]; /* smallest and largest value that is a measurement, counts; 0, 0 = not known */
     const char *format, *source_kind, *source_name, *source_identity; /* NULL: not known */

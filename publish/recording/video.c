@@ -95,6 +95,8 @@ static int open_codec(struct tf_raw_video *v, const struct tf_recording_options 
     v->codec->width = o->width;
     v->codec->height = o->height;
     v->codec->pix_fmt = stored_as(o->pixel);
+    if (o->full_range && o->pixel != TF_PIXEL_U16 && o->pixel != TF_PIXEL_U8)
+        v->codec->color_range = AVCOL_RANGE_JPEG;
     v->codec->time_base = (AVRational){1, 1000};
     v->codec->thread_count = 1;
     v->codec->flags = AV_CODEC_FLAG_GLOBAL_HEADER;

@@ -159,6 +159,9 @@ static int set_format(struct v4l2_format *f)
     if (fake.give_height)
         pix.height = fake.give_height;
     pix.field = V4L2_FIELD_NONE;
+    pix.priv = V4L2_PIX_FMT_PRIV_MAGIC;
+    pix.colorspace = fake.colorspace;
+    pix.quantization = fake.quantization;
     pix.bytesperline = fake.stride == UINT32_MAX ? honest_stride() : fake.stride;
     pix.sizeimage = fake.size == UINT32_MAX ? honest_size() : fake.size;
     f->fmt.pix = pix;

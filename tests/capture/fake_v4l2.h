@@ -23,6 +23,7 @@ struct fake_v4l2 {
     struct {
         uint32_t fourcc, width, height; /* width 0: ENUM_FRAMESIZES is not answered */
     } formats[FAKE_FORMATS];
+    uint32_t colorspace, quantization;             /* of the answer to S_FMT */
     uint32_t give_width, give_height, give_fourcc; /* what S_FMT answers instead, 0 = what was asked */
     uint32_t stride, size;                         /* bytesperline and sizeimage; UINT32_MAX = honest */
     uint32_t least_size;                           /* of the memory really there */

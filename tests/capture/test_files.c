@@ -305,9 +305,46 @@ static void dates_of_a_recording(void **state)
     unlink("a_video.mkv");
 }
 
+static void put_white(int n, uint8_t *const planes[4], const int strides[4], int width, int height)
+{
+    for (int p = 0; p < 3; p++)
+        for (int y = 0; y < (p && strides[1] < width ? height / 2 : height); y++)
+            memset(planes[p] + y * strides[p], p ? 128 : 255, (size_t)strides[p]);
+}
+
+/* JPEG's 255 is white: frames say so, or conversion has made it 235. */
+static void white_of_full_range(void **state)
+{
+    static const struct {
+        const char *codec, *pixel;
+        bool full;
+        int white;
+    } cases[] = {{"mjpeg", "yuvj420p", true, 255},
+                 {"mjpeg", "yuvj422p", true, 255},
+                 {"mjpeg", "yuvj444p", false, 235},
+                 {"ffv1", "yuv420p", false, 255}};
+
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
+        struct tf_source *s;
+        struct tf_frame *f;
+
+        assert_int_equal(make("white.mkv", cases[i].codec, cases[i].pixel, 64, 48, 1, 10, put_white), 0);
+        s = open_file("white.mkv");
+        f = next_frame(s);
+        assert_int_equal(f->pixel, TF_PIXEL_YUV420);
+        assert_int_equal(f->full_range, cases[i].full);
+        assert_int_equal(tf_source_info(s)->full_range, cases[i].full);
+        assert_in_range(f->plane[0][10 * f->stride[0] + 10], cases[i].white - 2, cases[i].white);
+        tf_frame_unref(f);
+        tf_source_close(s);
+    }
+    unlink("white.mkv");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(white_of_full_range),
         cmocka_unit_test(closed_shutter_and_triples_in_files),
         cmocka_unit_test(counts_are_not_celsius),
         cmocka_unit_test(tc001_as_planes_and_out_of_step),

@@ -99,6 +99,7 @@ static void pictures_for_people_have_their_planes(void **state)
         s = open_source(&plain);
         f = next_frame(s);
         assert_int_equal(f->pixel, cases[i].pixel);
+        assert_false(f->full_range);
         assert_false(f->radiometry.valid);
         for (int p = 0; p < 3; p++) {
             if (!cases[i].stride[p]) {
@@ -108,6 +109,37 @@ static void pictures_for_people_have_their_planes(void **state)
             assert_int_equal(f->plane[p] - f->plane[0], cases[i].offset[p]);
             assert_int_equal(f->stride[p], cases[i].stride[p]);
         }
+        tf_frame_unref(f);
+        tf_source_close(s);
+    }
+}
+
+/* As the driver says it, if it says so; else as the colour space has it. */
+static void full_range_is_the_drivers_word(void **state)
+{
+    static const struct {
+        uint32_t colorspace, quantization;
+        bool full;
+    } cases[] = {{V4L2_COLORSPACE_SRGB, V4L2_QUANTIZATION_DEFAULT, false},
+                 {V4L2_COLORSPACE_SRGB, V4L2_QUANTIZATION_FULL_RANGE, true},
+                 {V4L2_COLORSPACE_JPEG, V4L2_QUANTIZATION_DEFAULT, true},
+                 {V4L2_COLORSPACE_JPEG, V4L2_QUANTIZATION_LIM_RANGE, false}};
+
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
+        struct tf_source *s;
+        struct tf_frame *f;
+
+        reset(NULL);
+        fake.fill = fill_bytes;
+        fake.formats[0].fourcc = V4L2_PIX_FMT_YUYV;
+        fake.formats[0].width = 64;
+        fake.formats[0].height = 48;
+        fake.colorspace = cases[i].colorspace;
+        fake.quantization = cases[i].quantization;
+        s = open_source(&plain);
+        assert_int_equal(tf_source_info(s)->full_range, cases[i].full);
+        f = next_frame(s);
+        assert_int_equal(f->full_range, cases[i].full);
         tf_frame_unref(f);
         tf_source_close(s);
     }
@@ -169,10 +201,12 @@ static void mjpg_is_decoded(void **state)
     fake.size = 65536;
     s = open_source(&plain);
     assert_string_equal(tf_source_info(s)->format->name, "visible");
+    assert_true(tf_source_info(s)->full_range);
     for (int i = 0; i < 30; i++) {
         struct tf_frame *f = next_frame(s);
 
         assert_int_equal(f->pixel, TF_PIXEL_YUV420);
+        assert_true(f->full_range || i == 1 || i == 2);
         if (i == 1 || i == 2) {
             assert_true(f->flags & TF_FLAG_CORRUPT);
         } else {
@@ -195,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup(big_endian_values_are_turned, reset),
         cmocka_unit_test_setup(infiray_gives_its_lower_half, reset),
         cmocka_unit_test_setup(pictures_for_people_have_their_planes, reset),
+        cmocka_unit_test_setup(full_range_is_the_drivers_word, reset),
         cmocka_unit_test_setup(mjpg_is_decoded, reset),
     };
 

@@ -192,6 +192,57 @@ static void what_stands_is_right(void **state)
         }
 }
 
+/* JPEG's numbers: black is 0 and white is 255, in either form, at every level, turned and enlarged or not. */
+static void full_range(void **state)
+{
+    for (int pixel = TF_PIXEL_YUYV; pixel <= TF_PIXEL_YUV420; pixel++)
+        for (int i = 0; i < 4; i++) {
+            struct tf_frame *f =
+                scene_frame(i < 2 ? 640 : 96, i < 2 ? 480 : 80, (enum tf_pixel)pixel, i % 2 ? 270 : 0);
+            struct tf_overlay_options o = scene_bare();
+            struct tf_faces none = {0};
+            double luma, chroma;
+
+            f->full_range = true;
+            scene(f);
+            struct tf_overlay *rgb = scene_overlay(&o, f);
+            o.form = TF_PICTURE_PLANES;
+            o.cpu = TF_CPU_GENERIC;
+            struct tf_overlay *planes = scene_overlay(&o, f);
+            const struct tf_picture *p = scene_draw(planes, f, &none, TF_BANNER_NONE), *r;
+            psnr(scene_draw(rgb, f, &none, TF_BANNER_NONE), p, &luma, &chroma);
+            if (luma < 36 || chroma < 32)
+                fail_msg("pixel %d, %d: %.1f dB of Y, %.1f of U and V", pixel, i, luma, chroma);
+            for (size_t level = 0; level < TF_COUNT(levels); level++) {
+                if (!tf_cpu_has(levels[level]))
+                    continue;
+                o.cpu = levels[level];
+                struct tf_overlay *other = scene_overlay(&o, f);
+                assert_true(same(p, scene_draw(other, f, &none, TF_BANNER_NONE)));
+                tf_overlay_destroy(other);
+            }
+            for (int value = 0; value < 256; value += 5) {
+                uint32_t gray = (uint32_t)value * 0x010101;
+
+                for (int plane = 0; plane < 3 && f->plane[plane]; plane++)
+                    for (uint32_t at = 0; at < f->stride[plane] * f->height / (plane ? 2u : 1u); at++)
+                        f->plane[plane][at] =
+                            plane || (pixel <= TF_PIXEL_UYVY && at % 2 == (pixel == TF_PIXEL_YUYV))
+                                ? 128
+                                : (uint8_t)value;
+                r = scene_draw(rgb, f, &none, TF_BANNER_NONE);
+                assert_int_equal(pixel_at(r, r->width / 2, r->height / 2), gray);
+                p = scene_draw(planes, f, &none, TF_BANNER_NONE);
+                assert_int_equal(p->plane[0][p->height / 2 * p->pitch[0] + p->width / 2],
+                                 lround(16 + value * 219 / 255.0));
+                assert_int_equal(p->plane[1][p->height / 4 * p->pitch[1] + p->width / 4], 128);
+            }
+            tf_overlay_destroy(rgb);
+            tf_overlay_destroy(planes);
+            scene_free(f);
+        }
+}
+
 /* A pair's picture of planes is its RGB picture: beside each other and in a corner, with and without the
  * visible camera. */
 static void pairs(void **state)
@@ -385,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planes_are_the_picture),
         cmocka_unit_test(what_stands_is_right),
+        cmocka_unit_test(full_range),
         cmocka_unit_test(pairs),
         cmocka_unit_test(pairs_stay_in_place),
         cmocka_unit_test(golden_pictures),

@@ -303,6 +303,37 @@ static void visible_as_h264(void **state)
     assert_int_equal(n, FRAMES);
 }
 
+/* Whoever plays the video again sees whites as white. */
+static void range_is_kept(void **state)
+{
+    static const struct {
+        enum tf_pixel pixel;
+        enum tf_recording_codec codec;
+        bool h264;
+    } cases[] = {{TF_PIXEL_NV12, TF_RECORDING_FFV1, false},
+                 {TF_PIXEL_YUYV, TF_RECORDING_FFVHUFF, false},
+                 {TF_PIXEL_YUV420, TF_RECORDING_AUTO, true}};
+
+    for (size_t i = 0; i < 2 * TF_COUNT(cases); i++) {
+        struct tf_recording_options o = options_of(64, 48, cases[i / 2].pixel);
+        struct tf_recording_status status;
+        char command[128];
+        struct reader r;
+
+        o.codec = cases[i / 2].codec;
+        o.visible_h264 = cases[i / 2].h264;
+        o.full_range = i % 2;
+        o.waiting_max = FRAMES;
+        record_frames(&o, &status);
+        open_video(&r);
+        assert_true(next_video(&r));
+        assert_int_equal(r.frame->color_range == AVCOL_RANGE_JPEG, o.full_range);
+        close_video(&r);
+        snprintf(command, sizeof(command), "rm %s/a_*", folder);
+        assert_int_equal(system(command), 0);
+    }
+}
+
 static unsigned count_lines(const char *name, const char *ending, unsigned *with_ending)
 {
     char path[128], line[65536];
@@ -661,6 +692,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bit_for_bit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(visible_as_h264, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(range_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_frames_have_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backward_stamps_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_replaced, set_up, tear_down),
