@@ -111,6 +111,20 @@ static int open_encoder(struct tf_pictures *x, struct tf_error *err)
     return r;
 }
 
+/* For whoever finds places in the picture; nothing where there is no overlay. */
+static void tell_size(struct tf_pictures *x)
+{
+    struct tf_picture_told told = {0};
+
+    if (x->overlay) {
+        tf_overlay_size(x->overlay, &told.width, &told.height);
+        told.factor = tf_overlay_factor(x->overlay);
+    }
+    pthread_mutex_lock(&x->shared->lock);
+    x->shared->status.picture = told;
+    pthread_mutex_unlock(&x->shared->lock);
+}
+
 int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, bool card,
                        struct tf_error *err)
 {
@@ -136,6 +150,7 @@ int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, b
         if (x->setup->options.analyser.cpu)
             tf_cpu_select(x->setup->options.analyser.cpu, &overlay.cpu, NULL);
         r = tf_overlay_create(&overlay, width, height, &x->overlay, err);
+        tell_size(x);
         if (r < 0)
             return r;
         x->overlay_taken = number;

@@ -173,6 +173,11 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     MEMBER_UINT("http_clients", c->http_clients);
     MEMBER_UINT("http_viewers", c->http_viewers);
     fprintf(f, "\"pictures\":%s,", c->pictures ? "true" : "false");
+    if (c->picture.factor)
+        fprintf(f, "\"picture\":{\"width\":%u,\"height\":%u,\"factor\":%u},", c->picture.width,
+                c->picture.height, c->picture.factor);
+    else
+        fputs("\"picture\":null,", f);
     MEMBER_REAL("sensor_c", c->sensor_c, 2);
     MEMBER_REAL("nose_c", c->nose_c, 3);
     MEMBER_REAL("forehead_c", c->forehead_c, 3);

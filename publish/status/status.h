@@ -117,7 +117,12 @@ struct tf_status {
         float mean; /* NAN: not known */
     } own[TF_OWN_MAX];
 
-    bool pictures;  /* HTTP has them */
+    bool pictures; /* HTTP has them */
+    /* The annotated picture: the frame lies at its upper left, `factor` pixels a side for each of its own. 0:
+     * not drawn yet. */
+    struct tf_picture_told {
+        uint32_t width, height, factor;
+    } picture;
     bool ffc[3];    /* what its shutter can be told, by enum tf_ffc of capture/: trigger, hold, release */
     uint32_t flags; /* of the last record */
 };
