@@ -28,12 +28,15 @@ export async function get(path, query, seconds = 5) {
   return answerOf(await fetch(address(path, query), { signal: AbortSignal.timeout(seconds * 1000), cache: "no-store" }));
 }
 
-export async function post(path, body, seconds = 30) {
+async function send(method, path, body, seconds) {
   return answerOf(await fetch(address(path), {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body || {}),
+    method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body || {}),
     signal: AbortSignal.timeout(seconds * 1000),
   }));
 }
+
+export const post = (path, body, seconds = 30) => send("POST", path, body, seconds);
+export const put = (path, body, seconds = 30) => send("PUT", path, body, seconds);
 
 // --- the service's CLOCK_MONOTONIC, in seconds ---
 

@@ -4,6 +4,7 @@ import { curves, figures, hold } from "./curves.js";
 import { health, time } from "./health.js";
 import { Picture, streamsAllowed } from "./live.js";
 import { data, records } from "./records.js";
+import { regions } from "./regions.js";
 import { markKey, session, undo } from "./session.js";
 
 const $ = id => document.getElementById(id);
@@ -100,6 +101,7 @@ setInterval(() => { for (const picture of pictures.values()) picture.tick(); }, 
 curves();
 session();
 health();
+regions(pictures);
 live();
 records();
 

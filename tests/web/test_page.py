@@ -53,7 +53,7 @@ def test_files():
     """Files: types, digests, gzip, a strict policy, under 150 kB altogether"""
     with Daemon(config(SOURCE)) as daemon:
         _, _, page = fetch(daemon, "/")
-        names = ["/"] + [f"/web/{n}" for n in ("console.css", "icon.svg", "console.js", "api.js", "live.js", "mp4.js", "curves.js", "records.js", "session.js", "health.js")]
+        names = ["/"] + [f"/web/{n}" for n in ("console.css", "icon.svg", "console.js", "api.js", "live.js", "mp4.js", "curves.js", "records.js", "regions.js", "draw.js", "shapes.js", "session.js", "health.js")]
         whole = packed = 0
         for name in names:
             status, headers, body = fetch(daemon, name)
