@@ -49,8 +49,10 @@ static int split(char *line, char gap, char *cells[CELLS_MAX])
 /* False at the end. A line without an end is what a crash left, or no line of ours. */
 static bool read_line(struct tf_signals *s)
 {
-    if (!fgets(s->line, LINE_BYTES, s->file))
+    if (!fgets(s->line, LINE_BYTES, s->file)) {
+        s->damaged += ferror(s->file) != 0; /* a disk that fails is no end */
         return false;
+    }
     if (strchr(s->line, '\n'))
         return true;
     s->damaged++;
