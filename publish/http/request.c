@@ -152,6 +152,8 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
         head->origins++;
     } else if (strcasecmp(name, "Sec-Fetch-Site") == 0) {
         head->site = value;
+    } else if (strcasecmp(name, "Sec-Fetch-Dest") == 0) {
+        head->destination = value;
     } else if (strcasecmp(name, "Authorization") == 0) {
         head->authorisations++;
     } else if (strcasecmp(name, "Range") == 0) {
@@ -327,6 +329,17 @@ static void judge_post(struct tf_http_request *q, const struct tf_http_head *hea
         REFUSE(q, 500, "no memory");
 }
 
+/*
+ * A page elsewhere that takes something of ours into itself (an image, a frame, a script's fetch): it would
+ * be shown nothing, but could take all places of viewers. A link to us is a document.
+ */
+static bool is_embedded(const struct tf_http_head *head)
+{
+    return head->site &&
+           (strcasecmp(head->site, "cross-site") == 0 || strcasecmp(head->site, "same-site") == 0) &&
+           head->destination && strcasecmp(head->destination, "document") != 0;
+}
+
 /* All that the first line and the headers can be judged by. */
 static void judge(struct tf_http_request *q, const char *method, const char *version)
 {
@@ -345,6 +358,8 @@ static void judge(struct tf_http_request *q, const char *method, const char *ver
         judge_route(q, method);
     if (!q->refusal_status && q->route->method != TF_HTTP_GET)
         judge_post(q, &head, authority);
+    if (!q->refusal_status && q->route->method == TF_HTTP_GET && is_embedded(&head))
+        REFUSE(q, 403, "a page of another origin may not take this into itself");
     if (q->route)
         q->place->control = q->route->always;
     /* A short body on its way is read first: closing before would take the answer away with it. */

@@ -94,7 +94,7 @@ struct tf_http {
 
 /* Header fields that decide how a request is understood. */
 struct tf_http_head {
-    const char *host, *type, *origin, *site, *range;
+    const char *host, *type, *origin, *site, *destination, *range;
     unsigned hosts, lengths, codings, types, origins, authorisations;
     uint64_t length; /* Content-Length as far as it matters: at most TF_HTTP_BODY_MAX + 1 is told apart */
     bool chunked, other_coding, malformed, expects;

@@ -288,6 +288,11 @@ def pages_of_others_do_nothing():
                             {"Origin": "https://lab.example", "Sec-Fetch-Site": "same-origin"}):
                 check(ask(url + path, headers, {})[0] in (400, 409), f"{path}: {headers}")
         check(ask(url + "/snapshot.jpg", {"Host": "evil.example"})[0] == 403, "a picture by rebinding")
+        for site, kind, expected in (("cross-site", "image", 403), ("same-site", "video", 403), ("cross-site", "iframe", 403), ("cross-site", "empty", 403),
+                                     ("cross-site", "document", 200), ("same-origin", "image", 200), ("none", "document", 200), ("same-origin", "empty", 200)):
+            for path in ("/", "/state", "/snapshot.jpg"):
+                check(ask(url + path, {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": kind})[0] == expected, f"{path}: {site} {kind}")
+        check(ask(url + "/mjpeg", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"})[0] == 403, "a viewer's place for a page elsewhere")
 
 
 def failed_logins_are_slow():
