@@ -187,12 +187,13 @@ function finish() {
 
 // --- saving ---
 
-function take(answer) {
+// `keep`: what is in the editor is newer than the answer.
+function take(answer, keep = false) {
   saved = answer.regions.map(fromApi);
   $("own-configuration").value = answer.configuration;
   $("own-text").hidden = !answer.configuration;
   const name = editor.selected?.name;
-  if (text(editor.list) !== text(saved)) {
+  if (!keep && text(editor.list) !== text(saved)) {
     editor.list = saved.map(r => ({ ...r, v: [...r.v] }));
     editor.selected = editor.list.find(r => r.name === name) || null;
     fill();
@@ -222,7 +223,8 @@ async function save() {
       return;
     }
     overwrite = false;
-    take(await put("regions", { regions: editor.list.map(toApi) }));
+    const sent = text(editor.list);
+    take(await put("regions", { regions: editor.list.map(toApi) }), sent !== text(editor.list));
     say("Saved: measured from the next frame on, until the service ends.", "good");
   } catch (error) {
     say(`Not saved. ${error instanceof Refused ? sentence(error.message) : "The service does not answer."}`, "bad");

@@ -287,6 +287,16 @@ def test_refused():
             check(regions(daemon)["regions"] == [], "somebody else's change is overwritten unasked")
             save(browser)
             check(regions(daemon)["regions"][0]["rectangle"] == [2, 3, 21, 10], f"{regions(daemon)}")
+            # What is changed while a slow service saves is not lost.
+            browser.js("const f = window.fetch; window.fetch = (u, o) => o?.method === 'PUT' ? new Promise(d => setTimeout(d, 1500)).then(() => f(u, o)) : f(u, o)")
+            browser.fill("own-numbers", "2,3,22,10")
+            browser.find("#own-save").click()
+            wait_for(lambda: browser.text("#own-message") == "", 5, "it saves")
+            browser.fill("own-numbers", "2,3,23,10")
+            browser.wait(lambda: "Saved" in browser.text("#own-message"), 10, "saved")
+            check("not saved" in browser.text("#own-table"), "a change while it saved is lost")
+            save(browser)
+            browser.wait(lambda: regions(daemon)["regions"][0]["rectangle"] == [2, 3, 23, 10], 10, "the later change is saved")
             browser.check_quiet()
 
 
