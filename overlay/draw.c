@@ -166,7 +166,8 @@ static bool bounds(const struct tf_canvas *c, float x0, float y0, float x1, floa
 
 static inline uint16_t share(float inside, unsigned alpha)
 {
-    inside = inside < 0 ? 0 : inside > 1 ? 1 : inside;
+    inside = inside > 0 ? inside : 0; /* of NAN, too: a line to a point that is none */
+    inside = inside < 1 ? inside : 1;
     return (uint16_t)(int)(inside * (float)alpha);
 }
 

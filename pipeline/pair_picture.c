@@ -77,6 +77,12 @@ static void let_go(struct tf_pair_picture *x, struct pair_now *now)
     pthread_mutex_unlock(&x->holding);
 }
 
+/* An open camera without frames keeps its last picture. */
+static bool stands_still(const struct pair_now *now)
+{
+    return now->thermal.record && now->thermal.state == TF_CAMERA_NO_SIGNAL;
+}
+
 static int draw(const struct tf_pair_picture *x, struct tf_pair_overlay *overlay, const struct pair_now *now,
                 const struct tf_picture **ret)
 {
@@ -85,8 +91,9 @@ static int draw(const struct tf_pair_picture *x, struct tf_pair_overlay *overlay
     struct tf_overlay_note note = {
         .camera = tf_pipeline_camera(x->options.thermal),
         .frame = t ? t->frame : now->thermal.last_frame,
-        .t_utc_ns = t ? t->t_utc_ns : tf_utc_now_ns(),
+        .t_utc_ns = t && !stands_still(now) ? t->t_utc_ns : tf_utc_now_ns(),
         .banner = !t                             ? TF_BANNER_NO_SIGNAL
+                  : stands_still(now)            ? TF_BANNER_STALE
                   : t->state == TF_STATE_SKIPPED ? TF_BANNER_SKIPPED
                                                  : TF_BANNER_NONE,
         .since_utc_ns = now->thermal.since_utc_ns,
@@ -243,7 +250,7 @@ static void *picture_main(void *arg)
             stamp = now.thermal.record->record.t_mono_ns;
             r = show(x, &now, stamp, &err);
             shown_ns = tf_now_ns();
-        } else if (!now.thermal.record && tf_now_ns() - shown_ns > ABSENT_NS) {
+        } else if ((!now.thermal.record || stands_still(&now)) && tf_now_ns() - shown_ns > ABSENT_NS) {
             shown_ns = tf_now_ns();
             r = show(x, &now, shown_ns, &err);
         }

@@ -175,7 +175,8 @@ static GstPadProbeReturn on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer
     m->seq = (seq + 1) & 0xffff;
     m->rtptime = offset + (uint32_t)gst_util_uint64_scale_int(GST_BUFFER_PTS(buffer), CLOCK_RATE, GST_SECOND);
     m->admitting = true;
-    g_main_context_invoke(NULL, let_in, m);
+    /* Not g_main_context_invoke, which would call it here, under the lock, once the loop has ended. */
+    g_idle_add_full(G_PRIORITY_DEFAULT, let_in, m, NULL);
     in_ms(&end, ADMIT_MS);
     while (m->admitting && !m->ended && pthread_cond_timedwait(&m->change, &m->lock, &end) == 0)
         continue;

@@ -2,6 +2,8 @@
  */
 #include "tests/pipeline/common.h"
 
+#include "pipeline/pair_picture.h"
+
 #define FRAMES 90
 
 /* What joins the synthetic cameras of these tests: their pictures are the same size, so points stay put. */
@@ -71,6 +73,10 @@ static void rig_free(struct rig *rig)
     tf_exchange_destroy(rig->exchange);
     free(rig->ours);
     free(rig->theirs);
+}
+
+static void no_wake(void *context)
+{
 }
 
 static bool have_models(void)
@@ -145,6 +151,51 @@ static void a_silent_partner_is_counted(void **state)
     rig_free(&rig);
 }
 
+/* A thermal camera that is open and silent: who comes to the pair's picture then sees that it stands still.
+ */
+static void a_pair_that_stands_still_is_seen(void **state)
+{
+    struct tf_pipeline_options thermal = small_camera("synthetic:stall=0.3"),
+                               visible = small_camera("synthetic:kind=visible");
+    struct tf_pair_picture_options options = {.name = "both", .overlay = tf_overlay_defaults()};
+    struct tf_pair_picture *picture = NULL;
+    struct tf_live_viewer *viewer;
+    uint64_t until = tf_now_ns() + 10 * TF_NS_PER_S;
+    struct tf_status status = {0};
+    long got = 0;
+
+    assert_int_equal(tf_live_create("both", no_wake, NULL, &options.live), 0);
+    thermal.retry = true;
+    options.thermal = start_pipeline(&thermal, NULL);
+    options.visible = start_pipeline(&visible, NULL);
+    assert_int_equal(tf_pair_picture_create(&options, &picture, NULL), 0);
+    while (status.state != TF_CAMERA_NO_SIGNAL && tf_now_ns() < until) {
+        usleep(10000);
+        tf_pipeline_status(options.thermal, &status);
+    }
+    assert_int_equal(status.state, TF_CAMERA_NO_SIGNAL);
+    usleep(300000); /* its last picture has been seen to */
+    assert_int_equal(tf_live_viewer_create(options.live, &viewer), 0);
+    for (int fragments = 0; fragments < 4 && tf_now_ns() < until;) {
+        static uint8_t buffer[65536];
+        long n = tf_live_viewer_read(viewer, buffer, sizeof(buffer));
+
+        assert_true(n >= 0);
+        got += n;
+        fragments += n > 0;
+        usleep(10000);
+    }
+    assert_true(tf_now_ns() < until);
+    assert_true(got > 0);
+    tf_live_viewer_destroy(viewer);
+    tf_pair_picture_destroy(picture);
+    tf_pipeline_stop(options.thermal, NULL);
+    tf_pipeline_stop(options.visible, NULL);
+    tf_pipeline_destroy(options.thermal);
+    tf_pipeline_destroy(options.visible);
+    tf_live_destroy(options.live);
+}
+
 static void an_unpaired_camera_says_so(void **state)
 {
     struct tf_pipeline_options options = small_camera("synthetic");
@@ -165,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_are_what_they_say),
         cmocka_unit_test(a_silent_partner_is_counted),
+        cmocka_unit_test(a_pair_that_stands_still_is_seen),
         cmocka_unit_test(an_unpaired_camera_says_so),
     };
 
