@@ -6,12 +6,14 @@
 
 /*
  * Two pictures of one version are equal: of one frame, in one state, by one set of overlay options. A picture
- * without a frame shows the time and is always new: 0.
+ * without a frame, or that stands still, shows the time and is always new: 0.
  */
 static uint64_t picture_version(const struct tf_shared_record *latest, uint32_t number,
                                 enum tf_camera_state state)
 {
-    return latest ? (latest->record.frame + 1) << 20 | (uint64_t)(number & 0xffff) << 4 | (uint64_t)state : 0;
+    return latest && state != TF_CAMERA_NO_SIGNAL
+               ? (latest->record.frame + 1) << 20 | (uint64_t)(number & 0xffff) << 4 | (uint64_t)state
+               : 0;
 }
 
 /* What stands over the picture. -EAGAIN: there is nothing to show. */
@@ -23,8 +25,10 @@ static int note_of(const struct tf_snapshots *s, const struct tf_latest *latest,
         ret->frame = latest->record->record.frame;
         ret->t_utc_ns = latest->record->record.t_utc_ns;
         ret->own = &latest->record->record.own;
-        if (latest->state == TF_CAMERA_NO_SIGNAL)
+        if (latest->state == TF_CAMERA_NO_SIGNAL) {
             ret->banner = TF_BANNER_STALE;
+            ret->t_utc_ns = tf_utc_now_ns(); /* for how long */
+        }
         tf_turn_note(latest->turn_better, ret);
         return 0;
     }

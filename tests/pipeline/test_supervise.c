@@ -88,6 +88,7 @@ static void silence_is_no_signal(void **state)
 {
     struct tf_pipeline_options options = small_camera("synthetic:stall=0.3");
     struct tf_pipeline *pipeline;
+    struct tf_snapshot snapshot = {0};
     struct tf_status status;
     char reason[128];
     uint64_t begin;
@@ -99,6 +100,11 @@ static void silence_is_no_signal(void **state)
     status = wait_state(pipeline, TF_CAMERA_NO_SIGNAL, 5000);
     assert_in_range(tf_now_ns() - begin, 1900000000, 4000000000);
     assert_non_null(strstr(status.message, "no frames"));
+    /* What its picture says of how long goes on. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tf_pipeline_snapshot(pipeline, &snapshot, NULL), 0);
+        free(snapshot.data);
+    }
     assert_true(status.fps >= 0);
     assert_int_equal(tf_pipeline_health(pipeline, reason, sizeof(reason)), 0);
     begin = tf_now_ns();
