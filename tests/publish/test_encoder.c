@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/count.h"
 #include "clients.h"
 #include "pattern.h"
 #include "publish/video/encoder.h"
@@ -456,6 +457,79 @@ static void colours_come_back(void **state)
     }
 }
 
+#define HELD 40
+
+/* Encodes pictures each in memory of its own, or all in one, which is spoilt as soon as an encoder returns.
+ */
+static int encode_held(const struct tf_encoder_options *o, bool spoil)
+{
+    const struct tf_picture *drawn = pattern_draw(&r.pattern, 0, 0);
+    size_t size = (size_t)(drawn->plane[2] - drawn->plane[0]) + (size_t)drawn->pitch[2] * (drawn->height / 2);
+    uint8_t *memory[HELD] = {NULL};
+    int first = r.count;
+
+    open_encoder(o);
+    for (uint64_t i = 0; i < HELD; i++) {
+        struct tf_picture p = *(drawn = pattern_draw(&r.pattern, i, 0));
+        uint8_t **own = memory + (spoil ? 0 : i);
+
+        if (!*own)
+            *own = malloc(size);
+        assert_non_null(*own);
+        memcpy(*own, drawn->plane[0], size);
+        for (int k = 0; k < 3; k++)
+            p.plane[k] = *own + (drawn->plane[k] - drawn->plane[0]);
+        assert_int_equal(tf_encoder_encode(r.encoder, &p, stamp(i), i, i == 20, keep, NULL, NULL), 0);
+        if (spoil)
+            memset(*own, (int)(i * 37 & 255), size);
+    }
+    assert_int_equal(tf_encoder_flush(r.encoder, keep, NULL, NULL), 0);
+    tf_encoder_destroy(r.encoder);
+    r.encoder = NULL;
+    for (int i = 0; i < HELD; i++)
+        free(memory[i]);
+    return first;
+}
+
+/* Encoders are lent the drawing's memory, which is drawn over next: they must be done with it by then. */
+static void lent_memory_is_given_back(void **state)
+{
+    static const struct {
+        const char *codec, *preset;
+        int threads;
+        uint32_t kbps;
+    } cases[] = {{"libx264", NULL, 0, 0},     {"libx264", NULL, 3, 0},     {"libx264", "medium", 0, 800},
+                 {"libx264", "slower", 2, 0}, {"libopenh264", NULL, 0, 0}, {"libopenh264", NULL, 2, 0}};
+
+    for (size_t i = 0; i < TF_COUNT(cases); i++) {
+        struct tf_encoder_options o = options();
+        int kept, spoilt;
+
+        o.codec = cases[i].codec;
+        o.preset = cases[i].preset;
+        o.threads = cases[i].threads;
+        o.bitrate_kbps = cases[i].kbps;
+        if (tf_encoder_check(&o, NULL) < 0) {
+            print_message("%s is not there\n", o.codec);
+            continue;
+        }
+        kept = encode_held(&o, false);
+        spoilt = encode_held(&o, true);
+        assert_int_equal(spoilt - kept, HELD);
+        assert_int_equal(r.count - spoilt, HELD);
+        for (int k = 0; k < HELD; k++) {
+            const struct kept *a = r.packets + kept + k, *b = r.packets + spoilt + k;
+
+            if (a->size != b->size || memcmp(a->data, b->data, a->size) != 0)
+                fail_msg("%s, preset %s, %d threads: picture %d is another", o.codec,
+                         o.preset ? o.preset : "none", o.threads, k);
+        }
+        for (int k = kept; k < r.count; k++)
+            free(r.packets[k].data);
+        r.count = kept;
+    }
+}
+
 static void a_bit_rate_is_kept(void **state)
 {
     size_t bytes[2] = {0};
@@ -490,6 +564,7 @@ int main(void)
         T(an_unfinished_file_plays),
         T(a_full_disk_is_an_error),
         T(colours_come_back),
+        T(lent_memory_is_given_back),
         T(a_bit_rate_is_kept),
     };
     return cmocka_run_group_tests_name("publish encoder", tests, NULL, NULL);
