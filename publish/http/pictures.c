@@ -121,7 +121,9 @@ static enum MHD_Result begin(struct tf_http_request *q, const char *name, bool p
         p->snapshot = (struct tf_snapshot){.format = format, .version = p->response ? p->version : 0};
         if (tf_http_jobs_add(http->jobs[TF_HTTP_JOBS_PICTURE], &p->job) < 0) {
             forget_if_useless(http, p);
-            return tf_http_error(q, 503, "too many pictures are wanted at once");
+            return tf_http_error(q, 503,
+                                 http->jobs[TF_HTTP_JOBS_PICTURE] ? "too many pictures are wanted at once"
+                                                                  : "the service is ending");
         }
         p->running = true;
     }

@@ -319,7 +319,8 @@ enum MHD_Result tf_http_run_errand(struct tf_http_request *q, enum tf_http_job_q
     e->file = -1;
     if (tf_http_jobs_add(q->http->jobs[queue], &e->job) < 0) {
         free(e);
-        return tf_http_error(q, 503, "too much is asked at once");
+        return tf_http_error(q, 503,
+                             q->http->jobs[queue] ? "too much is asked at once" : "the service is ending");
     }
     q->job = &e->job;
     tf_place_enter(&q->http->places, q->place, TF_PLACE_WAITING, tf_now_ns());

@@ -407,8 +407,17 @@ static void requests_at_the_end(void **state)
     atomic_store(&let_go, true);
     pthread_join(thread, NULL);
     close(first);
-    for (size_t i = 0; i < TF_COUNT(late); i++)
+    for (size_t i = 0; i < TF_COUNT(late); i++) {
+        char answer[4096];
+        ssize_t n = recv(others[i], answer, sizeof(answer) - 1, 0);
+
+        if (n > 0) {
+            answer[n] = 0;
+            if (strncmp(answer, "HTTP/1.1 503", 12) == 0)
+                assert_non_null(strstr(answer, "the service is ending"));
+        }
         close(others[i]);
+    }
 }
 
 int main(void)
