@@ -35,23 +35,24 @@ static int mark_time(const struct tf_service *service, const struct tf_mark_requ
 }
 
 /* A row on the disk, and what is answered of it. */
-static int write_row(struct tf_service *service, const char *text, const char *value, uint64_t t_mono_ns,
-                     json_t **told, struct tf_error *err)
+static int write_row(struct tf_service *service, const struct tf_mark *mark, json_t **told,
+                     struct tf_error *err)
 {
-    const struct tf_mark m = {.text = text,
-                              .value = value,
-                              .t_mono_ns = t_mono_ns,
-                              .t_utc_ns = (int64_t)t_mono_ns + tf_utc_offset_ns()};
+    struct tf_mark m = *mark;
     char utc[TF_UTC_TEXT];
     int64_t onset;
-    int r = tf_session_mark(service->session, &m, &onset, err);
+    int r;
+
+    m.t_utc_ns = (int64_t)m.t_mono_ns + tf_utc_offset_ns();
+    r = tf_session_mark(service->session, &m, &onset, err);
 
     if (r < 0) /* a file that is gone is not the client's mistake */
         return r == -ENOENT ? -EIO : r;
     service->marks++;
     tf_utc_format(m.t_utc_ns, utc);
-    *told = json_pack("{s:I,s:f,s:I,s:s}", "mark", (json_int_t)service->marks, "onset", (double)onset / 1e9,
-                      "t_mono_ns", (json_int_t)t_mono_ns, "t_utc", utc);
+    *told = json_pack("{s:I,s:f,s:I,s:s,s:s?,s:s?}", "mark", (json_int_t)service->marks, "onset",
+                      (double)onset / 1e9, "t_mono_ns", (json_int_t)m.t_mono_ns, "t_utc", utc, "source",
+                      m.source, "t_from", m.t_from);
     return *told ? 0 : tf_fail(err, -ENOMEM, "the mark is made, but there is no memory to say so");
 }
 
@@ -94,11 +95,37 @@ int tf_service_mark(struct tf_service *service, const struct tf_mark_request *q,
     if (r == 0)
         r = mark_time(service, q, &t_mono_ns, &err);
     if (r == 0)
-        r = write_row(service, q->text, q->value, t_mono_ns, &told, &err);
+        r = write_row(service,
+                      &(struct tf_mark){.text = q->text,
+                                        .value = q->value,
+                                        .t_mono_ns = t_mono_ns,
+                                        .source = "http",
+                                        .t_from = q->has_t_mono || q->has_age ? "client" : "arrival"},
+                      &told, &err);
     if (r < 0)
         return tf_request_error(r, &err, answer);
     remember(service, told, q->text, q->value);
     return tf_request_answer(told, 200, answer);
+}
+
+int tf_service_mark_from(struct tf_service *service, const struct tf_mark *mark, struct tf_error *err)
+{
+    json_t *told = NULL;
+    int r;
+
+    pthread_mutex_lock(&service->session_lock);
+    if (!service->session)
+        r = tf_fail(err, -ENOTCONN, "nothing is being recorded: the mark has nowhere to go");
+    else if (mark->t_mono_ns < service->session_start_ns)
+        r = tf_fail(err, -ERANGE, "the mark's time is %.3f s before the session",
+                    (double)(service->session_start_ns - mark->t_mono_ns) / 1e9);
+    else
+        r = write_row(service, mark, &told, err);
+    if (r == 0)
+        remember(service, told, mark->text, mark->value);
+    json_decref(told);
+    pthread_mutex_unlock(&service->session_lock);
+    return r;
 }
 
 static json_t *find(struct tf_service *service, int64_t number)
@@ -121,7 +148,7 @@ int tf_service_undo(struct tf_service *service, const struct tf_mark_request *q,
     char text[TF_MARK_MAX + 1];
     struct tf_error err = {0};
     const char *old, *value;
-    uint64_t t_mono_ns;
+    struct tf_mark m;
     int r = 0;
 
     if (!service->session)
@@ -138,17 +165,24 @@ int tf_service_undo(struct tf_service *service, const struct tf_mark_request *q,
         return tf_request_error(r, &err, answer);
     old = json_string_value(json_object_get(mark, "text"));
     value = json_string_value(json_object_get(mark, "value"));
-    t_mono_ns = (uint64_t)json_integer_value(json_object_get(mark, "t_mono_ns"));
+    /* The moment and whose stamp it is stay, also where only the text was wrong. */
+    m = (struct tf_mark){.text = text,
+                         .value = value,
+                         .t_mono_ns = (uint64_t)json_integer_value(json_object_get(mark, "t_mono_ns")),
+                         .source = json_string_value(json_object_get(mark, "source")),
+                         .t_from = json_string_value(json_object_get(mark, "t_from"))};
     if (strlen("undone: ") + strlen(old) > TF_MARK_MAX)
         r = tf_fail(&err, -EINVAL, "the mark's text is too long to be taken back");
     if (r == 0) {
         snprintf(text, sizeof(text), "undone: %s", old);
-        r = write_row(service, text, value, t_mono_ns, &told, &err);
+        r = write_row(service, &m, &told, &err);
     }
     if (r == 0)
         json_object_set_new(mark, "undone", json_true());
+    m.text = q->text;
+    m.value = q->value ? q->value : value;
     if (r == 0 && q->text)
-        r = write_row(service, q->text, q->value ? q->value : value, t_mono_ns, &anew, &err);
+        r = write_row(service, &m, &anew, &err);
     if (r < 0) {
         json_decref(told);
         return tf_request_error(r, &err, answer);

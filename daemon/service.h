@@ -158,6 +158,12 @@ struct tf_mark_request {
 int tf_service_mark(struct tf_service *service, const struct tf_mark_request *request, uint64_t t_mono_ns,
                     char **answer);
 int tf_service_undo(struct tf_service *service, const struct tf_mark_request *request, char **answer);
+/*
+ * The same from an input of the service's own, with its moment, source and stamp; `t_utc_ns` is filled in.
+ * Takes session_lock and waits for the disk. -ENOTCONN: nothing is recorded; -ERANGE: it was before the
+ * session; else as tf_session_mark.
+ */
+int tf_service_mark_from(struct tf_service *service, const struct tf_mark *mark, struct tf_error *err);
 /* The last ones, a new reference. */
 struct json_t *tf_service_marks(const struct tf_service *service);
 void tf_service_forget_marks(struct tf_service *service);

@@ -275,7 +275,7 @@ static int last_run(int folder, const char *prefix, unsigned *ret)
 /* Whoever makes the events' table has the run: also when two services record into one data set. */
 static int take_run(struct tf_session *s, struct tf_error *err)
 {
-    static const char header[] = "onset\tduration\ttrial_type\tvalue\tt_mono_ns\tt_utc\n";
+    static const char header[] = "onset\tduration\ttrial_type\tvalue\tt_mono_ns\tt_utc\tsource\tt_from\n";
     char prefix[sizeof(s->stem) + 8], name[sizeof(s->stem) + 16];
     unsigned run = 0;
     int r;
@@ -314,6 +314,12 @@ static int describe_events(const struct tf_session *s, const struct tf_session_o
               "  \"t_mono_ns\": {\"Description\": \"CLOCK_MONOTONIC of the recording computer, the clock "
               "of the frames' t_mono_ns\", \"Units\": \"ns\"},\n"
               "  \"t_utc\": {\"Description\": \"The same moment by its CLOCK_REALTIME\"},\n"
+              "  \"source\": {\"Description\": \"What made the mark: http, or an input such as "
+              "'trigger NAME'\"},\n"
+              "  \"t_from\": {\"Description\": \"Whose stamp t_mono_ns is\", \"Levels\": {"
+              "\"arrival\": \"Taken by the service when the mark came\", "
+              "\"client\": \"Given by the client\", "
+              "\"kernel\": \"Taken by the kernel when the input changed\"}},\n"
               "  \"SessionStart\": {\"Description\": \"");
     tf_out_text(&out, utc);
     tf_out_literal(&out, "\"},\n  \"SessionStartMonotonicNs\": {\"Description\": \"");
@@ -621,6 +627,10 @@ int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *o
     tf_out_uint(&out, mark->t_mono_ns);
     tf_out_literal(&out, "\t");
     tf_out_utc(&out, mark->t_utc_ns);
+    tf_out_literal(&out, "\t");
+    put_cell(&out, mark->source ? mark->source : "n/a");
+    tf_out_literal(&out, "\t");
+    put_cell(&out, mark->t_from ? mark->t_from : "n/a");
     tf_out_literal(&out, "\n");
     if (out.full)
         return tf_fail(err, -EINVAL, "the mark is too long");

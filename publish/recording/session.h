@@ -69,6 +69,8 @@ struct tf_mark {
     const char *value; /* the same, or NULL */
     uint64_t t_mono_ns;
     int64_t t_utc_ns;
+    const char *source; /* who made it: "http", "trigger NAME" …; NULL: not told */
+    const char *t_from; /* whose stamp it is: "client", "arrival", "kernel" …; NULL: not told */
 };
 /* Whether it can be one; -EINVAL says why not. */
 int tf_mark_check(const struct tf_mark *mark, struct tf_error *err);

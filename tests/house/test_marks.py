@@ -69,7 +69,7 @@ def python_csv():
     # A line is a row for everything that counts lines, and a column for what splits at tabs.
     with open(session.path, "rb") as file:
         lines = file.read().split(b"\n")
-    check(len(lines) == len(session.texts) + 2 and all(line.count(b"\t") == 5 for line in lines[:-1]), "lines or cells")
+    check(len(lines) == len(session.texts) + 2 and all(line.count(b"\t") == 7 for line in lines[:-1]), "lines or cells")
 
 
 def run_reader(program, *arguments):
@@ -121,7 +121,7 @@ def octave():
     session = Session.get()
     text = run_reader("octave", "--no-gui", "--quiet", "--eval", f"""
 f = fopen('{session.path}'); fgetl(f);
-c = textscan(f, '%f %f %q %q %f %s', 'Delimiter', '\\t', 'Whitespace', ''); fclose(f);
+c = textscan(f, '%f %f %q %q %f %s %s %s', 'Delimiter', '\\t', 'Whitespace', ''); fclose(f);
 for i = 1:numel(c{{3}})
   printf('%s,%s\\n', sprintf('%02x', uint8(c{{3}}{{i}})), sprintf('%02x', uint8(c{{4}}{{i}})));
 end

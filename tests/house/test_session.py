@@ -114,6 +114,7 @@ def a_session_from_the_command_line():
         with open(f"{stem}_events.tsv", encoding="utf-8", newline="") as file:
             events = list(csv.DictReader(file, delimiter="\t"))
         check(len(events) == 1 and events[0]["trial_type"] == "stimulus onset" and events[0]["value"] == "3", events)
+        check((events[0]["source"], events[0]["t_from"]) == ("http", "arrival"), events)
         check(lines[0]["t_mono_ns"] < int(events[0]["t_mono_ns"]) < lines[-1]["t_mono_ns"], "the mark is elsewhere")
         annotated = probe(f"{camera}_desc-annotated_video.mkv")["streams"][0]
         check(annotated["codec_name"] == "h264" and int(annotated["nb_read_frames"]) == about["AnnotatedPictureCount"],

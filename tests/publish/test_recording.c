@@ -483,7 +483,8 @@ static void labels(void **state)
 static void runs_and_marks(void **state)
 {
     struct tf_session_options o = session_of("07", NULL, "rest");
-    struct tf_mark mark = {.text = "on", .t_mono_ns = 2500001000};
+    struct tf_mark mark = {
+        .text = "on", .t_mono_ns = 2500001000, .source = "trigger button", .t_from = "kernel"};
     char stem[256], path[256];
     struct tf_session *s = NULL;
     struct tf_error err = {0};
@@ -510,7 +511,7 @@ static void runs_and_marks(void **state)
     assert_int_equal(tf_session_mark(s, &mark, &onset, &err), -EINVAL);
     assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(path, sizeof(path), "sub-07/beh/sub-07_task-rest_run-3_events.tsv");
-    assert_int_equal(count_lines(path, "Z\n", &whole), 3);
+    assert_int_equal(count_lines(path, "Z\ttrigger button\tkernel\n", &whole), 3);
     assert_int_equal(whole, 2);
     assert_int_equal(count_lines("participants.tsv", "sub-07\n", &whole), 2);
     assert_int_equal(whole, 1);
@@ -546,8 +547,8 @@ static void quoted_marks(void **state)
     assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(path, sizeof(path), "sub-08/beh/sub-08_task-rest_run-1_events.tsv");
     for (size_t i = 0; i < TF_COUNT(texts); i++) {
-        snprintf(wanted, sizeof(wanted), "0.%06zu\t0\t%s\t%s\t%zu\t1970-01-01T00:00:00.000000Z\n", i,
-                 texts[i][1], texts[i][1], 1000 + i * 1000);
+        snprintf(wanted, sizeof(wanted), "0.%06zu\t0\t%s\t%s\t%zu\t1970-01-01T00:00:00.000000Z\tn/a\tn/a\n",
+                 i, texts[i][1], texts[i][1], 1000 + i * 1000);
         count_lines(path, wanted, &found);
         assert_int_equal(found, 1);
     }
