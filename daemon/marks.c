@@ -34,9 +34,9 @@ static int mark_time(const struct tf_service *service, const struct tf_mark_requ
     return 0;
 }
 
-/* A row on the disk, and what is answered of it. */
-static int write_row(struct tf_service *service, const struct tf_mark *mark, json_t **told,
-                     struct tf_error *err)
+/* A row on the disk, or with `later` on its way there, and what is answered of it. */
+static int put_row(struct tf_service *service, const struct tf_mark *mark, bool later, json_t **told,
+                   struct tf_error *err)
 {
     struct tf_mark m = *mark;
     char utc[TF_UTC_TEXT];
@@ -44,8 +44,8 @@ static int write_row(struct tf_service *service, const struct tf_mark *mark, jso
     int r;
 
     m.t_utc_ns = (int64_t)m.t_mono_ns + tf_utc_offset_ns();
-    r = tf_session_mark(service->session, &m, &onset, err);
-
+    r = later ? tf_session_mark_later(service->session, &m, &onset, err)
+              : tf_session_mark(service->session, &m, &onset, err);
     if (r < 0) /* a file that is gone is not the client's mistake */
         return r == -ENOENT ? -EIO : r;
     service->marks++;
@@ -54,6 +54,12 @@ static int write_row(struct tf_service *service, const struct tf_mark *mark, jso
                       (double)onset / 1e9, "t_mono_ns", (json_int_t)m.t_mono_ns, "t_utc", utc, "source",
                       m.source, "t_from", m.t_from);
     return *told ? 0 : tf_fail(err, -ENOMEM, "the mark is made, but there is no memory to say so");
+}
+
+static int write_row(struct tf_service *service, const struct tf_mark *mark, json_t **told,
+                     struct tf_error *err)
+{
+    return put_row(service, mark, false, told, err);
 }
 
 static void remember(struct tf_service *service, const json_t *told, const char *text, const char *value)
@@ -120,7 +126,7 @@ int tf_service_mark_from(struct tf_service *service, const struct tf_mark *mark,
         r = tf_fail(err, -ERANGE, "the mark's time is %.3f s before the session",
                     (double)(service->session_start_ns - mark->t_mono_ns) / 1e9);
     else
-        r = write_row(service, mark, &told, err);
+        r = put_row(service, mark, true, &told, err);
     if (r == 0)
         remember(service, told, mark->text, mark->value);
     json_decref(told);

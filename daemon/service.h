@@ -160,8 +160,8 @@ int tf_service_mark(struct tf_service *service, const struct tf_mark_request *re
 int tf_service_undo(struct tf_service *service, const struct tf_mark_request *request, char **answer);
 /*
  * The same from an input of the service's own, with its moment, source and stamp; `t_utc_ns` is filled in.
- * Takes session_lock and waits for the disk. -ENOTCONN: nothing is recorded; -ERANGE: it was before the
- * session; else as tf_session_mark.
+ * Takes session_lock and does not wait for the disk. -ENOTCONN: nothing is recorded; -ERANGE: it was before
+ * the session; else as tf_session_mark_later.
  */
 int tf_service_mark_from(struct tf_service *service, const struct tf_mark *mark, struct tf_error *err);
 /* The last ones, a new reference. */

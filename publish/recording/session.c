@@ -604,12 +604,15 @@ int tf_mark_check(const struct tf_mark *mark, struct tf_error *err)
     if (!*mark->text)
         return tf_fail(err, -EINVAL, "the mark has no text");
     r = check_text("mark", mark->text, err);
-    return r == 0 && mark->value ? check_text("mark's value", mark->value, err) : r;
+    if (r == 0 && mark->value)
+        r = check_text("mark's value", mark->value, err);
+    return r == 0 && mark->source ? check_text("mark's source", mark->source, err) : r;
 }
 
-int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *onset_ns, struct tf_error *err)
+static int write_mark(struct tf_session *s, const struct tf_mark *mark, bool wait, int64_t *onset_ns,
+                      struct tf_error *err)
 {
-    char row[4 * TF_MARK_MAX + 256];
+    char row[6 * TF_MARK_MAX + 256];
     struct tf_out out = {.at = row, .end = row + sizeof(row)};
     int64_t onset = (int64_t)(mark->t_mono_ns - s->t_start_ns);
     uint64_t size = onset < 0 ? (uint64_t)-onset : (uint64_t)onset;
@@ -634,9 +637,20 @@ int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *o
     tf_out_literal(&out, "\n");
     if (out.full)
         return tf_fail(err, -EINVAL, "the mark is too long");
-    r = tf_session_log_mark(s->log, row, (size_t)(out.at - row), err);
+    r = tf_session_log_mark(s->log, row, (size_t)(out.at - row), wait, err);
     /* It counts as made when it is only late. */
     if (r == 0)
         *onset_ns = onset;
     return r;
+}
+
+int tf_session_mark(struct tf_session *s, const struct tf_mark *mark, int64_t *onset_ns, struct tf_error *err)
+{
+    return write_mark(s, mark, true, onset_ns, err);
+}
+
+int tf_session_mark_later(struct tf_session *s, const struct tf_mark *mark, int64_t *onset_ns,
+                          struct tf_error *err)
+{
+    return write_mark(s, mark, false, onset_ns, err);
 }

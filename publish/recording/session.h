@@ -80,5 +80,12 @@ int tf_mark_check(const struct tf_mark *mark, struct tf_error *err);
  */
 int tf_session_mark(struct tf_session *session, const struct tf_mark *mark, int64_t *onset_ns,
                     struct tf_error *err);
+/*
+ * The same without waiting for the disk, for marks that nobody waits for: rows that come while it is busy are
+ * written together. What goes wrong later is in tf_session_state. -ENOBUFS: too many wait already, it is
+ * lost.
+ */
+int tf_session_mark_later(struct tf_session *session, const struct tf_mark *mark, int64_t *onset_ns,
+                          struct tf_error *err);
 
 #endif

@@ -243,7 +243,8 @@ int tf_session_log_create(const struct tf_session_log_options *o, struct tf_sess
     return 0;
 }
 
-int tf_session_log_mark(struct tf_session_log *l, const char *row, size_t size, struct tf_error *err)
+int tf_session_log_mark(struct tf_session_log *l, const char *row, size_t size, bool wait,
+                        struct tf_error *err)
 {
     uint64_t due = tf_now_ns() + MARK_WAIT_NS, mine;
     struct timespec until = {.tv_sec = (time_t)(due / TF_NS_PER_S), .tv_nsec = (long)(due % TF_NS_PER_S)};
@@ -265,6 +266,8 @@ int tf_session_log_mark(struct tf_session_log *l, const char *row, size_t size, 
     l->asked += size;
     mine = l->asked;
     pthread_cond_broadcast(&l->changed);
+    if (!wait)
+        goto out;
     while (l->written < mine && r == 0)
         r = pthread_cond_timedwait(&l->changed, &l->lock, &until) == ETIMEDOUT ? -ETIMEDOUT : 0;
     if (l->written < mine)

@@ -18,9 +18,10 @@ struct tf_session_log_options {
 };
 int tf_session_log_create(const struct tf_session_log_options *options, struct tf_session_log **ret,
                           struct tf_error *err);
-/* A row of the events. 0: on the disk; -ETIMEDOUT: the disk has not answered for some seconds, it will be
- * written when it does; -ENOBUFS: too many wait already. */
-int tf_session_log_mark(struct tf_session_log *log, const char *row, size_t size, struct tf_error *err);
+/* A row of the events. 0: on the disk, or without `wait` on its way there; -ETIMEDOUT: the disk has not
+ * answered for some seconds, it will be written when it does; -ENOBUFS: too many wait already. */
+int tf_session_log_mark(struct tf_session_log *log, const char *row, size_t size, bool wait,
+                        struct tf_error *err);
 void tf_session_log_state(struct tf_session_log *log, struct tf_session_state *ret);
 /* Writes what waits and the clock's last row. The first error. Accepts NULL. */
 int tf_session_log_close(struct tf_session_log *log, struct tf_error *err);

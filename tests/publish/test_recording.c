@@ -505,14 +505,23 @@ static void runs_and_marks(void **state)
     assert_int_equal(onset, 2500000000);
     mark.value = "3";
     assert_int_equal(tf_session_mark(s, &mark, &onset, &err), 0);
+    /* On the disk at the latest when the session is closed. */
+    mark.source = "lsl PsychoPy (lab 2)";
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(tf_session_mark_later(s, &mark, &onset, &err), 0);
+    mark.source = "a\tb";
+    assert_int_equal(tf_session_mark_later(s, &mark, &onset, &err), -EINVAL);
+    mark.source = "trigger button";
     mark.text = "a\tb";
     assert_int_equal(tf_session_mark(s, &mark, &onset, &err), -EINVAL);
     mark.text = "";
     assert_int_equal(tf_session_mark(s, &mark, &onset, &err), -EINVAL);
     assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
     snprintf(path, sizeof(path), "sub-07/beh/sub-07_task-rest_run-3_events.tsv");
-    assert_int_equal(count_lines(path, "Z\ttrigger button\tkernel\n", &whole), 3);
+    assert_int_equal(count_lines(path, "Z\ttrigger button\tkernel\n", &whole), 103);
     assert_int_equal(whole, 2);
+    count_lines(path, "Z\tlsl PsychoPy (lab 2)\tkernel\n", &whole);
+    assert_int_equal(whole, 100);
     assert_int_equal(count_lines("participants.tsv", "sub-07\n", &whole), 2);
     assert_int_equal(whole, 1);
 }
