@@ -131,7 +131,7 @@ static void conv_case(int n)
     w = weights((size_t)oc * (size_t)total);
     for (int c = 0; c < oc; c++) {
         bias[c] = test_below(&rnd, 50) ? (int32_t)test_below(&rnd, 20000) - 10000 : (int32_t)test_next(&rnd);
-        scale[c] = ldexpf(1.0f + (float)test_below(&rnd, 1 << 22) / (1 << 22), -PICK(2, 6, 9, 12, 14, 16));
+        scale[c] = ldexpf(1.0f + (float)test_below(&rnd, 1 << 22) / (1 << 22), -PICK(-2, 0, 2, 6, 9, 12, 14, 16));
     }
     spec = (struct tf_conv_spec){.runs = runs,
                                  .run_count = taps,

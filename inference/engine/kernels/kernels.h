@@ -55,8 +55,9 @@ struct tf_conv_panel {
     const int32_t *bias; /* [width], with the input's zero point folded in */
     const float *scale;  /* [width] sx * sw / sy */
     int32_t entries;
-    int32_t n;  /* live output channels */
-    int32_t oc; /* the first one's place in the output pixel */
+    int32_t n;    /* live output channels */
+    int32_t oc;   /* the first one's place in the output pixel */
+    bool bounded; /* every scale is below 1: float(acc) * scale fits 32 bits */
 };
 
 /* The residual Add that follows a convolution, done in its registers; see tf_add_args for the arithmetic. */

@@ -91,6 +91,7 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
     bool pairs = kernel->pairs, wide = false;
     int32_t *koff, *bias;
     float *scale;
+    bool bounded = true;
     int8_t *w;
 
     for (int i = 0; i < column_count; i++)
@@ -126,6 +127,7 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
         bias[j] = (int32_t)((uint32_t)spec->bias[oc0 + j] -
                             (uint32_t)(spec->in_zp - (kernel->shifted ? 128 : 0)) * sum);
         scale[j] = spec->scale[oc0 + j];
+        bounded = bounded && scale[j] < 1.0f && scale[j] > -1.0f;
     }
     *panel = (struct tf_conv_panel){
 
@@ -136,7 +138,8 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
         .scale = scale,
         .entries = entries,
         .n = n,
-        .oc = oc0};
+        .oc = oc0,
+        .bounded = bounded};
     *bytes += (size_t)entries * ((size_t)width * (wide ? 8 : 4) + sizeof(*koff)) + (size_t)width * 8;
     return 0;
 }
