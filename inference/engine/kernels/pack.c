@@ -11,7 +11,8 @@ struct column {
     int32_t off, k, n;
 };
 
-static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
+/* With chunks, each run is filled up to whole ones by columns without weights. */
+static struct column *columns_of(const struct tf_conv_spec *spec, bool chunks, int *count)
 {
     int64_t total = 0;
     int32_t k = 0;
@@ -19,7 +20,7 @@ static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
     struct column *columns;
 
     for (int i = 0; i < spec->run_count; i++)
-        total += spec->runs[i].len / 4 + 2;
+        total += spec->runs[i].len / 4 + 2 + (chunks ? TF_CHUNK : 0);
     columns = malloc((size_t)total * sizeof(*columns));
     if (!columns)
         return NULL;
@@ -30,6 +31,8 @@ static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
         for (int32_t at = 0; at < len; at += 4, n++) {
             columns[n] = (struct column){.off = off + at, .k = k + at, .n = len - at < 4 ? len - at : 4};
         }
+        for (int32_t at = (len + 3) / 4 * 4; chunks && n % TF_CHUNK; at += 4, n++)
+            columns[n] = (struct column){.off = off + at, .k = 0, .n = 0};
         k += len;
     }
     *count = n;
@@ -149,7 +152,7 @@ int tf_conv_pack(struct tf_mem *mem, const struct tf_kernel *kernel, const struc
 {
     int units = (spec->oc + kernel->unit - 1) / kernel->unit, most = kernel->panel / kernel->unit,
         panels = (units + most - 1) / most, column_count, r = 0;
-    struct column *columns = columns_of(spec, &column_count);
+    struct column *columns = columns_of(spec, kernel->tiles, &column_count);
 
     *ret = (struct tf_conv_packed){.panels = tf_mem_alloc(mem, (size_t)panels + 1, sizeof(*ret->panels)),
                                    .panel_count = panels};
