@@ -70,31 +70,44 @@ static enum MHD_Result get_landmarks(struct tf_http_request *q)
     return tf_http_open_stream(q, cameras, count);
 }
 
+/* Pairs are not cameras: they have no state and no records. */
+static const char *which_pair(struct tf_http_request *q, enum MHD_Result *result)
+{
+    const char *pairs[TF_HTTP_LIVES_MAX];
+    int count = tf_http_list_pairs(q->http, tf_http_ask_status(q->http), pairs);
+
+    for (int i = 0; i < count; i++)
+        if (strcmp(pairs[i], q->target.pair.text) == 0)
+            return pairs[i];
+    *result = tf_http_error(q, 404, "there is no pair \"%.64s\" (/state lists them)", q->target.pair.text);
+    return NULL;
+}
+
+static const char *which_picture(struct tf_http_request *q, enum MHD_Result *result)
+{
+    if (!q->http->options.snapshot) {
+        *result = tf_http_error(q, 404, "there are no pictures here");
+        return NULL;
+    }
+    return q->target.pair.given ? which_pair(q, result) : which_camera(q, result);
+}
+
 static enum MHD_Result get_snapshot(struct tf_http_request *q)
 {
     enum MHD_Result result = MHD_NO;
-    bool pair = q->target.pair.given;
-    /* Pairs are not cameras: they have no state and no records. Their names are no camera's. */
-    const char *name = pair ? q->target.pair.text : which_camera(q, &result);
+    const char *name = which_picture(q, &result);
 
-    if (!name)
-        return result;
-    if (!q->http->options.snapshot)
-        return tf_http_error(q, 404, "there are no snapshots here");
-    return tf_http_give_picture(q, name, pair, (enum tf_snapshot_format)q->route->what);
+    return name ? tf_http_give_picture(q, name, q->target.pair.given, (enum tf_snapshot_format)q->route->what)
+                : result;
 }
 
 static enum MHD_Result get_viewing(struct tf_http_request *q)
 {
     enum MHD_Result result = MHD_NO;
-    bool pair = q->target.pair.given;
-    const char *name = pair ? q->target.pair.text : which_camera(q, &result);
+    const char *name = which_picture(q, &result);
 
-    if (!name)
-        return result;
-    if (!q->http->options.snapshot)
-        return tf_http_error(q, 404, "there are no pictures here");
-    return tf_http_open_viewer(q, name, pair, (enum tf_http_viewing)q->route->what);
+    return name ? tf_http_open_viewer(q, name, q->target.pair.given, (enum tf_http_viewing)q->route->what)
+                : result;
 }
 
 /* Who asks and what he may: a page shows what can be done. */

@@ -83,7 +83,9 @@ def test_video():
         wait_for(lambda: daemon.camera()["frames"] > 5, 20, "frames")
         status, headers, _ = fetch(daemon, "/video.mp4?camera=cam", method="HEAD")
         check(status == 200 and headers["content-type"] == "video/mp4", f"HEAD: {status} {headers}")
-        check(fetch(daemon, "/video.mp4?camera=attic")[0] == 404 and fetch(daemon, "/video.mp4?pair=rig")[0] == 404, "what is not there")
+        for path in ("/video.mp4?camera=attic", "/video.mp4?pair=rig", "/mjpeg?camera=attic", "/mjpeg?pair=rig",
+                     "/mjpeg?pair=cam", "/snapshot.png?pair=cam"):
+            check(fetch(daemon, path)[0] == 404, f"{path}: what is not there")
         first = urllib.request.urlopen(daemon.http() + "/video.mp4", timeout=10 * SLOW)
         second = urllib.request.urlopen(daemon.http() + "/mjpeg?camera=cam", timeout=10 * SLOW)
         check(first.read(8)[4:] == b"ftyp", "no MP4")
