@@ -142,9 +142,10 @@ struct tf_truth {
     float points[68][2];
     bool glasses;
     float nose_tip_c, forehead_c, canthus_c, cheek_c,
-        chin_c;       /* rendered temperature at the regions' centres */
-    float nostrils_c; /* without breath */
-    float breath;     /* -1 (in) .. 1 (out): adds up to half a degree at the nostrils */
+        chin_c;             /* rendered temperature at the regions' centres */
+    float nostrils_c;       /* without breath */
+    float breath;           /* -1 (in) .. 1 (out): adds up to half a degree at the nostrils */
+    float yaw, pitch, roll; /* degrees, as a record's pose (docs/landmarks.md) */
 };
 int tf_source_truth(const struct tf_source *source, const struct tf_frame *frame, struct tf_truth *ret,
                     int max);

@@ -99,6 +99,18 @@ static void project(const struct pose *p, float u, float v, float *x, float *y)
 }
 
 /* The breath, -1 (in) .. 1 (out): out is the shorter part. */
+/* As R = Rx(-pitch) Ry(-yaw) Rz(roll), degrees; project() turns by Rz(roll) Rx(-pitch) Ry(-yaw). */
+static void tell_pose(const struct pose *p, struct tf_truth *ret)
+{
+    const float degrees = 180 / (float)M_PI;
+    float cy = cosf(p->yaw), sy = sinf(p->yaw), cp = cosf(p->pitch), sp = sinf(p->pitch);
+    float cr = cosf(p->roll), sr = sinf(p->roll);
+
+    ret->yaw = -asinf(fmaxf(-1, fminf(1, -cr * sy - sr * cy * sp))) * degrees;
+    ret->pitch = -atan2f(sr * sy - cr * cy * sp, cy * cp) * degrees;
+    ret->roll = atan2f(sr * cp, cr * cy - sr * sy * sp) * degrees;
+}
+
 static float breath_of(const struct tf_scene *s, int face, double t)
 {
     double turns = t * s->o.breathing / 60.0 + 0.25 * face;
@@ -323,6 +335,7 @@ int tf_scene_truth_at(const struct tf_scene *scene, double seconds, struct tf_tr
         ret[i].chin_c = subject->chin_c;
         ret[i].nostrils_c = subject->nostrils_c;
         ret[i].breath = breath_of(scene, i, seconds);
+        tell_pose(&p, &ret[i]);
     }
     return faces;
 }

@@ -5,7 +5,8 @@ import { data, subject } from "./records.js";
 import { converted, fromApi, numbersAsked, numbersOf, numbersText, toApi } from "./shapes.js";
 
 const MAX = 16;
-const WHY = { few_pixels: "too few pixels", outside: "reaches beyond the picture", range: "pixels that cannot be measured" };
+const WHY = { few_pixels: "too few pixels", outside: "reaches beyond the picture", range: "pixels that cannot be measured",
+  doubtful_points: "doubtful points", covered: "covered", turned: "turned away" };
 const $ = id => document.getElementById(id);
 const field = name => $("own-form").elements[`own-${name}`];
 const text = list => JSON.stringify(list.map(toApi));

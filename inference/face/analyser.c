@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "inference/face/analyser.h"
+#include "inference/face/judge.h"
 
 #define FACES_DEFAULT 4
 #define SCORE_MIN_DEFAULT 0.5f
@@ -242,11 +243,13 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
     tf_regions_measure_masked(frame, &a->faults, t->points,
                               a->options.region_masks && face->mask.width > 0 ? &face->mask : NULL,
                               face->regions, face->outlines);
-    /* For seconds after a shutter calibration temperatures step: that is no breath. */
+    /* For seconds after a shutter calibration temperatures step: that is no breath. What points and pose say
+     * against a region comes afterwards: breath is in a nose that is seen from the side, too. */
     if (face->regions[TF_REGION_NOSTRILS].valid && !(frame->flags & TF_FLAG_FFC_SETTLING))
         tf_breathing_step(&t->breathing, frame->t_mono_ns, face->regions[TF_REGION_NOSTRILS].mean);
     face->breathing_rate = t->breathing.rate;
     face->breathing_quality = t->breathing.quality;
+    tf_face_judge(face);
     a->times.regions_ns += tf_now_ns() - start;
 }
 

@@ -40,15 +40,24 @@ const char *tf_region_name(enum tf_region region);
 #define TF_REGION_OUTLINE_MAX 24
 /* Nor is one of whose pixels more than one in so many are left out. */
 #define TF_REGION_EXCLUDED_SHARE 5
+/* Nor one whose points' confidences have a mean of less. */
+#define TF_REGION_DOUBTFUL 0.5f
+/* Nor one whose skin is seen at more degrees from its normal. Measured temperatures of skin do not depend on
+ * the angle up to about 60 degrees and fall beyond it (J. Watmough, P. Fowler and R. Oliver, "The thermal
+ * scanning of a curved isothermal surface", Phys. Med. Biol. 15, 1970). */
+#define TF_TURNED_ANGLE 60
 
 /* Why a region is not valid; the record's words, in its order. */
 enum tf_region_why {
     TF_WHY_FEW_PIXELS = 1u << 0, /* fewer than TF_REGION_PIXELS_MIN */
     TF_WHY_OUTSIDE = 1u << 1,    /* the outline reaches beyond the picture */
     TF_WHY_RANGE = 1u << 2,      /* too many pixels are beyond the camera's limits or dead */
+    TF_WHY_DOUBTFUL = 1u << 3,   /* the points that it hangs on are doubtful */
+    TF_WHY_COVERED = 1u << 4,    /* glasses or a mask lie over it */
+    TF_WHY_TURNED = 1u << 5,     /* it is seen at more than TF_TURNED_ANGLE from straight on */
 };
-#define TF_WHY_COUNT 3
-/* "few_pixels", "outside", "range", by bit number. */
+#define TF_WHY_COUNT 6
+/* "few_pixels", "outside", "range", "doubtful_points", "covered", "turned", by bit number. */
 const char *tf_region_why_name(unsigned bit);
 
 /* In the frame's unit: °C when it is radiometric, else counts. All values are NAN when n is 0. */
@@ -112,6 +121,13 @@ enum tf_points_from {
 /* "thermal", "visible", or NULL for none. */
 const char *tf_points_from_name(enum tf_points_from from);
 
+/* How a head is turned, degrees; NAN: not known (inference/face/pose.h). */
+struct tf_pose {
+    float yaw;   /* to the subject's left */
+    float pitch; /* up */
+    float roll;  /* clockwise, as the viewer sees it */
+};
+
 struct tf_face {
     uint32_t id;                       /* steady while the face is tracked; from 1, never reused in a run */
     float score;                       /* 0..1: the finder's, then the mean confidence of the points */
@@ -132,6 +148,8 @@ struct tf_face {
                   */
     bool mapped; /* the other camera sees this face: its points are in points_mapped */
     struct tf_point points_mapped[TF_POINTS]; /* pixels of this picture, confidence of the other camera's */
+
+    struct tf_pose pose; /* of the points that box and regions follow */
 };
 
 /* The points that the face's box and regions follow. */

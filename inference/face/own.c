@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "inference/face/judge.h"
 #include "inference/face/outline.h"
 #include "inference/face/raster.h"
 
@@ -117,6 +118,7 @@ void tf_own_measure(const struct tf_frame *frame, const struct tf_faults *faults
             outline(&placings[i], r, &ret->face_outlines[i][face]);
             tf_raster_measure(&view, &frame->radiometry, &sound, &ret->face_outlines[i][face], NULL,
                               &ret->face[i][face]);
+            tf_face_judge_own(&faces->faces[i], &ret->face[i][face]);
         }
         if (!r->face) {
             ret->area[area] = tf_region_unseen;

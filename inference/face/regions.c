@@ -264,7 +264,8 @@ const char *tf_part_name(enum tf_part part)
 
 const char *tf_region_why_name(unsigned bit)
 {
-    static const char *const words[TF_WHY_COUNT] = {"few_pixels", "outside", "range"};
+    static const char *const words[TF_WHY_COUNT] = {"few_pixels",      "outside", "range",
+                                                    "doubtful_points", "covered", "turned"};
 
     return bit < TF_WHY_COUNT ? words[bit] : NULL;
 }

@@ -431,7 +431,10 @@ static void too_many_left_out_is_not_valid(void **state)
     assert_string_equal(tf_region_why_name(0), "few_pixels");
     assert_string_equal(tf_region_why_name(1), "outside");
     assert_string_equal(tf_region_why_name(2), "range");
-    assert_null(tf_region_why_name(3));
+    assert_string_equal(tf_region_why_name(3), "doubtful_points");
+    assert_string_equal(tf_region_why_name(4), "covered");
+    assert_string_equal(tf_region_why_name(5), "turned");
+    assert_null(tf_region_why_name(TF_WHY_COUNT));
 }
 
 /* A large region's median reads the picture again: it leaves out the same pixels. */
