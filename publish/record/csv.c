@@ -182,6 +182,8 @@ static int header(const struct tf_own_names *own, char *buffer, size_t size)
     }
     prefix = "";
     TF_FIELDS_TURN(NAME)
+    prefix = "pose";
+    TF_FIELDS_POSE_OPENFACE(NAME)
     for (uint32_t i = 0; own && i < own->faces; i++)
         header_own(o, own->face[i]);
     for (uint32_t i = 0; own && i < own->areas; i++)
@@ -282,6 +284,17 @@ static void row_own(struct tf_out *o, const struct tf_record *r, const struct tf
     }
 }
 
+static void row_pose(struct tf_out *o, const struct tf_record *r)
+{
+    if (r->faces.count) {
+        const struct tf_face *f = &r->faces.faces[0];
+
+        TF_FIELDS_POSE_OPENFACE(CELL)
+    } else {
+        TF_FIELDS_POSE_OPENFACE(EMPTY)
+    }
+}
+
 static int row(const struct tf_record *r, char *buffer, size_t size)
 {
     struct tf_out out = {.at = buffer, .end = buffer + size}, *o = &out;
@@ -313,6 +326,7 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
     }
     row_excluded(o, r);
     TF_FIELDS_TURN(CELL)
+    row_pose(o, r);
     for (uint32_t i = 0; i < r->own.names.faces; i++)
         row_own(o, r, r->faces.count ? &r->own.face[0][i] : NULL);
     for (uint32_t i = 0; i < r->own.names.areas; i++)
@@ -340,6 +354,7 @@ static int openface_header(char *buffer, size_t size)
         tf_out_uint(o, (uint64_t)i);
         tf_out_literal(o, ",");
     }
+    tf_out_literal(o, "pose_Rx,pose_Ry,pose_Rz,");
     return end_row(o, buffer);
 }
 
@@ -374,6 +389,7 @@ static int openface_row(const struct tf_record *r, uint64_t t_start_ns, char *bu
             csv_real(o, tf_face_points(f)[i].y, 2);
         tf_out_literal(o, ",");
     }
+    row_pose(o, r);
     return end_row(o, buffer);
 }
 

@@ -193,6 +193,9 @@ static void write_face(struct tf_out *o, const struct tf_record *r, uint32_t num
         tf_out_literal(o, "\"points_visible\":[");
         write_points(o, f->points_mapped);
     }
+    tf_out_literal(o, "\"pose\":{");
+    TF_FIELDS_POSE(MEMBER)
+    close_with(o, '}');
     close_with(o, '}');
 }
 

@@ -28,7 +28,7 @@ void tf_record_from_frame(struct tf_record *record, const char *camera, const st
 
 /*
  * Generous: a face has at most 3 * 68 * 3 numbers of points and 8 of each region, each at most 48 bytes, its
- * outlines 24 * 2 more each, and less than 3 KiB of names and words, 160 bytes more for each own region; so
+ * outlines 24 * 2 more each, and less than 3 KiB of names and words, 256 bytes more for each own region; so
  * have own regions of the picture. Eight faces come to 1 MiB. A camera's name is cut by its writer at 255
  * bytes, six each when escaped; a record has two.
  */
@@ -36,5 +36,5 @@ void tf_record_from_frame(struct tf_record *record, const char *camera, const st
 size_t tf_record_bytes_max(void)
 {
     return TF_FACES_MAX * (3 * TF_POINTS * 3 * 48 + TF_REGIONS * REGION_BYTES + 6144) +
-           (TF_FACES_MAX + 1) * TF_OWN_MAX * (REGION_BYTES + 160) + 16384;
+           (TF_FACES_MAX + 1) * TF_OWN_MAX * (REGION_BYTES + 256) + 16384;
 }

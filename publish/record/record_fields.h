@@ -90,6 +90,19 @@
     X(real, y, xy[1], 5)
 /* f: the rest of a face, after its regions; in CSV at the row's end. */
 #define TF_FIELDS_FACE_END(X) X(text, points_from, tf_points_from_name(f->from))
+/* f: in NDJSON the object "pose" at a face's end, degrees. In tables in OpenFace's way
+ * (TF_FIELDS_POSE_OPENFACE, radians), after the turn. */
+#define TF_FIELDS_POSE(X)                                                                                    \
+    X(real, yaw, f->pose.yaw, 2)                                                                             \
+    X(real, pitch, f->pose.pitch, 2)                                                                         \
+    X(real, roll, f->pose.roll, 2)
+/* OpenFace's camera looks along z, with x to the right and y down, and turns by Rx Ry Rz: its nose looks down
+ * for positive Rx and to the subject's right for positive Ry. */
+#define TF_RADIANS(degrees) ((double)(degrees) * (3.14159265358979323846 / 180))
+#define TF_FIELDS_POSE_OPENFACE(X)                                                                           \
+    X(real, Rx, -TF_RADIANS(f->pose.pitch), 4)                                                               \
+    X(real, Ry, -TF_RADIANS(f->pose.yaw), 4)                                                                 \
+    X(real, Rz, TF_RADIANS(f->pose.roll), 4)
 
 /* s, r: in tables the columns of an own region, at the row's end: those of the faces, then those of the
  * picture. In NDJSON they stand in "regions" after the built-in ones, and in "areas" at the record's end. */

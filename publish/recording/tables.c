@@ -164,6 +164,7 @@ static int put_signals_head(struct tf_tables *t)
         TF_FIELDS_REGION_EXCLUDED(REGION_NAME)
         TF_FIELDS_REGION_WHY(REGION_NAME)
     }
+    tf_out_literal(o, "\tpose_Rx\tpose_Ry\tpose_Rz");
     for (uint32_t i = 0; i < t->own.faces; i++)
         put_own_names(o, t->own.face[i]);
     for (uint32_t i = 0; i < t->own.areas; i++)
@@ -228,6 +229,18 @@ static void put_own(struct tf_out *o, const struct tf_record *r, const struct tf
     TF_FIELDS_REGION_WHY(REGION_CELL)
 }
 
+static void put_pose(struct tf_out *o, const struct tf_face *f)
+{
+#define POSE_CELL(kind, field, ...)                                                                          \
+    tab(o);                                                                                                  \
+    if (f)                                                                                                   \
+        tsv_##kind(o, __VA_ARGS__);                                                                          \
+    else                                                                                                     \
+        na(o);
+    TF_FIELDS_POSE_OPENFACE(POSE_CELL)
+#undef POSE_CELL
+}
+
 static void put_signals(struct tf_tables *t, const struct tf_record *r, bool wait, int *lost)
 {
     struct tf_out out = {.at = t->text, .end = t->text + t->size}, *o = &out;
@@ -283,6 +296,7 @@ static void put_signals(struct tf_tables *t, const struct tf_record *r, bool wai
         TF_FIELDS_REGION_EXCLUDED(REGION_CELL)
         TF_FIELDS_REGION_WHY(REGION_CELL)
     }
+    put_pose(o, f);
     for (uint32_t i = 0; i < t->own.faces; i++)
         put_own(o, r, f ? &r->own.face[0][i] : NULL);
     for (uint32_t i = 0; i < t->own.areas; i++)

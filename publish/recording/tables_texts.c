@@ -56,10 +56,12 @@ static json_t *signals(const struct tf_tables_options *o)
         {"max", "Largest value of the region", true},
         {"sd", "Standard deviation within the region", true},
         {"n", "Pixels of the region that were measured", false},
-        {"valid", "1: at least 9 pixels, wholly in the picture, not too many left out", false},
+        {"valid", "1: nothing speaks against it; else why says what does", false},
         {"mean_corrected", "The mean plus black_body_offset, beside the raw mean", true},
         {"excluded", "Pixels of the region that were left out: beyond the camera's limits, or dead", false},
-        {"why", "Why it is not valid: few_pixels, outside, range; n/a where it is", false},
+        {"why",
+         "Why it is not valid: few_pixels, outside, range, doubtful_points, covered, turned; n/a where it is",
+         false},
     };
     json_t *d = json_object();
     char name[64 + TF_OWN_NAME_MAX];
@@ -104,6 +106,9 @@ static json_t *signals(const struct tf_tables_options *o)
     json_object_set_new(d, "black_body_n", column("Its pixels", NULL));
     json_object_set_new(d, "black_body_offset",
                         column("Its true temperature less the measured one", unit(o)));
+    json_object_set_new(d, "pose_Rx", column("Head pose in OpenFace's way: positive looks down", "radians"));
+    json_object_set_new(d, "pose_Ry", column("Positive looks to the subject's right", "radians"));
+    json_object_set_new(d, "pose_Rz", column("Positive is clockwise as the viewer sees it", "radians"));
     return d;
 }
 

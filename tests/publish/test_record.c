@@ -117,6 +117,7 @@ static void what_is_not_known_is_null(void **state)
     record.faces.faces[0].regions[TF_REGION_CHIN] =
         (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = INFINITY};
     record.faces.faces[0].points[3].x = NAN;
+    record.faces.faces[0].pose = (struct tf_pose){NAN, NAN, NAN};
     root = parsed();
     assert_true(json_is_null(member(root, "camera_counter")));
     assert_true(json_is_null(member(root, "sensor_c")));
@@ -131,6 +132,8 @@ static void what_is_not_known_is_null(void **state)
         assert_true(json_is_false(member(chin, "valid")));
         assert_int_equal(integer(chin, "n"), 0);
         assert_true(json_is_null(json_array_get(json_array_get(member(face, "points"), 3), 0)));
+        assert_true(json_is_null(member(member(face, "pose"), "yaw")));
+        assert_true(json_is_null(member(member(face, "pose"), "roll")));
     }
     json_decref(root);
 }
@@ -377,11 +380,15 @@ static void csv_has_the_records_columns(void **state)
     record.faces.faces[0] = test_face(5, true);
     record.faces.faces[0].regions[TF_REGION_MOUTH].valid = false;
     record.faces.faces[0].regions[TF_REGION_MOUTH].why = TF_WHY_FEW_PIXELS | TF_WHY_RANGE;
+    record.faces.faces[0].regions[TF_REGION_CHIN].valid = false;
+    record.faces.faces[0].regions[TF_REGION_CHIN].why =
+        TF_WHY_OUTSIDE | TF_WHY_DOUBTFUL | TF_WHY_COVERED | TF_WHY_TURNED;
     record.faces.faces[0].breathing_rate = 15.25f;
     record.faces.faces[0].breathing_quality = 0.8f;
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
+    record.faces.faces[0].pose = (struct tf_pose){-12.5f, 3, 90};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2 + 3);
     for (size_t i = 0; i < TF_COUNT(first); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
@@ -396,20 +403,24 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "nose_tip_median"), "35.1");
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
-    assert_string_equal(cell(columns, "chin_valid"), "1");
-    assert_string_equal(cells[0][columns - 18 - 4 - 3 * 68 - 26], "mouth_valid");
+    assert_string_equal(cell(columns, "cheek_left_valid"), "1");
+    assert_string_equal(cells[0][columns - 3 - 18 - 4 - 3 * 68 - 26], "mouth_valid");
     assert_string_equal(cell(columns, "nostrils_excluded"), "0");
     assert_string_equal(cell(columns, "perinasal_excluded"), "1");
     assert_string_equal(cell(columns, "perinasal_why"), "");
     assert_string_equal(cell(columns, "mouth_why"), "few_pixels range");
+    assert_string_equal(cell(columns, "chin_why"), "outside doubtful_points covered turned");
+    assert_string_equal(cell(columns, "pose_Rx"), "-0.0524");
+    assert_string_equal(cell(columns, "pose_Ry"), "0.2182");
+    assert_string_equal(cell(columns, "pose_Rz"), "1.5708");
     assert_string_equal(cell(columns, "breathing_rate"), "15.25");
     assert_string_equal(cell(columns, "breathing_quality"), "0.8");
     assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
     assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
-    assert_string_equal(cells[0][columns - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
-    assert_string_equal(cells[0][columns - 27], "pv67_confidence");
-    assert_string_equal(cells[0][columns - 26], "forehead_excluded");
-    assert_string_equal(cells[0][columns - 3], "mouth_why");
+    assert_string_equal(cells[0][columns - 3 - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 30], "pv67_confidence");
+    assert_string_equal(cells[0][columns - 29], "forehead_excluded");
+    assert_string_equal(cells[0][columns - 6], "mouth_why");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);
@@ -480,8 +491,10 @@ static void csv_columns_do_not_depend_on_content(void **state)
     assert_string_equal(cell(columns, "sensor_c"), "");
     assert_string_equal(cell(columns, "camera_counter"), "");
     assert_string_equal(cell(columns, "latency_us"), "");
-    for (size_t i = 16; i < columns - 2; i++)
+    for (size_t i = 16; i < columns - 5; i++)
         assert_string_equal(cells[1][i], "");
+    assert_string_equal(cell(columns, "pose_Rx"), "");
+    assert_string_equal(cell(columns, "pose_Rz"), "");
     assert_string_equal(cell(columns, "rotate"), "0");
     assert_string_equal(cell(columns, "flip"), "0");
     free(header);
@@ -502,8 +515,9 @@ static void openface_profile(void **state)
 
     test_record(&record, "thermal", 0, 1);
     record.t_mono_ns = 1500000400;
+    record.faces.faces[0].pose = (struct tf_pose){30, 10, 5};
     columns = table(TF_CSV_OPENFACE, &header, &row);
-    assert_int_equal(columns, 5 + 2 * 68);
+    assert_int_equal(columns, 5 + 2 * 68 + 3);
     assert_string_equal(cells[0][0], "frame");
     assert_string_equal(cells[0][4], "success");
     assert_string_equal(cells[0][5], "x_0");
@@ -514,6 +528,10 @@ static void openface_profile(void **state)
     assert_string_equal(cell(columns, "success"), "1");
     assert_string_equal(cell(columns, "x_67"), "90.25");
     assert_string_equal(cell(columns, "y_67"), "33.0");
+    /* Looks to the subject's left and up, and leans clockwise: OpenFace turns the other way, in radians. */
+    assert_string_equal(cell(columns, "pose_Rx"), "-0.1745");
+    assert_string_equal(cell(columns, "pose_Ry"), "-0.5236");
+    assert_string_equal(cell(columns, "pose_Rz"), "0.0873");
     free(header);
     free(row);
 
@@ -522,6 +540,7 @@ static void openface_profile(void **state)
     assert_string_equal(cell(columns, "success"), "0");
     assert_string_equal(cell(columns, "confidence"), "0.0");
     assert_string_equal(cell(columns, "x_67"), "");
+    assert_string_equal(cell(columns, "pose_Rz"), "");
     free(header);
     free(row);
 }
