@@ -140,6 +140,7 @@ struct tf_config_overlay {
     uint32_t lines;
     bool points, boxes, regions, masks, scale_bar, banner, clock;
     bool filtered;
+    bool pose;
 };
 
 /* How annotated pictures are encoded, for viewers and files alike. */

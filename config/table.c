@@ -271,6 +271,8 @@ const struct tf_key tf_keys[] = {
      .help = "Draw capture time and frame number."},
     {OVERLAY, "filtered", TF_VALUE_BOOL, AT(overlay, filtered), "yes", .live = true,
      .help = "Draw the filtered points where there are any."},
+    {OVERLAY, "pose", TF_VALUE_BOOL, AT(overlay, pose), "no", .live = true,
+     .help = "Draw how each head is turned: axes to its left, upwards and straight ahead."},
 
     {VIDEO, "codec", TF_VALUE_WORD, AT(video, codec), "libx264",
      .help = "libavcodec's name of an H.264 encoder: libx264, or one of hardware: h264_vaapi, h264_v4l2m2m, "

@@ -27,6 +27,7 @@ struct tf_overlay_options tf_service_overlay(const struct tf_config *config)
     o.banner = c->banner;
     o.clock = c->clock;
     o.filtered = c->filtered;
+    o.pose = c->pose;
     return o;
 }
 

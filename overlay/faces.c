@@ -305,6 +305,30 @@ static void draw_points(struct tf_overlay *o, const struct tf_canvas *c, const s
         }
 }
 
+/* To the subject's left, up, straight ahead: the colours that x, y and z have everywhere. */
+static const uint32_t axis_colours[3] = {0xff5a4d, 0x7ee04b, 0x5aa9ff};
+
+/* From the nose's root, half a face long. The one towards the viewer is drawn last. */
+static void draw_pose(const struct tf_overlay *o, const struct tf_canvas *c, const struct tf_face *face)
+{
+    const float radians = (float)M_PI / 180;
+    float a = -face->pose.pitch * radians, b = -face->pose.yaw * radians, t = face->pose.roll * radians;
+    float ca = cosf(a), sa = sinf(a), cb = cosf(b), sb = sinf(b), ct = cosf(t), st = sinf(t);
+    /* Columns of Rx(a) Ry(b) Rz(t), that of y turned upwards and that of z towards the viewer. */
+    const float axes[3][2] = {
+        {cb * ct, ca * st + ct * sa * sb}, {cb * st, -ca * ct + sa * sb * st}, {-sb, cb * sa}};
+    const struct tf_point *root = &tf_face_points(face)[27];
+    float x = to_picture(o, root->x), y = to_picture(o, root->y);
+    float length = 0.5f * fmaxf(face->box[2], face->box[3]) * (float)o->factor;
+
+    if (!isfinite(x + y + length + ca + cb + ct))
+        return;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < 3; i++)
+            tf_draw_line(c, x, y, x + length * axes[i][0], y + length * axes[i][1],
+                         pass ? 2 * o->ui : 4 * o->ui, pass ? axis_colours[i] : 0, pass ? 256 : 110);
+}
+
 /* By enum tf_part; skin only a little, so that its own temperatures stay legible. */
 static const struct {
     uint32_t rgb;
@@ -422,6 +446,8 @@ void tf_faces_draw(struct tf_overlay *o, const struct tf_faces *faces, const str
             draw_outlines(o, &c, own->face_outlines[i], own->face[i], own->names.faces);
         if (o->options.points)
             draw_points(o, &c, face, rgb);
+        if (o->options.pose)
+            draw_pose(o, &c, face);
     }
     for (uint32_t i = 0; i < count && o->options.regions; i++)
         draw_labels(o, &c, faces->faces + i, own, i, celsius, &labels);

@@ -30,9 +30,10 @@ struct tf_overlay_options {
     bool points, boxes, regions, scale_bar, banner, clock; /* what is drawn */
     bool masks;                                            /* tint the parts of faces that have a mask */
     bool filtered;                                         /* draw points_filtered where there are any */
+    bool pose;                                             /* axes of each head */
     bool lines; /* join the points of jaw, brows, nose, eyes and lips by thin lines */
 };
-/* Everything on, iron, automatic range, RGB. */
+/* Everything on but axes and lines, iron, automatic range, RGB. */
 struct tf_overlay_options tf_overlay_defaults(void);
 
 /* What the banner says beside the frame's own flags. */

@@ -78,7 +78,7 @@ static void defaults_without_a_word(void **state)
     assert_false(c->overlay.range.fixed);
     assert_int_equal(c->overlay.lines, 480);
     assert_true(c->overlay.points && c->overlay.boxes && c->overlay.regions && c->overlay.scale_bar);
-    assert_true(c->overlay.banner && c->overlay.clock && c->overlay.filtered);
+    assert_true(c->overlay.banner && c->overlay.clock && c->overlay.filtered && !c->overlay.pose);
     assert_true(c->rtsp.enabled);
     assert_string_equal(c->rtsp.address, "127.0.0.1");
     assert_int_equal(c->rtsp.port, 8554);

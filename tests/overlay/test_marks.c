@@ -72,6 +72,10 @@ static void on_regions(struct tf_overlay_options *o)
 {
     o->regions = true;
 }
+static void on_pose(struct tf_overlay_options *o)
+{
+    o->pose = true;
+}
 static void on_banner(struct tf_overlay_options *o)
 {
     o->banner = true;
@@ -87,9 +91,41 @@ static void each_can_be_switched(void **state)
     assert_true(lines > points + 500);
     assert_in_range(changed_by(s, on_boxes), 1000, 20000);
     assert_true(changed_by(s, on_regions) > 5000);
+    assert_in_range(changed_by(s, on_pose), 300, 5000);
     assert_int_equal(changed_by(s, on_banner), 0); /* nothing to say */
     s->frame->flags = TF_FLAG_FFC;
     assert_true(changed_by(s, on_banner) > 640 * 20);
+}
+
+/* The axes point where the head does, and one that is not known has none. */
+static void axes_follow_the_head(void **state)
+{
+    struct setup *s = *state;
+    struct tf_overlay_options o = scene_bare();
+    struct tf_overlay *overlay = scene_overlay(&o, s->frame);
+    struct tf_face *face = &s->faces.faces[0];
+    uint32_t left[2], right[2], x, y;
+
+    uint8_t *bare = copy_of(scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE));
+    o.pose = true;
+    assert_int_equal(tf_overlay_set_options(overlay, &o, NULL), 0);
+    x = (uint32_t)(face->points[27].x * 4 + 2);
+    y = (uint32_t)(face->points[27].y * 4 + 2);
+    for (int i = 0; i < 2; i++) {
+        face->pose = (struct tf_pose){i ? 50 : -50, 0, 0};
+        const struct tf_picture *p = scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE);
+        left[i] = differences(p, bare, x - 60, y - 8, x - 8, y + 8);
+        right[i] = differences(p, bare, x + 8, y - 8, x + 60, y + 8);
+    }
+    /* The axis to its left goes right in the picture always; the one ahead to either side. */
+    assert_true(left[0] > 50);
+    assert_int_equal(left[1], 0);
+    assert_true(right[0] > 50 && right[1] > 50);
+    face->pose.yaw = NAN;
+    assert_int_equal(
+        differences(scene_draw(overlay, s->frame, &s->faces, TF_BANNER_NONE), bare, 0, 0, 640, 480), 0);
+    free(bare);
+    tf_overlay_destroy(overlay);
 }
 
 /* A mask tints its cells and nothing else, and survives nonsense. */
@@ -338,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_can_be_switched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(axes_follow_the_head, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mask_tints_its_parts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dot_is_at_its_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_region_that_is_not_valid_has_no_label, set_up, tear_down),
