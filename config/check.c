@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/count.h"
 #include "config/parse.h"
 
 /* Whether the values of these keys (a list that ends with NULL) were understood: only then do they contradict
@@ -25,10 +26,11 @@ static int key_line(struct tf_parse *p, enum tf_section section, const char *key
 
     if (line)
         return line;
-    return section == TF_SECTION_CAMERA   ? p->config->lines->camera[which]
-           : section == TF_SECTION_PAIR   ? p->config->lines->pair[which]
-           : section == TF_SECTION_REGION ? p->config->lines->region[which]
-                                          : p->config->lines->section[section];
+    return section == TF_SECTION_CAMERA    ? p->config->lines->camera[which]
+           : section == TF_SECTION_PAIR    ? p->config->lines->pair[which]
+           : section == TF_SECTION_REGION  ? p->config->lines->region[which]
+           : section == TF_SECTION_TRIGGER ? p->config->lines->trigger[which]
+                                           : p->config->lines->section[section];
 }
 
 static void check_camera(struct tf_parse *p, size_t i)
@@ -145,6 +147,69 @@ static void check_region(struct tf_parse *p, size_t i, struct tf_own_regions *ta
         FAIL(p, key_line(p, TF_SECTION_REGION, *own.name ? "shape" : "", i), "%s", reason.text);
 }
 
+/* Keys that say nothing to a trigger of this kind were meant for another one. */
+static void check_trigger_keys(struct tf_parse *p, size_t i)
+{
+    static const struct {
+        const char *key;
+        unsigned kinds;
+    } keys[] = {
+        {"key", 1 << TF_CONFIG_TRIGGER_EVDEV | 1 << TF_CONFIG_TRIGGER_SERIAL},
+        {"grab", 1 << TF_CONFIG_TRIGGER_EVDEV},
+        {"baud", 1 << TF_CONFIG_TRIGGER_SERIAL},
+        {"split", 1 << TF_CONFIG_TRIGGER_SERIAL},
+        {"line", 1 << TF_CONFIG_TRIGGER_LINE | 1 << TF_CONFIG_TRIGGER_GPIO},
+        {"active-low", 1 << TF_CONFIG_TRIGGER_LINE | 1 << TF_CONFIG_TRIGGER_GPIO},
+        {"bias", 1 << TF_CONFIG_TRIGGER_GPIO},
+        {"edge", 1 << TF_CONFIG_TRIGGER_EVDEV | 1 << TF_CONFIG_TRIGGER_LINE | 1 << TF_CONFIG_TRIGGER_GPIO},
+    };
+    const struct tf_config_trigger *t = &p->config->triggers[i];
+    char kind[64];
+
+    tf_value_format(tf_parse_key(TF_SECTION_TRIGGER, "kind"), &t->kind, kind, sizeof(kind));
+    for (size_t k = 0; k < TF_COUNT(keys); k++) {
+        const struct tf_key *key = tf_parse_key(TF_SECTION_TRIGGER, keys[k].key);
+
+        if (p->config->lines->key[key - tf_keys][i] && !(keys[k].kinds >> t->kind & 1))
+            FAIL(p, key_line(p, TF_SECTION_TRIGGER, keys[k].key, i), "[trigger %s]: %s is not for kind=%s",
+                 t->name, keys[k].key, kind);
+    }
+}
+
+static void check_trigger(struct tf_parse *p, size_t i)
+{
+    const struct tf_config *c = p->config;
+    const struct tf_config_trigger *t = &c->triggers[i];
+    const struct tf_config_mark mark = {.name = "", .what = "", .as_text = "", .change = ""};
+    const char *const templates[] = {t->text, t->value}, *const names[] = {"text", "value"};
+    char text[256];
+
+    if (!t->device && GOOD(p, TF_SECTION_TRIGGER, i, "device"))
+        FAIL(p, c->lines->trigger[i], "[trigger %s] has no device", t->name);
+    for (int k = 0; k < 2; k++)
+        if (templates[k] && tf_config_mark(templates[k], &mark, text, sizeof(text)) == -EINVAL)
+            FAIL(p, key_line(p, TF_SECTION_TRIGGER, names[k], i),
+                 "[trigger %s]: after a percent sign, %s may have n, k, c, e or another percent sign",
+                 t->name, names[k]);
+    if (!GOOD(p, TF_SECTION_TRIGGER, i, "kind"))
+        return;
+    check_trigger_keys(p, i);
+    if (t->kind == TF_CONFIG_TRIGGER_LINE || t->kind == TF_CONFIG_TRIGGER_GPIO)
+        if (!t->line && GOOD(p, TF_SECTION_TRIGGER, i, "line"))
+            FAIL(p, c->lines->trigger[i], "[trigger %s] has no line", t->name);
+    /* Two lines of one GPIO chip are two inputs. */
+    for (size_t k = 0; k < i && t->enabled && t->device; k++) {
+        const struct tf_config_trigger *other = &c->triggers[k];
+        bool lines = t->kind == TF_CONFIG_TRIGGER_GPIO && other->kind == TF_CONFIG_TRIGGER_GPIO;
+
+        if (other->enabled && other->device && strcmp(other->device, t->device) == 0 &&
+            (!lines || !t->line || !other->line || strcmp(t->line, other->line) == 0))
+            FAIL(p, key_line(p, TF_SECTION_TRIGGER, "device", i),
+                 "[trigger %s] and [trigger %s] name one device%s", other->name, t->name,
+                 lines ? " and line" : "");
+    }
+}
+
 static void check_listener(struct tf_parse *p, enum tf_section section, bool enabled, const char *address,
                            const char *credentials)
 {
@@ -230,6 +295,8 @@ void tf_parse_check(struct tf_parse *p)
     }
     for (size_t i = 0; i < c->pair_count && !tf_parse_over(p); i++)
         check_pair(p, i);
+    for (size_t i = 0; i < c->trigger_count && !tf_parse_over(p); i++)
+        check_trigger(p, i);
     if (tf_parse_over(p))
         return;
     if (!enabled && !p->lost_section)

@@ -11,18 +11,20 @@
 
 static size_t instances(const struct tf_config *config, enum tf_section section)
 {
-    return section == TF_SECTION_CAMERA   ? config->camera_count
-           : section == TF_SECTION_PAIR   ? config->pair_count
-           : section == TF_SECTION_REGION ? config->region_count
-                                          : 1;
+    return section == TF_SECTION_CAMERA    ? config->camera_count
+           : section == TF_SECTION_PAIR    ? config->pair_count
+           : section == TF_SECTION_REGION  ? config->region_count
+           : section == TF_SECTION_TRIGGER ? config->trigger_count
+                                           : 1;
 }
 
 static const char *name_of(const struct tf_config *config, enum tf_section section, size_t which)
 {
-    return section == TF_SECTION_CAMERA   ? config->cameras[which].name
-           : section == TF_SECTION_PAIR   ? config->pairs[which].name
-           : section == TF_SECTION_REGION ? config->regions[which].name
-                                          : NULL;
+    return section == TF_SECTION_CAMERA    ? config->cameras[which].name
+           : section == TF_SECTION_PAIR    ? config->pairs[which].name
+           : section == TF_SECTION_REGION  ? config->regions[which].name
+           : section == TF_SECTION_TRIGGER ? config->triggers[which].name
+                                           : NULL;
 }
 
 void tf_config_free(struct tf_config *config)
@@ -39,6 +41,8 @@ void tf_config_free(struct tf_config *config)
         free(config->pairs[i].name);
     for (size_t i = 0; i < config->region_count; i++)
         free(config->regions[i].name);
+    for (size_t i = 0; i < config->trigger_count; i++)
+        free(config->triggers[i].name);
     free(config->path);
     free(config->lines);
     free(config);
@@ -130,6 +134,7 @@ size_t tf_config_diff(const struct tf_config *running, const struct tf_config *n
     compare_named(running, next, TF_SECTION_CAMERA, &changes);
     compare_named(running, next, TF_SECTION_PAIR, &changes);
     compare_named(running, next, TF_SECTION_REGION, &changes);
+    compare_named(running, next, TF_SECTION_TRIGGER, &changes);
     for (size_t i = 0; i < tf_key_count; i++)
         if (!tf_section_is_named(tf_keys[i].section))
             compare(running, 0, next, 0, &tf_keys[i], &changes);
@@ -141,7 +146,7 @@ int tf_config_take_live(struct tf_config *running, const struct tf_config *next)
     char *texts[TF_KEYS_MAX] = {0};
     size_t i;
 
-    /* Cameras', pairs' and regions' keys need a restart, all of them: tests/config holds the table to that.
+    /* Keys of sections with names need a restart, all of them: tests/config holds the table to that.
      */
     for (i = 0; i < tf_key_count; i++)
         if (tf_keys[i].live && tf_value_is_text(tf_keys[i].type) &&
@@ -197,5 +202,34 @@ int tf_config_expand(const char *template, const char *camera, int64_t t_utc_ns,
     if (!size)
         return -ENAMETOOLONG;
     path[n] = '\0';
+    return 0;
+}
+
+int tf_config_mark(const char *template, const struct tf_config_mark *mark, char *text, size_t size)
+{
+    size_t n = 0;
+
+    if (!size)
+        return -ENAMETOOLONG;
+    for (const char *c = template; *c; c++) {
+        char one[2] = {*c, '\0'};
+        const char *put = one;
+
+        if (*c == '%') {
+            c++;
+            put = *c == 'n'   ? mark->name
+                  : *c == 'k' ? mark->what
+                  : *c == 'c' ? mark->as_text
+                  : *c == 'e' ? mark->change
+                  : *c == '%' ? one
+                              : NULL;
+            if (!put)
+                return -EINVAL;
+        }
+        if (strlen(put) + 1 > size - n)
+            return -ENAMETOOLONG;
+        n = (size_t)(stpcpy(text + n, put) - text);
+    }
+    text[n] = '\0';
     return 0;
 }

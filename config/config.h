@@ -18,6 +18,7 @@
 
 #define TF_CONFIG_CAMERAS_MAX 8
 #define TF_CONFIG_PAIRS_MAX 4
+#define TF_CONFIG_TRIGGERS_MAX 8
 #define TF_CONFIG_FILE_MAX (256u << 10) /* bytes */
 #define TF_CONFIG_NAME_MAX 32           /* bytes of a camera's name, [a-z0-9_-] */
 
@@ -112,6 +113,47 @@ struct tf_config_region {
     char *camera;    /* NULL: all */
     int coordinates; /* enum tf_config_coordinates */
     struct tf_shape shape, corners;
+};
+
+enum tf_config_trigger_kind {
+    TF_CONFIG_TRIGGER_EVDEV,
+    TF_CONFIG_TRIGGER_SERIAL,
+    TF_CONFIG_TRIGGER_LINE,
+    TF_CONFIG_TRIGGER_GPIO,
+};
+
+enum tf_config_edge {
+    TF_CONFIG_EDGE_RISING,
+    TF_CONFIG_EDGE_FALLING,
+    TF_CONFIG_EDGE_BOTH,
+};
+
+enum tf_config_split {
+    TF_CONFIG_SPLIT_BYTE,
+    TF_CONFIG_SPLIT_LINE,
+};
+
+enum tf_config_bias {
+    TF_CONFIG_BIAS_AS_IS,
+    TF_CONFIG_BIAS_UP,
+    TF_CONFIG_BIAS_DOWN,
+    TF_CONFIG_BIAS_OFF,
+};
+
+/* [trigger NAME]: see capture/trigger.h. */
+struct tf_config_trigger {
+    char *name;
+    bool enabled;
+    int kind; /* enum tf_config_trigger_kind */
+    char *device, *key, *line;
+    int edge; /* enum tf_config_edge */
+    bool grab, active_low;
+    int bias; /* enum tf_config_bias */
+    uint32_t baud;
+    int split; /* enum tf_config_split */
+    uint64_t debounce_ns;
+    uint32_t rate;
+    char *text, *value; /* templates; see tf_config_mark */
 };
 
 struct tf_config_inference {
@@ -209,6 +251,8 @@ struct tf_config {
     size_t pair_count;
     struct tf_config_region regions[TF_OWN_MAX];
     size_t region_count;
+    struct tf_config_trigger triggers[TF_CONFIG_TRIGGERS_MAX];
+    size_t trigger_count;
     struct tf_config_inference inference;
     struct tf_config_overlay overlay;
     struct tf_config_video video;
@@ -292,6 +336,16 @@ int tf_config_take_live(struct tf_config *running, const struct tf_config *next)
  * (an unknown specifier, which tf_config_load has already refused), -ENAMETOOLONG.
  */
 int tf_config_expand(const char *template, const char *camera, int64_t t_utc_ns, char *path, size_t size);
+
+/*
+ * Expands a mark's template: %n the trigger's name, %k the key, byte, text or line, %c a byte as a character,
+ * %e the change, %% a percent sign. -EINVAL (an unknown specifier, which tf_config_load has already refused),
+ * -ENAMETOOLONG.
+ */
+struct tf_config_mark {
+    const char *name, *what, *as_text, *change;
+};
+int tf_config_mark(const char *template, const struct tf_config_mark *mark, char *text, size_t size);
 
 /* The table as texts, malloc'd for the caller; NULL when memory runs out. */
 char *tf_config_help(void);     /* --help-config: every key with type, default, limits and help */

@@ -9,9 +9,11 @@
 struct tf_config_lines {
     int key[TF_KEYS_MAX][TF_NAMED_MAX]; /* 0: not set; the second index is 0 outside named sections */
     int section[TF_SECTIONS];
-    int camera[TF_CONFIG_CAMERAS_MAX], pair[TF_CONFIG_PAIRS_MAX], region[TF_OWN_MAX];
+    int camera[TF_CONFIG_CAMERAS_MAX], pair[TF_CONFIG_PAIRS_MAX], region[TF_OWN_MAX],
+        trigger[TF_CONFIG_TRIGGERS_MAX];
 };
-_Static_assert(TF_CONFIG_PAIRS_MAX <= TF_NAMED_MAX && TF_CONFIG_CAMERAS_MAX <= TF_NAMED_MAX,
+_Static_assert(TF_CONFIG_PAIRS_MAX <= TF_NAMED_MAX && TF_CONFIG_TRIGGERS_MAX <= TF_NAMED_MAX &&
+                   TF_CONFIG_CAMERAS_MAX <= TF_NAMED_MAX,
                "lines of keys have room for all named sections");
 
 /* The section with its further corners; -EINVAL. */

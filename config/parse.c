@@ -145,6 +145,34 @@ static void open_region(struct tf_parse *p, const char *name)
         tf_parse_fault(p, p->line, r, "no memory");
 }
 
+static void open_trigger(struct tf_parse *p, const char *name)
+{
+    struct tf_config *config = p->config;
+    struct tf_config_trigger *trigger;
+    int r;
+
+    if (!check_name(p, "trigger", name))
+        return;
+    for (size_t i = 0; i < config->trigger_count; i++)
+        if (strcmp(config->triggers[i].name, name) == 0) {
+            FAIL(p, p->line, "a second [trigger %s]: the first is in line %d", name,
+                 config->lines->trigger[i]);
+            return;
+        }
+    if (config->trigger_count == TF_CONFIG_TRIGGERS_MAX) {
+        FAIL(p, p->line, "more than %d triggers", TF_CONFIG_TRIGGERS_MAX);
+        return;
+    }
+    p->which = config->trigger_count;
+    trigger = &config->triggers[p->which];
+    trigger->name = strdup(name);
+    r = trigger->name ? set_defaults(config, TF_SECTION_TRIGGER, p->which) : -ENOMEM;
+    config->trigger_count++;
+    config->lines->trigger[p->which] = p->line;
+    if (r < 0)
+        tf_parse_fault(p, p->line, r, "no memory");
+}
+
 /*
  * inih cuts section names at 49 bytes, gives the handler no line number and does not report empty sections,
  * all of which matter here; so sections are taken where the lines are handed to inih.
@@ -180,7 +208,8 @@ static void enter_section(struct tf_parse *p, const char *line)
         p->section = LOST_SECTION;
         return;
     }
-    if (strcmp(name, "camera") == 0 || strcmp(name, "pair") == 0 || strcmp(name, "region") == 0) {
+    if (strcmp(name, "camera") == 0 || strcmp(name, "pair") == 0 || strcmp(name, "region") == 0 ||
+        strcmp(name, "trigger") == 0) {
         FAIL(p, p->line, "[%s] has no name: write [%s NAME]", name, name);
         return;
     }
@@ -194,7 +223,12 @@ static void enter_section(struct tf_parse *p, const char *line)
         open_pair(p, name + 5 + strspn(name + 5, " "));
         return;
     }
-    for (int i = TF_SECTION_REGION + 1; i < TF_SECTIONS; i++) {
+    if (strncmp(name, "trigger ", 8) == 0) {
+        p->section = TF_SECTION_TRIGGER;
+        open_trigger(p, name + 8 + strspn(name + 8, " "));
+        return;
+    }
+    for (int i = TF_SECTION_TRIGGER + 1; i < TF_SECTIONS; i++) {
         if (strcmp(tf_sections[i].name, name) != 0)
             continue;
         if (p->config->lines->section[i])
@@ -205,7 +239,8 @@ static void enter_section(struct tf_parse *p, const char *line)
         return;
     }
     FAIL(p, p->line,
-         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, inference, overlay, video, "
+         "unknown section [%s]: expected camera NAME, pair NAME, region NAME, trigger NAME, inference, "
+         "overlay, video, "
          "rtsp, http "
          "or recording",
          name);
@@ -368,7 +403,7 @@ static int parse_text(const char *text, size_t size, const char *name, bool regi
     config->path = strdup(name);
     if (!config->lines || !config->path)
         goto nomem;
-    for (int i = TF_SECTION_REGION + 1; i < TF_SECTIONS; i++)
+    for (int i = TF_SECTION_TRIGGER + 1; i < TF_SECTIONS; i++)
         if (set_defaults(config, (enum tf_section)i, 0) < 0)
             goto nomem;
     p.config = config;

@@ -30,10 +30,26 @@ static const char *const spaces[] = {
 static const char *const viewers[] = {
     [TF_CONFIG_RECORDINGS_CONTROL] = "control", [TF_CONFIG_RECORDINGS_WATCH] = "watch", NULL};
 
+static const char *const trigger_kinds[] = {[TF_CONFIG_TRIGGER_EVDEV] = "evdev",
+                                            [TF_CONFIG_TRIGGER_SERIAL] = "serial",
+                                            [TF_CONFIG_TRIGGER_LINE] = "serial-line",
+                                            [TF_CONFIG_TRIGGER_GPIO] = "gpio",
+                                            NULL};
+static const char *const edges[] = {[TF_CONFIG_EDGE_RISING] = "rising",
+                                    [TF_CONFIG_EDGE_FALLING] = "falling",
+                                    [TF_CONFIG_EDGE_BOTH] = "both",
+                                    NULL};
+static const char *const splits[] = {[TF_CONFIG_SPLIT_BYTE] = "byte", [TF_CONFIG_SPLIT_LINE] = "line", NULL};
+static const char *const biases[] = {[TF_CONFIG_BIAS_AS_IS] = "as-is",
+                                     [TF_CONFIG_BIAS_UP] = "pull-up",
+                                     [TF_CONFIG_BIAS_DOWN] = "pull-down",
+                                     [TF_CONFIG_BIAS_OFF] = "disabled",
+                                     NULL};
+
 /* Words of which the value is read otherwise. */
 static const char *const rotations[] = {"auto", "0", "90", "180", "270", NULL};
 /* base/cpu.h's ladder; tests/config holds the two lists against each other. */
-static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni", "amx",
+static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
                                    "neon",    "dotprod", "i8mm",    NULL};
 
 #define AT(type, field) offsetof(struct tf_config_##type, field)
@@ -56,6 +72,11 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
                            "records and columns: at most 32 of a-z, 0-9 and _, a letter first, and none of "
                            "ours (docs/regions.md).",
                            offsetof(struct tf_config, regions), sizeof(struct tf_config_region)},
+    [TF_SECTION_TRIGGER] =
+        {"trigger",
+         "An input of which each event is a mark in the session that is recorded: a key, a "
+         "byte or a line that changes. Up to 8 (docs/triggers.md). NAME as for cameras.",
+         offsetof(struct tf_config, triggers), sizeof(struct tf_config_trigger)},
     [TF_SECTION_INFERENCE] = {"inference",
                               "Faces, landmarks and region temperatures; the same for all cameras.",
                               offsetof(struct tf_config, inference), 0},
@@ -80,6 +101,7 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
 #define CAMERA TF_SECTION_CAMERA
 #define PAIR TF_SECTION_PAIR
 #define REGION TF_SECTION_REGION
+#define TRIGGER TF_SECTION_TRIGGER
 #define INFERENCE TF_SECTION_INFERENCE
 #define OVERLAY TF_SECTION_OVERLAY
 #define VIDEO TF_SECTION_VIDEO
@@ -211,6 +233,45 @@ const struct tf_key tf_keys[] = {
      .help = "\"rectangle X,Y,W,H\", \"circle X,Y,R\" or \"polygon X,Y X,Y X,Y\" and so on."},
     {REGION, "corners", TF_VALUE_CORNERS, AT(region, corners),
      .help = "Further corners of the polygon, X,Y X,Y and so on, where they do not fit into one line."},
+
+    {TRIGGER, "enabled", TF_VALUE_BOOL, AT(trigger, enabled), "yes",
+     .help = "Off: the section is checked and otherwise ignored."},
+    {TRIGGER, "kind", TF_VALUE_CHOICE, AT(trigger, kind), "evdev", .choices = trigger_kinds,
+     .help = "evdev: keys and buttons of an input device. serial: bytes of a serial port. serial-line: its "
+             "control lines. gpio: a line of a GPIO chip."},
+    {TRIGGER, "device", TF_VALUE_PATH, AT(trigger, device), .required = true,
+     .help = "/dev/input/by-id/… (evdev), /dev/serial/by-id/… or /dev/ttyS0, /dev/gpiochip0. A path by-id "
+             "survives replugging."},
+    {TRIGGER, "key", TF_VALUE_TEXT, AT(trigger, key),
+     .help = "evdev: names of keys with blanks between (KEY_SPACE BTN_LEFT). serial: bytes as numbers (1 2 "
+             "0x41). Not set: all of them."},
+    {TRIGGER, "line", TF_VALUE_TEXT, AT(trigger, line),
+     .help = "serial-line: cts, dsr, dcd, ri, one or several. gpio: the line's number or name."},
+    {TRIGGER, "edge", TF_VALUE_CHOICE, AT(trigger, edge), "rising", .choices = edges,
+     .help =
+         "Which change is a mark: of a key, rising is the press and falling the release; of a line, rising "
+         "is that it becomes active."},
+    {TRIGGER, "active-low", TF_VALUE_BOOL, AT(trigger, active_low), "no",
+     .help = "A line is active when it is low: a button that pulls it to ground."},
+    {TRIGGER, "bias", TF_VALUE_CHOICE, AT(trigger, bias), "as-is", .choices = biases,
+     .help = "gpio: the resistor inside the chip that holds an open line."},
+    {TRIGGER, "grab", TF_VALUE_BOOL, AT(trigger, grab), "no",
+     .help = "evdev: keep the device's keys from every other program, the console's login included."},
+    {TRIGGER, "baud", TF_VALUE_UINT, AT(trigger, baud), "9600", 300, 4000000, .unit = "bit/s",
+     .help = "Speed of the serial port; 8 data bits, no parity, 1 stop bit."},
+    {TRIGGER, "split", TF_VALUE_CHOICE, AT(trigger, split), "byte", .choices = splits,
+     .help = "serial: each byte is a mark, or each line of text."},
+    {TRIGGER, "debounce", TF_VALUE_DURATION, AT(trigger, debounce_ns), "0", 0, 10,
+     .help = "Changes of the same key, byte or line so soon after one that counted are left out and counted: "
+             "20ms for a bare contact."},
+    {TRIGGER, "rate", TF_VALUE_UINT, AT(trigger, rate), "20", 1, 1000, .unit = "marks/s",
+     .help = "More marks than that are left out, counted and said: an input that chatters does not fill the "
+             "events or the disk."},
+    {TRIGGER, "text", TF_VALUE_TEXT, AT(trigger, text), "%n",
+     .help = "The mark's text: %n the trigger's name, %k the key's name, the byte's number, the text or the "
+             "line, %c a byte as a character, %e the change, %% a percent sign."},
+    {TRIGGER, "value", TF_VALUE_TEXT, AT(trigger, value),
+     .help = "The mark's value, written likewise. Not set: %k, with edge=both \"%k %e\"."},
 
     {INFERENCE, "models", TF_VALUE_PATH, AT(inference, models),
      .help = "Folder with landmarks68.onnx and finder.onnx. Not set: the installed one."},

@@ -8,6 +8,7 @@ enum tf_section {
     TF_SECTION_CAMERA,
     TF_SECTION_PAIR,
     TF_SECTION_REGION,
+    TF_SECTION_TRIGGER, /* the last of those with names */
     TF_SECTION_INFERENCE,
     TF_SECTION_OVERLAY,
     TF_SECTION_VIDEO,
@@ -15,12 +16,12 @@ enum tf_section {
     TF_SECTION_HTTP,
     TF_SECTION_RECORDING,
 };
-#define TF_SECTIONS 9
+#define TF_SECTIONS 10
 
 /* Sections that stand once for each name. */
 static inline bool tf_section_is_named(enum tf_section section)
 {
-    return section <= TF_SECTION_REGION;
+    return section <= TF_SECTION_TRIGGER;
 }
 
 struct tf_section_info {
@@ -70,7 +71,7 @@ struct tf_key {
 };
 extern const struct tf_key tf_keys[];
 extern const size_t tf_key_count;
-#define TF_KEYS_MAX 144
+#define TF_KEYS_MAX 168
 
 /* Length of the longest text value. inih reads lines of at most 199 bytes. */
 #define TF_VALUE_TEXT_MAX 190

@@ -141,6 +141,8 @@ static void example_section(FILE *f, enum tf_section section)
         fputs("# [pair rig]\n", f);
     else if (section == TF_SECTION_REGION)
         fputs("# [region temple_right]\n", f);
+    else if (section == TF_SECTION_TRIGGER)
+        fputs("# [trigger button]\n", f);
     else
         fprintf(f, "[%s]\n", tf_sections[section].name);
 }

@@ -197,6 +197,9 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     for (size_t i = 0; i < config->pair_count; i++)
         if (is_enough(tf_service_check_pair(config, i, err), config, faults, err, &result))
             return result;
+    for (size_t i = 0; i < config->trigger_count; i++)
+        if (is_enough(tf_service_check_trigger(config, i, err), config, faults, err, &result))
+            return result;
     for (size_t i = 0; i < TF_COUNT(checks); i++)
         if (is_enough(checks[i](config, err), config, faults, err, &result))
             return result;
@@ -479,6 +482,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     atomic_store(&service->count, n);
     for (int i = 0; i < n && r == 0; i++)
         r = tf_pipeline_start(service->pipelines[i], err);
+    if (r == 0)
+        r = tf_service_triggers_start(service, err);
     if (r < 0)
         return r;
     if (service->rtsp)
@@ -499,6 +504,7 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
 {
     int n = atomic_load(&service->count), result = 0;
 
+    tf_service_triggers_stop(service);
     /* While the cameras still run, so that each frame of the video gets its row. */
     result = tf_service_session_end(service, err);
     for (int i = 0; i < n; i++)
@@ -516,6 +522,7 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
      */
     tf_http_destroy(service->http);
+    tf_service_triggers_end(service);
     tf_service_pair_pictures_end(service);
     tf_rtsp_destroy(service->rtsp);
     for (int i = 0; i < n; i++)

@@ -8,6 +8,7 @@
 #include "capture/source.h"
 #include "config/config.h"
 #include "inference/face/face.h"
+#include "capture/trigger.h"
 #include "inference/face/pairing.h"
 #include "publish/recording/recording.h"
 
@@ -42,6 +43,39 @@ TF_SAME(TF_CONFIG_CODEC_FFVHUFF, TF_RECORDING_FFVHUFF);
 static inline enum tf_recording_codec tf_choice_codec(int codec)
 {
     return (enum tf_recording_codec)codec;
+}
+
+TF_SAME(TF_CONFIG_TRIGGER_EVDEV, TF_TRIGGER_EVDEV);
+TF_SAME(TF_CONFIG_TRIGGER_SERIAL, TF_TRIGGER_SERIAL);
+TF_SAME(TF_CONFIG_TRIGGER_LINE, TF_TRIGGER_LINE);
+TF_SAME(TF_CONFIG_TRIGGER_GPIO, TF_TRIGGER_GPIO);
+static inline enum tf_trigger_kind tf_choice_trigger_kind(int kind)
+{
+    return (enum tf_trigger_kind)kind;
+}
+
+TF_SAME(TF_CONFIG_EDGE_RISING, TF_TRIGGER_RISING);
+TF_SAME(TF_CONFIG_EDGE_FALLING, TF_TRIGGER_FALLING);
+TF_SAME(TF_CONFIG_EDGE_BOTH, TF_TRIGGER_BOTH);
+static inline enum tf_trigger_edge tf_choice_trigger_edge(int edge)
+{
+    return (enum tf_trigger_edge)edge;
+}
+
+TF_SAME(TF_CONFIG_SPLIT_BYTE, TF_TRIGGER_SPLIT_BYTE);
+TF_SAME(TF_CONFIG_SPLIT_LINE, TF_TRIGGER_SPLIT_LINE);
+static inline enum tf_trigger_split tf_choice_trigger_split(int split)
+{
+    return (enum tf_trigger_split)split;
+}
+
+TF_SAME(TF_CONFIG_BIAS_AS_IS, TF_TRIGGER_BIAS_AS_IS);
+TF_SAME(TF_CONFIG_BIAS_UP, TF_TRIGGER_BIAS_UP);
+TF_SAME(TF_CONFIG_BIAS_DOWN, TF_TRIGGER_BIAS_DOWN);
+TF_SAME(TF_CONFIG_BIAS_OFF, TF_TRIGGER_BIAS_OFF);
+static inline enum tf_trigger_bias tf_choice_trigger_bias(int bias)
+{
+    return (enum tf_trigger_bias)bias;
 }
 
 #endif

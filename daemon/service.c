@@ -136,6 +136,7 @@ int tf_service_run(struct tf_service *service, struct tf_error *err)
             said_ns = now;
             tf_service_session_watch(service);
             tf_service_http_watch(service);
+            tf_service_triggers_watch(service);
             tf_service_line(service, line, sizeof(line));
             tf_notify("STATUS=%s", line);
         }

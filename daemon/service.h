@@ -23,6 +23,7 @@ struct tf_service {
     struct tf_config *config;
     struct tf_rtsp *rtsp; /* NULL: not enabled */
     struct tf_http *http;
+    struct tf_triggers *triggers; /* NULL: none */
     struct tf_announce *announce; /* NULL: nothing is announced */
     struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
     const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */
@@ -90,6 +91,18 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err);
 int tf_service_check_announce(const struct tf_config *config, struct tf_error *err);
 /* Announces the servers that want it; says what of that cannot be. */
 void tf_service_announce(struct tf_service *service);
+
+/* triggers.c */
+/* Keys, lines and speeds that can be; a device that is named twice. */
+int tf_service_check_trigger(const struct tf_config *config, size_t trigger, struct tf_error *err);
+int tf_service_triggers_start(struct tf_service *service, struct tf_error *err);
+/* Ends their threads, while a session still takes marks; and frees them, once nobody asks. */
+void tf_service_triggers_stop(struct tf_service *service);
+void tf_service_triggers_end(struct tf_service *service);
+/* For HTTP; see tf_http_options.triggers. */
+int tf_service_triggers(void *context, struct tf_trigger_told *told, int max);
+/* Says events that made no mark, at most once a minute; every second. */
+void tf_service_triggers_watch(struct tf_service *service);
 
 /* pairs.c */
 /* Calibrations that can be read. */

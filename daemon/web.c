@@ -120,6 +120,7 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .ffc = tf_service_ffc,
         .regions = tf_service_regions,
         .rtsp_logins_failed = rtsp_logins_failed,
+        .triggers = tf_service_triggers,
         .session_list = tf_service_session_list,
         .session_file = tf_service_session_file,
         .session_video = tf_service_session_video,

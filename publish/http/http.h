@@ -77,6 +77,8 @@ struct tf_http_options {
     int (*ffc)(void *context, const char *camera, const char *body, size_t size, char **answer);
     /* GET /regions (`body` NULL) and PUT /regions, from the recording's thread; NULL: there are none. */
     int (*regions)(void *context, const char *body, size_t size, char **answer);
+    /* Trigger inputs, as `status`; NULL: there are none. */
+    int (*triggers)(void *context, struct tf_trigger_told *told, int max);
     /* Failed logins of the RTSP server; NULL: there is none. */
     uint64_t (*rtsp_logins_failed)(void *context);
     /*

@@ -148,6 +148,15 @@ static struct tf_http_counters count_all(struct tf_http *http)
     };
 }
 
+static void ask_triggers(struct tf_http *http, struct tf_trigger_told told[TF_TRIGGERS_TOLD],
+                         struct tf_http_counters *counters)
+{
+    const struct tf_http_options *o = &http->options;
+
+    counters->triggers = told;
+    counters->trigger_count = o->triggers ? o->triggers(o->context, told, TF_TRIGGERS_TOLD) : 0;
+}
+
 static enum MHD_Result get_state(struct tf_http_request *q)
 {
     struct tf_http *http = q->http;
@@ -155,10 +164,12 @@ static enum MHD_Result get_state(struct tf_http_request *q)
     size_t size = 0;
     const char *pairs[TF_HTTP_LIVES_MAX];
     struct tf_http_counters counters = count_all(http);
+    struct tf_trigger_told triggers[TF_TRIGGERS_TOLD];
     char *text;
 
     counters.pairs = pairs;
     counters.pair_count = tf_http_list_pairs(http, count, pairs);
+    ask_triggers(http, triggers, &counters);
     text = tf_http_state_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
 
     return tf_http_give(q, 200, "application/json", text, size);
@@ -167,11 +178,14 @@ static enum MHD_Result get_state(struct tf_http_request *q)
 static enum MHD_Result get_metrics(struct tf_http_request *q)
 {
     struct tf_http *http = q->http;
-    const struct tf_http_counters counters = count_all(http);
+    struct tf_http_counters counters = count_all(http);
+    struct tf_trigger_told triggers[TF_TRIGGERS_TOLD];
     int count = tf_http_ask_status(http);
     size_t size = 0;
-    char *text = tf_http_metrics_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
+    char *text;
 
+    ask_triggers(http, triggers, &counters);
+    text = tf_http_metrics_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
     return tf_http_give(q, 200, "text/plain; version=0.0.4; charset=utf-8", text, size);
 }
 

@@ -246,6 +246,7 @@ char *tf_http_state_text(const struct tf_status *cameras, int count, const struc
         put_text(f, http->pairs[i]);
     }
     fputs("],", f);
+    tf_http_state_triggers(f, http->triggers, http->trigger_count);
     fprintf(f, "\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "}}\n", http->logins_failed,
             http->rtsp_logins_failed);
     return finish(f, &text);
@@ -585,6 +586,7 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, const str
     fputs("thermoface_uptime_seconds", f);
     number(f, seconds(started_ns, now_ns));
     write_server(f, http);
+    tf_http_metrics_triggers(f, http->triggers, http->trigger_count);
     for (size_t i = 0; i < TF_COUNT(metrics); i++)
         write_metric(f, &metrics[i], cameras, count, now_ns);
     if (count) {

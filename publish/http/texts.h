@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "publish/status/status.h"
 
@@ -13,12 +14,17 @@ struct tf_http_counters {
     uint64_t accepted, refused, expired, displaced, logins_failed, rtsp_logins_failed;
     const char *const *pairs; /* names of pairs that have pictures */
     int pair_count;
+    const struct tf_trigger_told *triggers;
+    int trigger_count;
 };
 
 /* All return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's
  * start. */
 char *tf_http_state_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                          uint64_t started_ns, uint64_t now_ns, size_t *size);
+/* texts_triggers.c: a member of /state, with a comma behind, and lines of /metrics. */
+void tf_http_state_triggers(FILE *f, const struct tf_trigger_told *triggers, int count);
+void tf_http_metrics_triggers(FILE *f, const struct tf_trigger_told *triggers, int count);
 /* The service's last lines. */
 char *tf_http_log_text(size_t *size);
 char *tf_http_metrics_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,

@@ -127,6 +127,21 @@ struct tf_status {
     uint32_t flags; /* of the last record */
 };
 
+/* A trigger input (capture/trigger.h) and the marks that came of it. */
+#define TF_TRIGGERS_TOLD 8
+struct tf_trigger_told {
+    char name[64], device[192], message[256];
+    const char *kind, *state;
+    bool there;
+    const char *t_from; /* whose stamps it gives; NULL: not open yet */
+    /* They only grow. */
+    uint64_t events;     /* taken from the device */
+    uint64_t marks;      /* of these, in a session's table */
+    uint64_t unrecorded; /* of these, while nothing was recorded */
+    uint64_t lost;       /* of these, without a place: queue, disk */
+    uint64_t bounced, limited, missed, reopened;
+};
+
 /* Counts a record's latency: histogram, sum, number and the last one. */
 void tf_status_add_latency(struct tf_status *status, uint32_t latency_us);
 
