@@ -11,23 +11,25 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #include <asm/hwcap.h>
 #endif
 
 static const char *const names[] = {
-    [TF_CPU_GENERIC] = "generic", [TF_CPU_AVX2] = "avx2",
-    [TF_CPU_AVXVNNI] = "avxvnni", [TF_CPU_AVX512VNNI] = "avx512vnni",
-    [TF_CPU_NEON] = "neon",       [TF_CPU_DOTPROD] = "dotprod",
-    [TF_CPU_I8MM] = "i8mm",
+    [TF_CPU_GENERIC] = "generic",       [TF_CPU_AVX2] = "avx2", [TF_CPU_AVXVNNI] = "avxvnni",
+    [TF_CPU_AVX512VNNI] = "avx512vnni", [TF_CPU_AMX] = "amx",   [TF_CPU_NEON] = "neon",
+    [TF_CPU_DOTPROD] = "dotprod",       [TF_CPU_I8MM] = "i8mm",
 };
 #define LEVELS TF_COUNT(names)
 
 /* Rungs of this architecture, worst first. */
 #if defined(__x86_64__)
-static const enum tf_cpu_level ladder[] = {TF_CPU_GENERIC, TF_CPU_AVX2, TF_CPU_AVXVNNI, TF_CPU_AVX512VNNI};
-#define ARCH_LEVELS "generic, avx2, avxvnni, avx512vnni"
+static const enum tf_cpu_level ladder[] = {TF_CPU_GENERIC, TF_CPU_AVX2, TF_CPU_AVXVNNI, TF_CPU_AVX512VNNI,
+                                           TF_CPU_AMX};
+#define ARCH_LEVELS "generic, avx2, avxvnni, avx512vnni, amx"
 #elif defined(__aarch64__)
 static const enum tf_cpu_level ladder[] = {TF_CPU_GENERIC, TF_CPU_NEON, TF_CPU_DOTPROD, TF_CPU_I8MM};
 #define ARCH_LEVELS "generic, neon, dotprod, i8mm"
@@ -49,13 +51,29 @@ static uint64_t read_xcr0(void)
     return (uint64_t)hi << 32 | lo;
 }
 
+/*
+ * Tile registers are the process's only after it asked (Linux, Documentation/arch/x86/xstate.rst): their
+ * state is 8 KiB, which a signal's frame must hold too. Refused: by an older kernel (before 5.16), by a
+ * filter of system calls, or for an alternate signal stack that is too small.
+ */
+static bool tiles_permitted(void)
+{
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    const int request = 0x1023 /* ARCH_REQ_XCOMP_PERM */, tile_data = 18;
+
+    return syscall(SYS_arch_prctl, request, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
 /* Intel SDM vol. 1, 13.3 and 14.3: a feature counts only if the operating system saves its registers (XCR0).
  */
 static void detect_arch(void)
 {
-    unsigned a, b, c, d, b7, c7, a71 = 0, highest;
+    unsigned a, b, c, d, b7, c7, d7, a71 = 0, highest;
     uint64_t xcr0;
-    bool ymm, zmm;
+    bool ymm, zmm, tiles;
 
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return;
@@ -64,7 +82,8 @@ static void detect_arch(void)
     xcr0 = read_xcr0();
     ymm = (xcr0 & 0x06) == 0x06;
     zmm = (xcr0 & 0xE6) == 0xE6;
-    if (!ymm || !__get_cpuid_count(7, 0, &highest, &b7, &c7, &d))
+    tiles = (xcr0 & 0x60000) == 0x60000;
+    if (!ymm || !__get_cpuid_count(7, 0, &highest, &b7, &c7, &d7))
         return;
     if (highest >= 1)
         __get_cpuid_count(7, 1, &a71, &b, &c, &d);
@@ -73,6 +92,8 @@ static void detect_arch(void)
     available[TF_CPU_AVX512VNNI] = available[TF_CPU_AVX2] && zmm && (b7 & bit_AVX512F) &&
                                    (b7 & bit_AVX512BW) && (b7 & bit_AVX512DQ) && (b7 & bit_AVX512VL) &&
                                    (c7 & bit_AVX512VNNI);
+    available[TF_CPU_AMX] = available[TF_CPU_AVX512VNNI] && tiles && (d7 & bit_AMX_TILE) &&
+                            (d7 & bit_AMX_INT8) && tiles_permitted();
 }
 #elif defined(__aarch64__)
 static void detect_arch(void)

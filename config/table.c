@@ -49,7 +49,7 @@ static const char *const biases[] = {[TF_CONFIG_BIAS_AS_IS] = "as-is",
 /* Words of which the value is read otherwise. */
 static const char *const rotations[] = {"auto", "0", "90", "180", "270", NULL};
 /* base/cpu.h's ladder; tests/config holds the two lists against each other. */
-static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni",
+static const char *const cpus[] = {"generic", "avx2",    "avxvnni", "avx512vnni", "amx",
                                    "neon",    "dotprod", "i8mm",    NULL};
 
 #define AT(type, field) offsetof(struct tf_config_##type, field)

@@ -18,6 +18,7 @@ const struct tf_paint *tf_paint_select(enum tf_cpu_level level)
     case TF_CPU_AVXVNNI:
         return &tf_paint_avx2;
     case TF_CPU_AVX512VNNI:
+    case TF_CPU_AMX:
         return has_vbmi() ? &tf_paint_avx512 : &tf_paint_avx2;
 #endif
 #if defined(__aarch64__)

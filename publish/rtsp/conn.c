@@ -24,6 +24,9 @@
 #define BEAT_US (500 * 1000)
 #define TALK_NOBODY (256u << 10) /* bytes in all, without a session */
 #define TALK_VIEWER (256u << 10) /* bytes between two looks, with one */
+/* Who holds the main loop speaks without a pause; a request and some RTCP are less, however slow the machine.
+ */
+#define TALK_HOLDS (8u << 10) /* bytes between two looks */
 
 static GQuark conn_quark(void)
 {
@@ -446,7 +449,7 @@ static void look(struct tf_server *s)
 {
     bool held = (uint64_t)tf_server_now_us() - atomic_load(&s->beat) > BEAT_US;
     struct tf_conn *loudest = NULL;
-    uint64_t most = 0;
+    uint64_t most = TALK_HOLDS;
 
     pthread_mutex_lock(&s->lock);
     for (GList *l = s->conns; l; l = l->next) {

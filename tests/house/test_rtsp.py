@@ -6,7 +6,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from house import SLOW, TOOLS, Daemon, Records, Skip, check, config, need, run_tests, wait_for  # noqa: E402
+from house import (SLOW, TOOLS, Daemon, Records, Skip, check, config, ended_itself, need,  # noqa: E402
+                   run_tests, wait_for)
 
 SMALL = "width=320\nheight=240\nfps=30\nanalyse=no"
 
@@ -45,8 +46,10 @@ def ffprobe_over_udp():
 
 def gstreamer(daemon, protocol, buffers=60):
     need("gst-launch-1.0")
-    run("gst-launch-1.0", "-q", "rtspsrc", f"location={daemon.rtsp()}", f"protocols={protocol}", "latency=100", "!",
-        "rtph264depay", "!", "h264parse", "!", "fakesink", f"num-buffers={buffers}")
+    done = subprocess.run(["gst-launch-1.0", "-q", "rtspsrc", f"location={daemon.rtsp()}", f"protocols={protocol}",
+                           "latency=100", "!", "rtph264depay", "!", "h264parse", "!", "fakesink",
+                           f"num-buffers={buffers}"], capture_output=True, text=True, timeout=25 * SLOW, check=False)
+    check(ended_itself(done), f"gst-launch-1.0 ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def gstreamer_over_tcp_and_udp():

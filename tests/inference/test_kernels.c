@@ -101,7 +101,8 @@ static void conv_case(int n)
     int oc = PICK(1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 48, 49, 63, 64, 65, 80, 96, 100, 136),
         m = n % 3 ? 1 + (int)test_below(&rnd, 33) : PICK(1, 2, 6, 9, 12, 36, 49, 50),
         taps = PICK(1, 1, 2, 3, 9), len = PICK(1, 2, 3, 4, 5, 8, 13, 16, 24, 32, 64),
-        pixel = len + PICK(0, 0, 1, 7), out_pixel = oc + PICK(0, 0, 1, 16), total = 0, used = 0;
+        pixel = len + PICK(0, 0, 1, 7), row = PICK(1, 5, 7, 14, 1000), gap = PICK(0, 2 * pixel, 3),
+        out_pixel = oc + PICK(0, 0, 1, 16), total = 0, used = 0;
     struct tf_conv_run *runs = calloc((size_t)taps, sizeof(*runs));
     int32_t *in_off = calloc((size_t)m, sizeof(*in_off)), *out_off = calloc((size_t)m, sizeof(*out_off)),
             *bias = calloc((size_t)oc, sizeof(*bias));
@@ -124,14 +125,15 @@ static void conv_case(int n)
         used = runs[t].off + len > used ? runs[t].off + len : used;
     }
     for (int i = 0; i < m; i++) {
-        in_off[i] = i * pixel;
+        in_off[i] = i * pixel + i / row * gap;
         out_off[i] = (m - 1 - i) * out_pixel; /* pixels need not lie in order */
     }
-    in = bytes((size_t)((m - 1) * pixel + used + TF_OVERREAD));
+    in = bytes((size_t)(in_off[m - 1] + used + TF_OVERREAD));
     w = weights((size_t)oc * (size_t)total);
     for (int c = 0; c < oc; c++) {
         bias[c] = test_below(&rnd, 50) ? (int32_t)test_below(&rnd, 20000) - 10000 : (int32_t)test_next(&rnd);
-        scale[c] = ldexpf(1.0f + (float)test_below(&rnd, 1 << 22) / (1 << 22), -PICK(2, 6, 9, 12, 14, 16));
+        scale[c] =
+            ldexpf(1.0f + (float)test_below(&rnd, 1 << 22) / (1 << 22), -PICK(-2, 0, 2, 6, 9, 12, 14, 16));
     }
     spec = (struct tf_conv_spec){.runs = runs,
                                  .run_count = taps,

@@ -295,9 +295,27 @@ static void numbers_over_udp(void **state)
     numbers_over("udp");
 }
 
+/*
+ * gst-launch-1.0 ends a stream by PAUSE and TEARDOWN from two threads; where the second interrupts the first
+ * (one time in a hundred on a busy machine) it says that PAUSE failed and exits with 1. The server never saw
+ * that PAUSE. What it says about anything else is a failure, and printed.
+ */
+static bool ended_itself(int status, const char *path)
+{
+    size_t size = 0;
+    char *text = (char *)read_file(path, &size);
+    bool itself = status == 1 && text && memmem(text, size, "gst_rtspsrc_pause ()", 20);
+
+    if (!itself)
+        print_error("gst-launch-1.0: %d: %.*s\n", status, text ? (int)size : 0, text ? text : "");
+    free(text);
+    return itself;
+}
+
 static void gstreamer_plays(void **state)
 {
-    char path[64], location[160], sink[96];
+    char path[64], location[160], sink[96], messages[64];
+    int status;
 
     need("gst-launch-1.0");
     begin(&(struct tf_rtsp_options){0}, true);
@@ -322,7 +340,10 @@ static void gstreamer_plays(void **state)
                                     "filesink",
                                     sink,
                                     NULL};
-        assert_int_equal(client_wait(client_start(argv, NULL, NULL), PATIENCE_S), 0);
+        snprintf(messages, sizeof(messages), "%s/g%d.log", f.folder, udp);
+        status = client_wait(client_start(argv, NULL, messages), PATIENCE_S);
+        if (status)
+            assert_true(ended_itself(status, messages));
         struct seen seen = look(path);
         assert_true(seen.n >= 40);
         assert_int_equal(seen.unread, 0);

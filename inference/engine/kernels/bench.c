@@ -169,7 +169,7 @@ static void call(const struct set *s)
 
     switch (p->kind) {
     case TF_KERNEL_CONV:
-        if (s->packed.bytes > 24 * 1024) {
+        if (s->packed.bytes > 24 * 1024 || s->kernel->tiles) {
             s->kernel->conv(&s->conv, 0, s->packed.panel_count, 0, p->a);
             break;
         }

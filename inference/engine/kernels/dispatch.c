@@ -16,7 +16,8 @@ static const struct tf_kernel list[] = {
      .unit = UNIT,                                                                                           \
      .panel = PANEL,                                                                                         \
      .pairs = TF_PACKED_##PACKED == TF_PACKED_PAIRS,                                                         \
-     .shifted = TF_PACKED_##PACKED == TF_PACKED_SHIFTED},
+     .shifted = TF_PACKED_##PACKED == TF_PACKED_SHIFTED,                                                     \
+     .tiles = TF_PACKED_##PACKED == TF_PACKED_TILES},
 #include "inference/engine/kernels/list.h"
 #undef TF_KERNEL
 };
@@ -36,6 +37,8 @@ static bool covers(enum tf_cpu_level level, enum tf_cpu_level kernel)
     case TF_CPU_AVXVNNI:
     case TF_CPU_AVX512VNNI:
         return kernel == TF_CPU_AVX2;
+    case TF_CPU_AMX:
+        return kernel == TF_CPU_AVX2 || kernel == TF_CPU_AVX512VNNI;
     case TF_CPU_DOTPROD:
         return kernel == TF_CPU_NEON;
     case TF_CPU_I8MM:

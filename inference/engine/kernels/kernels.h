@@ -16,6 +16,8 @@
 #include "base/cpu.h"
 
 #define TF_OVERREAD 128
+/* Entries of a chunk, see TF_PACKED_TILES. */
+#define TF_CHUNK 16
 
 /*
  * Requantisation: rint(clamp(float(acc) * scale, lo, hi)) + zp, ties to even. lo and hi are whole numbers
@@ -55,8 +57,9 @@ struct tf_conv_panel {
     const int32_t *bias; /* [width], with the input's zero point folded in */
     const float *scale;  /* [width] sx * sw / sy */
     int32_t entries;
-    int32_t n;  /* live output channels */
-    int32_t oc; /* the first one's place in the output pixel */
+    int32_t n;    /* live output channels */
+    int32_t oc;   /* the first one's place in the output pixel */
+    bool bounded; /* every scale is below 1: float(acc) * scale fits 32 bits */
 };
 
 /* The residual Add that follows a convolution, done in its registers; see tf_add_args for the arithmetic. */
@@ -172,8 +175,9 @@ enum tf_kernel_kind {
 };
 
 /* How a convolution's weights are packed: as they are; so that no sum of a pair saturates vpmaddubsw (see
- * tf_conv_pack); or for activations from which the kernel takes 128. */
-enum tf_kernel_packed { TF_PACKED_PLAIN, TF_PACKED_PAIRS, TF_PACKED_SHIFTED };
+ * tf_conv_pack); for activations from which the kernel takes 128; or in chunks of 16 entries that read 64
+ * consecutive bytes. */
+enum tf_kernel_packed { TF_PACKED_PLAIN, TF_PACKED_PAIRS, TF_PACKED_SHIFTED, TF_PACKED_TILES };
 
 struct tf_kernel {
     const char *name;
@@ -194,6 +198,7 @@ struct tf_kernel {
     /* Convolution only: a panel's width is a multiple of unit, at most panel; pairs: packed weights must not
      * saturate vpmaddubsw, see tf_conv_pack. */
     int unit, panel;
+    bool tiles;          /* entries come in chunks of TF_CHUNK; takes all pixels at once */
     bool pairs, shifted; /* shifted: the kernel takes 128 off every activation */
 };
 

@@ -11,7 +11,8 @@ struct column {
     int32_t off, k, n;
 };
 
-static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
+/* With chunks, each run is filled up to whole ones by columns without weights. */
+static struct column *columns_of(const struct tf_conv_spec *spec, bool chunks, int *count)
 {
     int64_t total = 0;
     int32_t k = 0;
@@ -19,7 +20,7 @@ static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
     struct column *columns;
 
     for (int i = 0; i < spec->run_count; i++)
-        total += spec->runs[i].len / 4 + 2;
+        total += spec->runs[i].len / 4 + 2 + (chunks ? TF_CHUNK : 0);
     columns = malloc((size_t)total * sizeof(*columns));
     if (!columns)
         return NULL;
@@ -30,6 +31,8 @@ static struct column *columns_of(const struct tf_conv_spec *spec, int *count)
         for (int32_t at = 0; at < len; at += 4, n++) {
             columns[n] = (struct column){.off = off + at, .k = k + at, .n = len - at < 4 ? len - at : 4};
         }
+        for (int32_t at = (len + 3) / 4 * 4; chunks && n % TF_CHUNK; at += 4, n++)
+            columns[n] = (struct column){.off = off + at, .k = 0, .n = 0};
         k += len;
     }
     *count = n;
@@ -91,6 +94,7 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
     bool pairs = kernel->pairs, wide = false;
     int32_t *koff, *bias;
     float *scale;
+    bool bounded = true;
     int8_t *w;
 
     for (int i = 0; i < column_count; i++)
@@ -126,6 +130,7 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
         bias[j] = (int32_t)((uint32_t)spec->bias[oc0 + j] -
                             (uint32_t)(spec->in_zp - (kernel->shifted ? 128 : 0)) * sum);
         scale[j] = spec->scale[oc0 + j];
+        bounded = bounded && scale[j] < 1.0f && scale[j] > -1.0f;
     }
     *panel = (struct tf_conv_panel){
 
@@ -136,7 +141,8 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
         .scale = scale,
         .entries = entries,
         .n = n,
-        .oc = oc0};
+        .oc = oc0,
+        .bounded = bounded};
     *bytes += (size_t)entries * ((size_t)width * (wide ? 8 : 4) + sizeof(*koff)) + (size_t)width * 8;
     return 0;
 }
@@ -146,7 +152,7 @@ int tf_conv_pack(struct tf_mem *mem, const struct tf_kernel *kernel, const struc
 {
     int units = (spec->oc + kernel->unit - 1) / kernel->unit, most = kernel->panel / kernel->unit,
         panels = (units + most - 1) / most, column_count, r = 0;
-    struct column *columns = columns_of(spec, &column_count);
+    struct column *columns = columns_of(spec, kernel->tiles, &column_count);
 
     *ret = (struct tf_conv_packed){.panels = tf_mem_alloc(mem, (size_t)panels + 1, sizeof(*ret->panels)),
                                    .panel_count = panels};

@@ -57,6 +57,27 @@ static uint64_t peak_avxvnni(void)
     return 12ull * 32 * ROUNDS;
 }
 
+/* Four products of tiles, which no sum of another waits for; the tiles' contents do not matter. */
+#define TMM(i) "tdpbusd %%tmm5, %%tmm4, %%tmm" #i "\n\t"
+static uint64_t peak_amx(void)
+{
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } config = {.palette = 1};
+
+    for (int i = 0; i < 8; i++) {
+        config.bytes[i] = 64;
+        config.rows[i] = 16;
+    }
+    __asm__ volatile("ldtilecfg %0\n\ttilezero %%tmm4\n\ttilezero %%tmm5" : : "m"(config));
+    for (int n = 0; n < ROUNDS; n++)
+        __asm__ volatile(TMM(0) TMM(1) TMM(2) TMM(3) : :);
+    __asm__ volatile("tilerelease");
+    return 4ull * 16 * 16 * 64 * ROUNDS;
+}
+
 #define MADD(i)                                                                                              \
     "vpmaddubsw %%ymm14, %%ymm15, %%ymm12\n\tvpmaddwd %%ymm13, %%ymm12, %%ymm12\n\tvpaddd %%ymm12, %%ymm" #i \
     ", %%ymm" #i "\n\t"
@@ -105,9 +126,8 @@ static const struct {
 } peaks[] = {
     {TF_CPU_GENERIC, peak_generic},
 #if defined(__x86_64__)
-    {TF_CPU_AVX2, peak_avx2},
-    {TF_CPU_AVXVNNI, peak_avxvnni},
-    {TF_CPU_AVX512VNNI, peak_avx512vnni},
+    {TF_CPU_AVX2, peak_avx2},       {TF_CPU_AVXVNNI, peak_avxvnni}, {TF_CPU_AVX512VNNI, peak_avx512vnni},
+    {TF_CPU_AMX, peak_amx},
 #elif defined(__aarch64__)
     {TF_CPU_NEON, peak_neon},
     {TF_CPU_DOTPROD, peak_dotprod},

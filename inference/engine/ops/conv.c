@@ -419,8 +419,18 @@ int tf_conv_finish(struct tf_engine *engine, struct tf_step *step, struct tf_con
         bytes = TF_MAX(bytes, p->units[i].packed.bytes);
     /* With weights that fit the first-level cache beside the pixels, a block of pixels meets all of them
      * while it is there; larger ones are walked once, each panel over all pixels. */
-    p->panels_outside = bytes > 24 * 1024;
+    p->panels_outside = bytes > 24 * 1024 && !step->kernel->tiles;
     return 0;
+}
+
+void tf_conv_choose(struct tf_step *step, int run, int64_t pixels)
+{
+    const int chunk = 4 * TF_CHUNK, filled = (run + chunk - 1) / chunk * chunk;
+
+    /* Measured on Sapphire Rapids: tiles pay where more than half of a chunk is used, and a third of the
+     * rows. */
+    if (step->kernel->tiles && (2 * run <= filled || pixels < 6))
+        step->kernel = tf_kernel_select(TF_KERNEL_CONV, TF_CPU_AVX512VNNI);
 }
 
 static int prepare_conv(struct tf_engine *engine, struct tf_step *step, struct tf_error *err)
@@ -437,6 +447,11 @@ static int prepare_conv(struct tf_engine *engine, struct tf_step *step, struct t
         r = prepare_depthwise(engine, step, p);
         goto done;
     }
+    tf_conv_choose(
+        step,
+        p->ic / p->group *
+            (!p->transposed && p->dilation[1] == 1 && in->stride[3] == p->ic / p->group ? p->kernel[1] : 1),
+        out->dims[0] * (out->dims[2] / phases[0]) * (out->dims[3] / phases[1]));
     /* Phases past the output do not exist, however large the stride. */
     for (int i = 0; i < 2; i++) {
         phases[i] = (int32_t)TF_MIN(phases[i], out->dims[2 + i]);
@@ -494,6 +509,10 @@ void tf_conv_run(struct tf_engine *engine, const struct tf_step *step, int part,
             continue;
         }
         tf_share(unit->m, part, parts, &m0, &m1);
+        if (step->kernel->tiles) {
+            conv(&unit->args, 0, panels, m0, m1);
+            continue;
+        }
         for (int m = m0; m < m1; m += 48)
             conv(&unit->args, 0, panels, m, TF_MIN(m + 48, m1));
     }

@@ -49,6 +49,9 @@ int tf_conv_bias(struct tf_graph *graph, const struct tf_node *node, int value, 
 bool tf_conv_is_open(const struct tf_step *step);
 void tf_conv_join(struct tf_step *step, const struct tf_conv_residual *residual, bool add);
 void tf_conv_run(struct tf_engine *engine, const struct tf_step *step, int part, int parts);
+/* Before packing: takes another kernel than that of tiles where these would mostly be empty. run: input bytes
+ * of a pixel's window that lie in one piece. */
+void tf_conv_choose(struct tf_step *step, int run, int64_t pixels);
 /* Cuts a unit's work, sets what all units share. */
 int tf_conv_finish(struct tf_engine *engine, struct tf_step *step, struct tf_conv_params *params);
 

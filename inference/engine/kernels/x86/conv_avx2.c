@@ -79,7 +79,7 @@ TF_ALWAYS_INLINE __m256i whole(__m256i a, __m256i b, const int32_t *bias)
             TF_ROWS_##rows(STEP_##nv) w += 32 * nv;                                                          \
         }                                                                                                    \
         TF_ROWS_##rows(WHOLE_##nv) if (args->residual) store_residual(args, panel, m, rows, acc, nv);        \
-        else store(args, panel, m, rows, acc, nv);                                                           \
+        else store_##nv(args, panel, m, rows, acc);                                                          \
     }
 /* clang-format off */
 WIDE(1, 1) WIDE(2, 1) WIDE(3, 1) WIDE(4, 1) WIDE(5, 1) WIDE(6, 1)

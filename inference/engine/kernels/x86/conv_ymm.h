@@ -18,27 +18,38 @@ static inline __m256i broadcast4(const void *p)
 #define VEC_LOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define VEC_BROADCAST(p) broadcast4(p)
 #include "inference/engine/kernels/x86/tile.h"
-#include "inference/engine/kernels/x86/x86.h"
+#include "inference/engine/kernels/x86/clamp.h"
 
 struct limits {
-    __m256i zp16, lo8;
+    __m256i zp16, lo8, hi8;
     __m256 hi;
 };
 
-/* float(acc) * scale, not above hi; the packs that follow saturate below. */
-static inline __m256i scaled(__m256i acc, __m256 scale, __m256 hi)
+/* float(acc) * scale; with CLAMP_ANY not above hi: the packs that follow saturate below. */
+TF_ALWAYS_INLINE __m256i scaled(__m256i acc, __m256 scale, const struct limits *k, const enum clamp clamp)
 {
-    return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), scale), hi));
+    __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), scale);
+
+    return _mm256_cvtps_epi32(clamp == CLAMP_ANY ? _mm256_min_ps(v, k->hi) : v);
 }
 
-/* Four vectors to 32 bytes in their order. Saturation to u8 and the maximum with lo stand for the clamp. */
-static inline __m256i to_bytes(__m256i v0, __m256i v1, __m256i v2, __m256i v3, const struct limits *k)
+/* Four vectors to 32 bytes in their order. Saturation to u8 stands for the clamp. */
+TF_ALWAYS_INLINE __m256i to_bytes(__m256i v0, __m256i v1, __m256i v2, __m256i v3, const struct limits *k,
+                                  const enum clamp clamp)
 {
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    __m256i a = _mm256_adds_epi16(_mm256_packs_epi32(v0, v1), k->zp16);
-    __m256i b = _mm256_adds_epi16(_mm256_packs_epi32(v2, v3), k->zp16);
+    __m256i a = _mm256_packs_epi32(v0, v1), b = _mm256_packs_epi32(v2, v3);
 
-    return _mm256_permutevar8x32_epi32(_mm256_max_epu8(_mm256_packus_epi16(a, b), k->lo8), order);
+    if (clamp != CLAMP_PLAIN) {
+        a = _mm256_adds_epi16(a, k->zp16);
+        b = _mm256_adds_epi16(b, k->zp16);
+    }
+    a = _mm256_packus_epi16(a, b);
+    if (clamp != CLAMP_PLAIN)
+        a = _mm256_max_epu8(a, k->lo8);
+    if (clamp == CLAMP_BOUNDED)
+        a = _mm256_min_epu8(a, k->hi8);
+    return _mm256_permutevar8x32_epi32(a, order);
 }
 
 /* n of 8 or 16 bytes; the last vector of a panel may be partly used. */
@@ -57,13 +68,14 @@ static inline void store16(uint8_t *out, __m128i v, int n)
 }
 
 /* Two pixels of two vectors, or four pixels of one, at once; what a last group lacks is computed with its
- * first. */
+ * first. Those that fill a vector and lie in one piece are written at once. */
 TF_ALWAYS_INLINE void store(const struct tf_conv_args *args, const struct tf_conv_panel *panel, int m,
-                            int rows, const __m256i *acc, const int nv)
+                            int rows, const __m256i *acc, const int nv, const enum clamp clamp)
 {
     const struct limits k = {
         .zp16 = _mm256_set1_epi16((short)args->q.zp),
         .lo8 = _mm256_set1_epi8((char)((int32_t)args->q.lo + args->q.zp)),
+        .hi8 = _mm256_set1_epi8((char)((int32_t)args->q.hi + args->q.zp)),
         .hi = _mm256_set1_ps(args->q.hi),
     };
     const int32_t *off = args->out_off + m;
@@ -75,8 +87,13 @@ TF_ALWAYS_INLINE void store(const struct tf_conv_args *args, const struct tf_con
     if (nv == 2) {
         for (int i = 0; i < rows; i += 2, acc += 4) {
             const __m256i *second = i + 1 < rows ? acc + 2 : acc;
-            __m256i b = to_bytes(scaled(acc[0], s0, k.hi), scaled(acc[1], s1, k.hi),
-                                 scaled(second[0], s0, k.hi), scaled(second[1], s1, k.hi), &k);
+            __m256i b =
+                to_bytes(scaled(acc[0], s0, &k, clamp), scaled(acc[1], s1, &k, clamp),
+                         scaled(second[0], s0, &k, clamp), scaled(second[1], s1, &k, clamp), &k, clamp);
+            if (i + 1 < rows && n == 16 && off[i + 1] - off[i] == 16) {
+                _mm256_storeu_si256((__m256i *)(void *)(out + off[i]), b);
+                continue;
+            }
             store16(out + off[i], _mm256_castsi256_si128(b), n);
             if (i + 1 < rows)
                 store16(out + off[i + 1], _mm256_extracti128_si256(b, 1), n);
@@ -84,11 +101,16 @@ TF_ALWAYS_INLINE void store(const struct tf_conv_args *args, const struct tf_con
     } else {
         for (int i = 0; i < rows; i += 4, acc += 4) {
             const int left = rows - i;
-            __m256i b = to_bytes(scaled(acc[0], s0, k.hi), scaled(acc[left > 1 ? 1 : 0], s0, k.hi),
-                                 scaled(acc[left > 2 ? 2 : 0], s0, k.hi),
-                                 scaled(acc[left > 3 ? 3 : 0], s0, k.hi), &k);
+            __m256i b = to_bytes(scaled(acc[0], s0, &k, clamp), scaled(acc[left > 1 ? 1 : 0], s0, &k, clamp),
+                                 scaled(acc[left > 2 ? 2 : 0], s0, &k, clamp),
+                                 scaled(acc[left > 3 ? 3 : 0], s0, &k, clamp), &k, clamp);
             __m128i low = _mm256_castsi256_si128(b), high = _mm256_extracti128_si256(b, 1);
 
+            if (left > 3 && n == 8 && off[i + 1] - off[i] == 8 && off[i + 2] - off[i] == 16 &&
+                off[i + 3] - off[i] == 24) {
+                _mm256_storeu_si256((__m256i *)(void *)(out + off[i]), b);
+                continue;
+            }
             store16(out + off[i], low, n);
             if (left > 1)
                 store16(out + off[i + 1], _mm_unpackhi_epi64(low, low), n);
@@ -100,7 +122,6 @@ TF_ALWAYS_INLINE void store(const struct tf_conv_args *args, const struct tf_con
     }
 }
 
-/* One copy for each number of vectors, which all tile heights share. */
 TF_STORE(1)
 TF_STORE(2)
 

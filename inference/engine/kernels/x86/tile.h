@@ -69,14 +69,6 @@
         TF_ROWS_##rows(TF_LEAVE_##vectors)                                                                   \
     }
 
-/* The copy of the including file's store() for tiles of so many vectors. */
-#define TF_STORE(vectors)                                                                                    \
-    static __attribute__((noinline)) void store_##vectors(                                                   \
-        const struct tf_conv_args *args, const struct tf_conv_panel *panel, int m, int rows, const VEC *acc) \
-    {                                                                                                        \
-        store(args, panel, m, rows, acc, vectors);                                                           \
-    }
-
 /* A tile and what becomes of it: run_<rows>x<vectors>. The including file has TF_STORE of that many vectors
  * and store_residual(). */
 typedef void (*tile_fn)(const struct tf_conv_args *args, const struct tf_conv_panel *panel, int m);
