@@ -278,6 +278,65 @@ static void check_recording(struct tf_parse *p, size_t enabled)
     }
 }
 
+/* What is no topic to publish at, or NULL. */
+static const char *topic_fault(const char *topic, size_t max)
+{
+    if (strlen(topic) > max)
+        return "is too long";
+    if (!*topic || *topic == '/' || topic[strlen(topic) - 1] == '/' || strstr(topic, "//"))
+        return "has an empty level";
+    if (strpbrk(topic, "+#"))
+        return "has + or # in it, which stand for other topics";
+    if (*topic == '$')
+        return "begins with $, which is for brokers";
+    for (const char *c = topic; *c; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f)
+            return "has a blank or a control character in it";
+    return NULL;
+}
+
+static void check_topic(struct tf_parse *p, const char *key, const char *topic, size_t max)
+{
+    const char *fault = topic && GOOD(p, TF_SECTION_MQTT, 0, key) ? topic_fault(topic, max) : NULL;
+
+    if (fault)
+        FAIL(p, key_line(p, TF_SECTION_MQTT, key, 0),
+             "[mqtt] %s %s: a topic is LEVEL/LEVEL/… of at most %zu bytes", key, fault, max);
+}
+
+static void check_mqtt(struct tf_parse *p)
+{
+    const struct tf_config_mqtt *c = &p->config->mqtt;
+    int first = 0;
+
+    if (!c->enabled)
+        return;
+    for (size_t i = 0; i < tf_key_count; i++) {
+        const struct tf_key *k = &tf_keys[i];
+        int line = k->section == TF_SECTION_MQTT ? p->config->lines->key[i][0] : 0;
+
+        /* Keys that only say what is so anyway, as the example's do, want nothing. */
+        if (line && (!k->fallback || strcmp(k->name, c->discovery ? "discovery" : "") == 0) &&
+            (!first || line < first))
+            first = line;
+    }
+    if (!c->host && first && GOOD(p, TF_SECTION_MQTT, 0, "host"))
+        FAIL(p, first, "[mqtt] names no broker: set host");
+    if (c->host && strpbrk(c->host, " \t/"))
+        FAIL(p, key_line(p, TF_SECTION_MQTT, "host", 0),
+             "[mqtt] host is a name or an address, without mqtt:// before it and a port behind it (port, "
+             "tls)");
+    check_topic(p, "topic", c->topic, 100);
+    check_topic(p, "discovery-prefix", c->discovery_prefix, 64);
+    if (c->client_id && strlen(c->client_id) > 64)
+        FAIL(p, key_line(p, TF_SECTION_MQTT, "client-id", 0), "[mqtt] client-id has more than 64 bytes");
+    check_tls(p, TF_SECTION_MQTT, c->tls_certificate, c->tls_key);
+    if (!c->tls && (c->tls_ca || c->tls_certificate))
+        FAIL(p, key_line(p, TF_SECTION_MQTT, c->tls_ca ? "tls-ca" : "tls-certificate", 0),
+             "[mqtt] has %s, but would connect in the clear: set tls=yes",
+             c->tls_ca ? "tls-ca" : "tls-certificate");
+}
+
 void tf_parse_check(struct tf_parse *p)
 {
     struct tf_config *c = p->config;
@@ -314,4 +373,5 @@ void tf_parse_check(struct tf_parse *p)
              c->http.port);
     check_inference(p);
     check_recording(p, enabled);
+    check_mqtt(p);
 }

@@ -243,6 +243,27 @@ struct tf_config_recording {
     float physio_rate;       /* Hz */
 };
 
+enum tf_config_mqtt_protocol {
+    TF_CONFIG_MQTT_3_1_1,
+    TF_CONFIG_MQTT_5,
+};
+
+struct tf_config_mqtt {
+    bool enabled;
+    char *host; /* NULL: nothing is published */
+    uint16_t port;
+    char *topic, *client_id; /* NULL: of the machine's name */
+    char *credentials;       /* for tf_credentials_read */
+    bool tls;
+    char *tls_ca, *tls_certificate, *tls_key;
+    int protocol; /* enum tf_config_mqtt_protocol */
+    uint32_t qos;
+    uint64_t keepalive_ns, interval_ns;
+    uint32_t queue; /* messages */
+    bool discovery;
+    char *discovery_prefix; /* always set */
+};
+
 struct tf_config {
     char *path; /* as given to tf_config_load */
     struct tf_config_camera cameras[TF_CONFIG_CAMERAS_MAX];
@@ -259,6 +280,7 @@ struct tf_config {
     struct tf_config_rtsp rtsp;
     struct tf_config_http http;
     struct tf_config_recording recording;
+    struct tf_config_mqtt mqtt;
     struct tf_config_lines *lines; /* where each key stands; for tf_config_where */
 };
 

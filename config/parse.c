@@ -240,9 +240,7 @@ static void enter_section(struct tf_parse *p, const char *line)
     }
     FAIL(p, p->line,
          "unknown section [%s]: expected camera NAME, pair NAME, region NAME, trigger NAME, inference, "
-         "overlay, video, "
-         "rtsp, http "
-         "or recording",
+         "overlay, video, rtsp, http, recording or mqtt",
          name);
 }
 
@@ -415,7 +413,8 @@ static int parse_text(const char *text, size_t size, const char *name, bool regi
         FAIL(&p, r, "expected [section] or key=value");
     if (!tf_parse_over(&p) && !regions_only &&
         (default_credentials(&config->rtsp.credentials, "rtsp") < 0 ||
-         default_credentials(&config->http.credentials, "http") < 0))
+         default_credentials(&config->http.credentials, "http") < 0 ||
+         default_credentials(&config->mqtt.credentials, "mqtt") < 0))
         goto nomem;
     if (!tf_parse_over(&p))
         tf_parse_check(&p);

@@ -29,6 +29,7 @@ static const char *const spaces[] = {
     [TF_CONFIG_COORDINATES_PIXELS] = "pixels", [TF_CONFIG_COORDINATES_FACE] = "face", NULL};
 static const char *const viewers[] = {
     [TF_CONFIG_RECORDINGS_CONTROL] = "control", [TF_CONFIG_RECORDINGS_WATCH] = "watch", NULL};
+static const char *const protocols[] = {[TF_CONFIG_MQTT_3_1_1] = "3.1.1", [TF_CONFIG_MQTT_5] = "5", NULL};
 
 static const char *const trigger_kinds[] = {[TF_CONFIG_TRIGGER_EVDEV] = "evdev",
                                             [TF_CONFIG_TRIGGER_SERIAL] = "serial",
@@ -96,6 +97,10 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
          "of "
          "the start (20260301T101530Z) and %% for a percent sign. A file that exists is never overwritten.",
          offsetof(struct tf_config, recording), 0},
+    [TF_SECTION_MQTT] = {"mqtt",
+                         "States, region means and events at an MQTT broker, which many boxes share. Nothing "
+                         "can be controlled through it. Without the section nothing is published.",
+                         offsetof(struct tf_config, mqtt), 0},
 };
 
 #define CAMERA TF_SECTION_CAMERA
@@ -108,6 +113,7 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
 #define RTSP TF_SECTION_RTSP
 #define HTTP TF_SECTION_HTTP
 #define RECORDING TF_SECTION_RECORDING
+#define MQTT TF_SECTION_MQTT
 
 const struct tf_key tf_keys[] = {
     {CAMERA, "source", TF_VALUE_TEXT, AT(camera, source), .required = true, .sample = "synthetic",
@@ -451,6 +457,51 @@ const struct tf_key tf_keys[] = {
     {RECORDING, "physio-rate", TF_VALUE_NUMBER, AT(recording, physio_rate), "5", 0.1, 100, .unit = "Hz",
      .help = "Rate of the physio table: each sample is the mean of the frames in its time. More than the "
              "camera's frame rate leaves samples without a value."},
+
+    {MQTT, "enabled", TF_VALUE_BOOL, AT(mqtt, enabled), "yes", .help = "Off: nothing is published."},
+    {MQTT, "host", TF_VALUE_TEXT, AT(mqtt, host),
+     .help = "The broker's name or address. Not set: nothing is published."},
+    {MQTT, "port", TF_VALUE_UINT16, AT(mqtt, port), "0", 0, 65535,
+     .help = "The broker's TCP port. 0: 1883, with tls 8883."},
+    {MQTT, "topic", TF_VALUE_TEXT, AT(mqtt, topic),
+     .help = "Base of all topics, one for each box. Not set: thermoface/HOSTNAME."},
+    {MQTT, "client-id", TF_VALUE_TEXT, AT(mqtt, client_id),
+     .help = "What the broker knows the connection by, where its access list asks for one. Not set: "
+             "thermoface-HOSTNAME and something random, since two of one name throw each other out."},
+    {MQTT, "credentials", TF_VALUE_CREDENTIALS, AT(mqtt, credentials),
+     .help =
+         "File whose first line is user:password, or the name of a systemd credential. Not set: the "
+         "credential \"mqtt\" if the service was given one, else no login is sent. Read again on SIGHUP."},
+    {MQTT, "tls", TF_VALUE_BOOL, AT(mqtt, tls), "no",
+     .help = "Connect with TLS, and to a broker only whose certificate is valid and of that name."},
+    {MQTT, "tls-ca", TF_VALUE_CREDENTIALS, AT(mqtt, tls_ca),
+     .help = "PEM file (or the name of a systemd credential) with the authorities that may have signed the "
+             "broker's certificate. Not set: those of the system."},
+    {MQTT, "tls-certificate", TF_VALUE_CREDENTIALS, AT(mqtt, tls_certificate),
+     .help = "PEM file (or the name of a systemd credential) with a certificate of our own, for brokers that "
+             "ask for one."},
+    {MQTT, "tls-key", TF_VALUE_CREDENTIALS, AT(mqtt, tls_key),
+     .help = "PEM file (or the name of a systemd credential) with its key, not encrypted."},
+    {MQTT, "protocol", TF_VALUE_CHOICE, AT(mqtt, protocol), "3.1.1", .choices = protocols,
+     .help =
+         "Version of MQTT: 3.1.1, which every broker knows, or 5, with which a broker says why it refuses."},
+    {MQTT, "qos", TF_VALUE_UINT, AT(mqtt, qos), "1", 0, 1,
+     .help = "Quality of service of all messages: 0 at most once, 1 at least once."},
+    {MQTT, "keepalive", TF_VALUE_DURATION, AT(mqtt, keepalive_ns), "30s", 5, 3600,
+     .help =
+         "How long a connection may be silent before both sides ask. The last will follows one and a half "
+         "times that after a box has lost its power."},
+    {MQTT, "interval", TF_VALUE_DURATION, AT(mqtt, interval_ns), "1s", 0.1, 3600,
+     .help = "Length of the intervals whose region means are published, one message a camera each."},
+    {MQTT, "queue", TF_VALUE_UINT, AT(mqtt, queue), "256", 16, 10000, .unit = "messages",
+     .help = "How many messages may wait for a broker that is slow, or (events only) away. The oldest is "
+             "dropped, and counted."},
+    {MQTT, "discovery", TF_VALUE_BOOL, AT(mqtt, discovery), "no",
+     .help =
+         "Describe cameras and regions to Home Assistant (MQTT discovery). no: what was described before is "
+         "taken away."},
+    {MQTT, "discovery-prefix", TF_VALUE_TEXT, AT(mqtt, discovery_prefix), "homeassistant",
+     .help = "First level of discovery's topics."},
 };
 const size_t tf_key_count = TF_COUNT(tf_keys);
 _Static_assert(TF_COUNT(tf_keys) <= TF_KEYS_MAX, "lines of keys are kept in a fixed array");

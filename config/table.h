@@ -15,8 +15,9 @@ enum tf_section {
     TF_SECTION_RTSP,
     TF_SECTION_HTTP,
     TF_SECTION_RECORDING,
+    TF_SECTION_MQTT,
+    TF_SECTIONS, /* their number */
 };
-#define TF_SECTIONS 10
 
 /* Sections that stand once for each name. */
 static inline bool tf_section_is_named(enum tf_section section)
@@ -71,7 +72,7 @@ struct tf_key {
 };
 extern const struct tf_key tf_keys[];
 extern const size_t tf_key_count;
-#define TF_KEYS_MAX 168
+#define TF_KEYS_MAX 200
 
 /* Length of the longest text value. inih reads lines of at most 199 bytes. */
 #define TF_VALUE_TEXT_MAX 190

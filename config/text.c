@@ -238,8 +238,9 @@ static void manual_end(FILE *f)
 {
     fputs(".SH CREDENTIALS\n"
           "A credentials file holds user:password in its first line. The unit passes "
-          "/etc/credstore/thermoface.rtsp and\n"
-          "/etc/credstore/thermoface.http to the service where they exist, and the keys need not be set. "
+          "/etc/credstore/thermoface.rtsp,\n"
+          "/etc/credstore/thermoface.http and /etc/credstore/thermoface.mqtt to the service where they "
+          "exist, and the keys need not be set. "
           "Without\n"
           "credentials a server listens on a loopback address only.\n"
           ".SH EXAMPLE\n.nf\n"

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "daemon/choices.h"
 #include "daemon/service.h"
+#include "publish/mqtt/mqtt.h"
 #include "publish/net/announce.h"
 #include "publish/disk/manifest.h"
 
@@ -215,6 +216,9 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     r = tf_service_check_announce(config, err);
     if (is_enough(r, config, faults, err, &result))
         return result;
+    r = tf_service_check_mqtt(config, err);
+    if (is_enough(r, config, faults, err, &result))
+        return result;
     return result;
 }
 
@@ -336,6 +340,13 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
     if (service->http) {
         sink = tf_http_sink(service->http);
         r = tf_pipeline_add_sink(pipeline, &sink);
+        if (r < 0)
+            goto fail;
+    }
+    if (service->mqtt) {
+        r = tf_mqtt_sink(service->mqtt, camera->name, camera->analyse, &sink);
+        if (r == 0)
+            r = tf_pipeline_add_sink(pipeline, &sink);
         if (r < 0)
             goto fail;
     }
@@ -467,6 +478,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
         r = start_rtsp(service, err);
     if (r == 0)
         r = tf_service_start_http(service, err);
+    if (r == 0)
+        r = tf_service_start_mqtt(service, err);
     tf_service_regions_begin(service);
     if (r == 0)
         r = tf_service_pairs_prepare(service, err);
@@ -515,6 +528,9 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
         if (result == 0)
             result = r;
     }
+    /* While the pipelines can still be asked how they ended. */
+    tf_mqtt_destroy(service->mqtt);
+    service->mqtt = NULL;
     tf_announce_destroy(service->announce);
     service->announce = NULL;
     /* Pairs' pictures go to HTTP's viewers until here. */

@@ -62,6 +62,7 @@ static int write_row(struct tf_service *service, const struct tf_mark *mark, jso
     return put_row(service, mark, false, told, err);
 }
 
+/* And says it to who is connected. */
 static void remember(struct tf_service *service, const json_t *told, const char *text, const char *value)
 {
     json_t *kept = json_copy((json_t *)told);
@@ -74,6 +75,7 @@ static void remember(struct tf_service *service, const json_t *told, const char 
     json_array_append_new(service->recent_marks, kept);
     if (json_array_size(service->recent_marks) > TF_MARKS_TOLD)
         json_array_remove(service->recent_marks, 0);
+    tf_service_mqtt_mark(service, "mark", text, value, told);
 }
 
 json_t *tf_service_marks(const struct tf_service *service)
@@ -193,6 +195,7 @@ int tf_service_undo(struct tf_service *service, const struct tf_mark_request *q,
         json_decref(told);
         return tf_request_error(r, &err, answer);
     }
+    tf_service_mqtt_mark(service, "mark_undone", old, value, mark);
     if (anew) {
         remember(service, anew, q->text, q->value ? q->value : value);
         json_object_set_new(told, "new", anew);

@@ -33,6 +33,7 @@ void tf_service_reload(struct tf_service *service)
     /* Their paths stay, what they hold has changed; and a fault elsewhere is no reason to let one expire. */
     tf_service_rtsp_reload(service);
     tf_service_http_reload(service);
+    tf_service_mqtt_reload(service);
     r = tf_config_load(service->config->path, &next, &err);
     if (r == 0)
         r = tf_service_check(next, NULL, &err);

@@ -25,6 +25,7 @@ struct tf_service {
     struct tf_http *http;
     struct tf_triggers *triggers; /* NULL: none */
     struct tf_announce *announce; /* NULL: nothing is announced */
+    struct tf_mqtt *mqtt;         /* NULL: not configured */
     struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
     const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */
     atomic_int count; /* grows once, when all pipelines exist: HTTP's threads look from the beginning */
@@ -85,6 +86,17 @@ void tf_service_http_watch(struct tf_service *service);
 int tf_service_start(struct tf_service *service, struct tf_error *err);
 /* Within 2 s. 0, or the first error that lost data. Frees all but the configuration. */
 int tf_service_stop(struct tf_service *service, struct tf_error *err);
+
+/* mqtt.c */
+/* Whether [mqtt] can be had, and its login and certificates can be read. */
+int tf_service_check_mqtt(const struct tf_config *config, struct tf_error *err);
+int tf_service_start_mqtt(struct tf_service *service, struct tf_error *err);
+/* Takes the login again. */
+void tf_service_mqtt_reload(struct tf_service *service);
+/* Publishes that the session began, ended, or got a mark; under session_lock. `mark`: as answered. */
+void tf_service_mqtt_session(struct tf_service *service, const char *kind, const char *state);
+void tf_service_mqtt_mark(struct tf_service *service, const char *kind, const char *text, const char *value,
+                          const struct json_t *mark);
 
 /* announce.c */
 /* Whether mdns=yes can be had. */

@@ -363,6 +363,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     /* A session that has failed has said so; it is not in the next one's way. */
     if (service->session && has_failed(service)) {
         end_session(service, NULL, &ignored);
+        tf_service_mqtt_session(service, "record_stop", "failed");
         tf_session_close(service->session, 0, NULL, NULL);
         forget_session(service);
     }
@@ -397,6 +398,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
     }
     tf_log(TF_LOG_NOTICE, NULL, "recording %s/%s", tf_session_folder(service->session),
            tf_session_stem(service->session));
+    tf_service_mqtt_session(service, "record_start", "recording");
     return tell_status(service, answer);
 }
 
@@ -425,6 +427,7 @@ static int stop(struct tf_service *service, char **answer)
         json_object_set_new(told, "error", json_string_nocheck(err.text));
     }
     tf_log(TF_LOG_NOTICE, NULL, "recording ended%s", r < 0 ? ", with errors" : "");
+    tf_service_mqtt_session(service, "record_stop", r < 0 ? "failed" : "complete");
     forget_session(service);
     return tf_request_answer(told, 200, answer);
 }
@@ -553,6 +556,7 @@ int tf_service_session_end(struct tf_service *service, struct tf_error *err)
             r = tables;
             *err = of_tables;
         }
+        tf_service_mqtt_session(service, "record_stop", r < 0 ? "failed" : "complete");
         forget_session(service);
         tf_log(TF_LOG_NOTICE, NULL, "recording ended with the service%s", r < 0 ? ", with errors" : "");
     }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "daemon/service.h"
+#include "publish/mqtt/mqtt.h"
 #include "publish/net/tls.h"
 
 /* What the configuration's files hold. */
@@ -102,6 +103,11 @@ static uint64_t rtsp_logins_failed(void *context)
     return service->rtsp ? tf_rtsp_logins_failed(service->rtsp) : 0;
 }
 
+static void tell_mqtt(void *context, struct tf_mqtt_told *ret)
+{
+    tf_mqtt_told(((struct tf_service *)context)->mqtt, ret);
+}
+
 int tf_service_start_http(struct tf_service *service, struct tf_error *err)
 {
     const struct tf_config_http *c = &service->config->http;
@@ -121,6 +127,7 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .regions = tf_service_regions,
         .rtsp_logins_failed = rtsp_logins_failed,
         .triggers = tf_service_triggers,
+        .mqtt = tell_mqtt,
         .session_list = tf_service_session_list,
         .session_file = tf_service_session_file,
         .session_video = tf_service_session_video,

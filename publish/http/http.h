@@ -81,6 +81,8 @@ struct tf_http_options {
     int (*triggers)(void *context, struct tf_trigger_told *told, int max);
     /* Failed logins of the RTSP server; NULL: there is none. */
     uint64_t (*rtsp_logins_failed)(void *context);
+    /* The connection to an MQTT broker; NULL: there is none. */
+    void (*mqtt)(void *context, struct tf_mqtt_told *ret);
     /*
      * Recorded sessions, from a thread of their own; NULL: there are none.
      * The list, or with `id` one of them: as `session`.

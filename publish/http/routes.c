@@ -136,6 +136,10 @@ static struct tf_http_counters count_all(struct tf_http *http)
 {
     const struct tf_http_options *o = &http->options;
 
+    struct tf_mqtt_told mqtt = {0};
+
+    if (o->mqtt)
+        o->mqtt(o->context, &mqtt);
     return (struct tf_http_counters){
         .connections = http->places.count - http->places.ended,
         .readers = http->client_count,
@@ -145,6 +149,7 @@ static struct tf_http_counters count_all(struct tf_http *http)
         .displaced = http->places.displaced,
         .logins_failed = http->access.failed,
         .rtsp_logins_failed = o->rtsp_logins_failed ? o->rtsp_logins_failed(o->context) : 0,
+        .mqtt = mqtt,
     };
 }
 

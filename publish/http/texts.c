@@ -211,6 +211,23 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     fputc('}', f);
 }
 
+static void state_mqtt(FILE *f, const struct tf_mqtt_told *m)
+{
+    if (!m->configured) {
+        fputs("null", f);
+        return;
+    }
+    fprintf(f, "{\"connected\":%s,", m->connected ? "true" : "false");
+    MEMBER_TEXT("broker", m->broker);
+    MEMBER_TEXT("topic", m->topic);
+    MEMBER_TEXT("message", m->message);
+    MEMBER_UINT("connections", m->connections);
+    MEMBER_UINT("published", m->published);
+    MEMBER_UINT("dropped", m->dropped);
+    MEMBER_UINT("frames_lost", m->frames_lost);
+    fprintf(f, "\"queued\":%" PRIu32 "}", m->queued);
+}
+
 static char *finish(FILE *f, char **text)
 {
     int failed = ferror(f);
@@ -247,8 +264,10 @@ char *tf_http_state_text(const struct tf_status *cameras, int count, const struc
     }
     fputs("],", f);
     tf_http_state_triggers(f, http->triggers, http->trigger_count);
-    fprintf(f, "\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "}}\n", http->logins_failed,
+    fprintf(f, "\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "},\"mqtt\":", http->logins_failed,
             http->rtsp_logins_failed);
+    state_mqtt(f, &http->mqtt);
+    fputs("}\n", f);
     return finish(f, &text);
 }
 
@@ -572,6 +591,30 @@ static void write_server(FILE *f, const struct tf_http_counters *http)
     }
 }
 
+static void write_mqtt(FILE *f, const struct tf_mqtt_told *m)
+{
+    const struct {
+        const char *name, *help, *type;
+        uint64_t value;
+    } lines[] = {
+        {"thermoface_mqtt_connected", "1 while there is a connection to the MQTT broker.", "gauge",
+         m->connected},
+        {"thermoface_mqtt_queued", "Messages that wait for the MQTT broker.", "gauge", m->queued},
+        {"thermoface_mqtt_connections_total", "Connections to the MQTT broker.", "counter", m->connections},
+        {"thermoface_mqtt_published_total", "Messages that the MQTT broker has taken.", "counter",
+         m->published},
+        {"thermoface_mqtt_dropped_total", "Messages lost: no connection, no room, or refused.", "counter",
+         m->dropped},
+        {"thermoface_mqtt_frames_lost_total", "Frames that are in no mean over MQTT.", "counter",
+         m->frames_lost},
+    };
+
+    for (size_t i = 0; i < TF_COUNT(lines) && m->configured; i++) {
+        head(f, lines[i].name, lines[i].help, lines[i].type);
+        fprintf(f, "%s %" PRIu64 "\n", lines[i].name, lines[i].value);
+    }
+}
+
 char *tf_http_metrics_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                            uint64_t started_ns, uint64_t now_ns, size_t *size)
 {
@@ -587,6 +630,7 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, const str
     number(f, seconds(started_ns, now_ns));
     write_server(f, http);
     tf_http_metrics_triggers(f, http->triggers, http->trigger_count);
+    write_mqtt(f, &http->mqtt);
     for (size_t i = 0; i < TF_COUNT(metrics); i++)
         write_metric(f, &metrics[i], cameras, count, now_ns);
     if (count) {

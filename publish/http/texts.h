@@ -16,6 +16,7 @@ struct tf_http_counters {
     int pair_count;
     const struct tf_trigger_told *triggers;
     int trigger_count;
+    struct tf_mqtt_told mqtt;
 };
 
 /* All return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's

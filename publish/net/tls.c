@@ -196,6 +196,28 @@ fail:
     return r;
 }
 
+int tf_tls_check_authorities(const char *path, struct tf_error *err)
+{
+    gnutls_x509_crt_t *list = NULL;
+    unsigned count = 0;
+    gnutls_datum_t pem;
+    char *text = NULL;
+    bool ignored;
+    int r = read_file("authorities", path, &text, &ignored, err);
+
+    if (r < 0)
+        return r;
+    pem = (gnutls_datum_t){.data = (unsigned char *)text, .size = (unsigned)strlen(text)};
+    if (gnutls_x509_crt_list_import2(&list, &count, &pem, GNUTLS_X509_FMT_PEM, 0) < 0 || !count)
+        r = tf_fail(err, -EINVAL, "authorities %s: no certificate in it (PEM, -----BEGIN CERTIFICATE-----)",
+                    path);
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(list[i]);
+    gnutls_free(list);
+    free(text);
+    return r;
+}
+
 void tf_tls_free(struct tf_tls_pair *pair)
 {
     if (!pair)

@@ -28,6 +28,9 @@ struct tf_tls_pair {
  * and the errno of opening; the message names the file and what to do and never repeats what it holds.
  */
 int tf_tls_load(const char *certificate, const char *key, struct tf_tls_pair *ret, struct tf_error *err);
+/* Whether a file holds certificates, of authorities that another's may be signed by. Errors as tf_tls_load.
+ */
+int tf_tls_check_authorities(const char *path, struct tf_error *err);
 /* Wipes the key and frees. Accepts NULL and one that is all zero. */
 void tf_tls_free(struct tf_tls_pair *pair);
 

@@ -142,6 +142,19 @@ struct tf_trigger_told {
     uint64_t bounced, limited, missed, reopened;
 };
 
+/* What is known of the connection to an MQTT broker (publish/mqtt/mqtt.h). */
+struct tf_mqtt_told {
+    bool configured; /* else the rest means nothing */
+    bool connected;
+    char broker[300], topic[132]; /* host:port; the base topic */
+    char message[256];            /* why it is not connected, or empty */
+    uint32_t queued;              /* messages that wait */
+    /* These only grow. */
+    uint64_t connections, published; /* published: arrived at the broker (QoS 1), or sent (0) */
+    uint64_t dropped;                /* messages */
+    uint64_t frames_lost;            /* that are in no mean */
+};
+
 /* Counts a record's latency: histogram, sum, number and the last one. */
 void tf_status_add_latency(struct tf_status *status, uint32_t latency_us);
 
