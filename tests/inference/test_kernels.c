@@ -214,7 +214,7 @@ static void dw_case(int n)
         for (int t = 0; t < taps; t++)
             w[t * pitch + c] = dense[t * channels + c];
         bias[c] = (int32_t)test_below(&rnd, 40000) - 20000;
-        scale[c] = ldexpf(1.0f + (float)test_below(&rnd, 1 << 22) / (1 << 22), -PICK(4, 8, 10, 12));
+        scale[c] = ldexpf(1.0f + (float)test_below(&rnd, 1 << 22) / (1 << 22), -PICK(-1, 4, 8, 10, 12));
     }
     args = (struct tf_dw_args){.in = in,
                                .in_row = in_w * pixel,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "inference/engine/kernels/kernels.h"
-#include "inference/engine/kernels/x86/x86.h"
+#include "inference/engine/kernels/x86/round_zmm.h"
 
 #define TAPS_MAX 64
 
@@ -50,15 +50,15 @@ static inline __m512i repeated(const int8_t *w, int pixels)
  * (stride 1), which fill the vector that one pixel would leave mostly empty.
  */
 TF_ALWAYS_INLINE void channels64(const struct tf_dw_args *args, int y0, int y1, int c0,
-                                 const ptrdiff_t *tap_off, const int taps, const int pixels)
+                                 const ptrdiff_t *tap_off, const int taps, const int pixels,
+                                 const enum clamp clamp)
 {
     const int groups = (taps + 3) / 4;
     /* width: in bytes of the vectors that a row takes. */
     const int left = args->channels - c0, width = args->width * (64 / pixels);
     const __mmask64 mask = left >= 64 ? ~0ull : ~0ull >> (64 - left);
-    const __m512i zero = _mm512_setzero_si512(), zp16 = _mm512_set1_epi16((short)args->q.zp),
-                  lo8 = _mm512_set1_epi8((char)((int32_t)args->q.lo + args->q.zp));
-    const __m512 hi = _mm512_set1_ps(args->q.hi);
+    const __m512i zero = _mm512_setzero_si512();
+    const struct limits limits = limits_of(&args->q);
     __m512i w[TAPS_MAX / 4][4], bias[4];
     __m512 scale[4];
 
@@ -81,7 +81,7 @@ TF_ALWAYS_INLINE void channels64(const struct tf_dw_args *args, int y0, int y1, 
                         out_step = pixels == 1 ? args->out_pixel : 64;
 
         for (int x = 0; x < width; x += 64, in += step, out += out_step) {
-            __m512i s0 = bias[0], s1 = bias[1], s2 = bias[2], s3 = bias[3], a, b;
+            __m512i s0 = bias[0], s1 = bias[1], s2 = bias[2], s3 = bias[3], a;
 
             for (int g = 0; g < groups; g++) {
                 const ptrdiff_t *t = tap_off + 4 * g;
@@ -94,10 +94,9 @@ TF_ALWAYS_INLINE void channels64(const struct tf_dw_args *args, int y0, int y1, 
                 s2 = _mm512_dpbusd_epi32(s2, v[2], w[g][2]);
                 s3 = _mm512_dpbusd_epi32(s3, v[3], w[g][3]);
             }
-#define SCALED(s, k) _mm512_cvtps_epi32(_mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(s), scale[k]), hi))
-            a = _mm512_adds_epi16(_mm512_packs_epi32(SCALED(s0, 0), SCALED(s1, 1)), zp16);
-            b = _mm512_adds_epi16(_mm512_packs_epi32(SCALED(s2, 2), SCALED(s3, 3)), zp16);
-            a = _mm512_max_epu8(_mm512_packus_epi16(a, b), lo8);
+            a = narrowed(scaled(s0, scale[0], &limits, clamp), scaled(s1, scale[1], &limits, clamp),
+                         scaled(s2, scale[2], &limits, clamp), scaled(s3, scale[3], &limits, clamp), &limits,
+                         clamp);
             if (pixels == 1)
                 _mm512_mask_storeu_epi8(out, mask, a);
             else
@@ -106,23 +105,113 @@ TF_ALWAYS_INLINE void channels64(const struct tf_dw_args *args, int y0, int y1, 
     }
 }
 
-#define VARIANT(name, taps, pixels)                                                                          \
-    static __attribute__((noinline)) void name(const struct tf_dw_args *args, int y0, int y1, int c0,        \
-                                               const ptrdiff_t *tap_off)                                     \
-    {                                                                                                        \
-        channels64(args, y0, y1, c0, tap_off, taps, pixels);                                                 \
+/* sums + the products of an interleaved column and the weights it meets. */
+TF_ALWAYS_INLINE void dot4(__m512i sums[4], const __m512i from[4], const __m512i v[4], const __m512i w[4])
+{
+    for (int k = 0; k < 4; k++)
+        sums[k] = _mm512_dpbusd_epi32(from[k], v[k], w[k]);
+}
+
+/*
+ * 3x3 with neighbouring columns: three pixels of a column are interleaved once, and meet the weights of every
+ * output that they belong to: three of them at stride 1, one or two at stride 2.
+ */
+TF_ALWAYS_INLINE void columns64(const struct tf_dw_args *args, int y0, int y1, int c0, const int stride,
+                                const enum clamp clamp)
+{
+    const int left = args->channels - c0;
+    const __mmask64 mask = left >= 64 ? ~0ull : ~0ull >> (64 - left);
+    const ptrdiff_t row = (ptrdiff_t)args->dilation_h * args->in_row, pixel = args->in_pixel;
+    const __m512i zero = _mm512_setzero_si512();
+    const struct limits limits = limits_of(&args->q);
+    __m512i w[3][4], bias[4];
+    __m512 scale[4];
+
+    for (int x = 0; x < 3; x++) {
+        const int8_t *at = args->w + (ptrdiff_t)x * args->w_pitch + c0;
+        interleave(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 3 * (ptrdiff_t)args->w_pitch),
+                   _mm512_loadu_si512(at + 6 * (ptrdiff_t)args->w_pitch), zero, w[x]);
     }
-VARIANT(three_by_three, 9, 1)
-VARIANT(three_by_three_32, 9, 2)
-VARIANT(three_by_three_16, 9, 4)
-VARIANT(five_by_five, 25, 1)
-VARIANT(any, args->kh * args->kw, 1)
+    for (int k = 0; k < 4; k++) {
+        bias[k] = lanes_of(args->bias + c0, k, 1);
+        scale[k] = _mm512_castsi512_ps(lanes_of(args->scale + c0, k, 1));
+    }
+#define COLUMN()                                                                                             \
+    interleave(_mm512_loadu_si512(in), _mm512_loadu_si512(in + row), _mm512_loadu_si512(in + 2 * row), zero, \
+               v);                                                                                           \
+    in += pixel
+    for (int y = y0; y < y1; y++) {
+        const uint8_t *in = args->in + (ptrdiff_t)y * args->stride_h * args->in_row + c0;
+        uint8_t *out = args->out + (ptrdiff_t)y * args->out_row + c0;
+        __m512i v[4], sums[4], next[4]; /* of the output at hand and of the one after */
+
+        COLUMN();
+        dot4(sums, bias, v, w[0]);
+        if (stride == 1) {
+            COLUMN();
+            dot4(sums, sums, v, w[1]);
+            dot4(next, bias, v, w[0]);
+        }
+        for (int x = 0; x < args->width; x++, out += args->out_pixel) {
+            if (stride == 2) {
+                COLUMN();
+                dot4(sums, sums, v, w[1]);
+            }
+            COLUMN();
+            dot4(sums, sums, v, w[2]);
+            _mm512_mask_storeu_epi8(out, mask,
+                                    narrowed(scaled(sums[0], scale[0], &limits, clamp),
+                                             scaled(sums[1], scale[1], &limits, clamp),
+                                             scaled(sums[2], scale[2], &limits, clamp),
+                                             scaled(sums[3], scale[3], &limits, clamp), &limits, clamp));
+            if (stride == 1) {
+                dot4(sums, next, v, w[1]);
+                dot4(next, bias, v, w[0]);
+            } else {
+                dot4(sums, bias, v, w[0]);
+            }
+        }
+    }
+#undef COLUMN
+}
+
+/* One copy for each clamp. */
+#define VARIANT(name, body, ...)                                                                             \
+    static __attribute__((noinline)) void name(const struct tf_dw_args *args, int y0, int y1, int c0,        \
+                                               const ptrdiff_t *tap_off, enum clamp clamp)                   \
+    {                                                                                                        \
+        if (clamp == CLAMP_PLAIN)                                                                            \
+            body(args, y0, y1, c0, __VA_ARGS__, CLAMP_PLAIN);                                                \
+        else if (clamp == CLAMP_BOUNDED)                                                                     \
+            body(args, y0, y1, c0, __VA_ARGS__, CLAMP_BOUNDED);                                              \
+        else                                                                                                 \
+            body(args, y0, y1, c0, __VA_ARGS__, CLAMP_ANY);                                                  \
+    }
+VARIANT(columns, columns64, 1)
+VARIANT(columns_2, columns64, 2)
+VARIANT(three_by_three, channels64, tap_off, 9, 1)
+VARIANT(three_by_three_32, channels64, tap_off, 9, 2)
+VARIANT(three_by_three_16, channels64, tap_off, 9, 4)
+VARIANT(five_by_five, channels64, tap_off, 25, 1)
+VARIANT(any, channels64, tap_off, args->kh * args->kw, 1)
+
+static bool bounded(const struct tf_dw_args *args)
+{
+    __mmask16 beyond = 0;
+
+    for (int c = 0; c < args->w_pitch; c += 16)
+        beyond |= _mm512_cmp_ps_mask(_mm512_abs_ps(_mm512_loadu_ps(args->scale + c)), _mm512_set1_ps(1.0f),
+                                     _CMP_NLT_UQ);
+    return !beyond;
+}
 
 void tf_dw_avx512vnni(const struct tf_dw_args *args, int y0, int y1)
 {
     const int taps = args->kh * args->kw;
-    const bool side_by_side =
-        args->stride_w == 1 && args->in_pixel == args->channels && args->out_pixel == args->channels;
+    const bool side_by_side = args->stride_w == 1 && args->in_pixel == args->channels &&
+                              args->out_pixel == args->channels,
+               square = args->kh == 3 && args->kw == 3;
+    const enum clamp clamp = clamp_of(&args->q, bounded(args));
     ptrdiff_t tap_off[TAPS_MAX];
 
     if (taps > TAPS_MAX) {
@@ -135,20 +224,24 @@ void tf_dw_avx512vnni(const struct tf_dw_args *args, int y0, int y1)
     /* The last group's missing taps read the last one again, times 0. */
     for (int t = taps; t % 4; t++)
         tap_off[t] = tap_off[taps - 1];
-    if (taps == 9 && side_by_side && args->channels == 16) {
-        three_by_three_16(args, y0, y1, 0, tap_off);
+    if (square && side_by_side && args->channels == 16) {
+        three_by_three_16(args, y0, y1, 0, tap_off, clamp);
         return;
     }
-    if (taps == 9 && side_by_side && args->channels == 32) {
-        three_by_three_32(args, y0, y1, 0, tap_off);
+    if (square && side_by_side && args->channels == 32) {
+        three_by_three_32(args, y0, y1, 0, tap_off, clamp);
         return;
     }
     for (int c0 = 0; c0 < args->channels; c0 += 64) {
-        if (taps == 9)
-            three_by_three(args, y0, y1, c0, tap_off);
+        if (square && args->dilation_w == 1 && args->stride_w == 1)
+            columns(args, y0, y1, c0, tap_off, clamp);
+        else if (square && args->dilation_w == 1 && args->stride_w == 2)
+            columns_2(args, y0, y1, c0, tap_off, clamp);
+        else if (taps == 9)
+            three_by_three(args, y0, y1, c0, tap_off, clamp);
         else if (taps == 25)
-            five_by_five(args, y0, y1, c0, tap_off);
+            five_by_five(args, y0, y1, c0, tap_off, clamp);
         else
-            any(args, y0, y1, c0, tap_off);
+            any(args, y0, y1, c0, tap_off, clamp);
     }
 }
