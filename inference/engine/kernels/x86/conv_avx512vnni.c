@@ -20,6 +20,8 @@ static inline __m512i broadcast4(const void *p)
 #define LANES 16
 #define VEC_LOAD(p) _mm512_loadu_si512(p)
 #define VEC_BROADCAST(p) broadcast4(p)
+#define VEC_ADD(a, b) _mm512_add_epi32(a, b)
+#define VEC_ZERO _mm512_setzero_si512()
 #define VEC_DOT(acc, a, w) _mm512_dpbusd_epi32(acc, a, w)
 #include "inference/engine/kernels/x86/tile.h"
 #include "inference/engine/kernels/x86/conv_zmm.h"
@@ -30,12 +32,12 @@ TF_STORE(4)
 #define ROWS_MAX 14
 
 /* clang-format off */
-TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1)
+LINE(1, 4) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1)
 TILE(8, 1) TILE(9, 1) TILE(10, 1) TILE(11, 1) TILE(12, 1) TILE(13, 1) TILE(14, 1)
-TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
+LINE(2, 4) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
 TILE(7, 2) TILE(8, 2) TILE(9, 2) TILE(10, 2) TILE(11, 2) TILE(12, 2)
-TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(5, 3) TILE(6, 3) TILE(7, 3) TILE(8, 3)
-TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4) TILE(5, 4) TILE(6, 4)
+LINE(3, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(5, 3) TILE(6, 3) TILE(7, 3) TILE(8, 3)
+LINE(4, 3) TILE(2, 4) TILE(3, 4) TILE(4, 4) TILE(5, 4) TILE(6, 4)
     /* clang-format on */
 
     /* By vectors of the panel, then by pixels. */

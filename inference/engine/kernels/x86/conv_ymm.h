@@ -17,6 +17,8 @@ static inline __m256i broadcast4(const void *p)
 #define LANES 8
 #define VEC_LOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define VEC_BROADCAST(p) broadcast4(p)
+#define VEC_ADD(a, b) _mm256_add_epi32(a, b)
+#define VEC_ZERO _mm256_setzero_si256()
 #include "inference/engine/kernels/x86/tile.h"
 #include "inference/engine/kernels/x86/clamp.h"
 
@@ -165,8 +167,8 @@ static __attribute__((noinline)) void store_residual(const struct tf_conv_args *
 }
 
 /* clang-format off */
-TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)
-TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2)
+LINE(1, 4) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)
+LINE(2, 4) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2)
 #if ROWS_MOST_2 > 5
 TILE(6, 2)
 #endif

@@ -2,8 +2,8 @@
  * The inner loop of a convolution, for any vector type: a tile of pixels by vectors of output channels.
  *
  * The including file defines VEC (the vector type), VEC_LOAD(p), VEC_BROADCAST(p) (four bytes at p to all
- * lanes), VEC_DOT(acc, a, w) and LANES (32-bit lanes), then makes tiles with TF_TILE(name, rows, vectors). A
- * tile leaves its accumulators in acc[row][vector].
+ * lanes), VEC_DOT(acc, a, w), VEC_ADD(a, b), VEC_ZERO and LANES (32-bit lanes), then makes tiles with
+ * TF_TILE(name, rows, vectors). A tile leaves its accumulators in acc[row][vector].
  */
 #include "inference/engine/kernels/kernels.h"
 #include "inference/engine/kernels/x86/repeat.h"
@@ -69,12 +69,49 @@
         TF_ROWS_##rows(TF_LEAVE_##vectors)                                                                   \
     }
 
+/*
+ * The tile of one pixel, which a matrix times a vector consists of: several sums for each vector, since one
+ * would wait for itself, and weights asked for ahead, since each is read once.
+ */
+#define TF_LINE(name, vectors, sums)                                                                         \
+    static void name##_1x##vectors(const struct tf_conv_args *args, const struct tf_conv_panel *panel,       \
+                                   int m, VEC acc[][vectors])                                                \
+    {                                                                                                        \
+        const uint8_t *const in = args->in + args->in_off[m];                                                \
+        const int8_t *w = panel->w;                                                                          \
+        VEC s[sums][vectors];                                                                                \
+        int e = 0;                                                                                           \
+                                                                                                             \
+        for (int i = 0; i < sums; i++)                                                                       \
+            for (int j = 0; j < vectors; j++)                                                                \
+                s[i][j] = i ? VEC_ZERO : VEC_LOAD(panel->bias + LANES * j);                                  \
+        for (; e + sums <= panel->entries; e += sums)                                                        \
+            for (int i = 0; i < sums; i++) {                                                                 \
+                const VEC x = VEC_BROADCAST(in + panel->koff[e + i]);                                        \
+                for (int j = 0; j < vectors; j++, w += 4 * LANES) {                                          \
+                    __builtin_prefetch(w + 2048);                                                            \
+                    s[i][j] = VEC_DOT(s[i][j], x, VEC_LOAD(w));                                              \
+                }                                                                                            \
+            }                                                                                                \
+        for (; e < panel->entries; e++) {                                                                    \
+            const VEC x = VEC_BROADCAST(in + panel->koff[e]);                                                \
+            for (int j = 0; j < vectors; j++, w += 4 * LANES)                                                \
+                s[0][j] = VEC_DOT(s[0][j], x, VEC_LOAD(w));                                                  \
+        }                                                                                                    \
+        for (int i = 1; i < sums; i++)                                                                       \
+            for (int j = 0; j < vectors; j++)                                                                \
+                s[0][j] = VEC_ADD(s[0][j], s[i][j]);                                                         \
+        for (int j = 0; j < vectors; j++)                                                                    \
+            acc[0][j] = s[0][j];                                                                             \
+    }
+
 /* A tile and what becomes of it: run_<rows>x<vectors>. The including file has TF_STORE of that many vectors
  * and store_residual(). */
 typedef void (*tile_fn)(const struct tf_conv_args *args, const struct tf_conv_panel *panel, int m);
 
-#define TILE(rows, vectors)                                                                                  \
-    TF_TILE(tile, rows, vectors)                                                                             \
+#define TILE(rows, vectors) TF_TILE(tile, rows, vectors) TF_RUN(rows, vectors)
+#define LINE(vectors, sums) TF_LINE(tile, vectors, sums) TF_RUN(1, vectors)
+#define TF_RUN(rows, vectors)                                                                                \
     static void run_##rows##x##vectors(const struct tf_conv_args *args, const struct tf_conv_panel *panel,   \
                                        int m)                                                                \
     {                                                                                                        \
