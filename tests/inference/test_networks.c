@@ -105,6 +105,7 @@ NETWORK(shapes, 0xc00) /* the two Softmax outputs */
 NETWORK(signed, 0)
 NETWORK(pairs, 0)
 NETWORK(saturating, 0)
+NETWORK(narrow, 0)
 
 int main(void)
 {
@@ -114,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_unet_resize), cmocka_unit_test(test_gates),
         cmocka_unit_test(test_shapes),      cmocka_unit_test(test_signed),
         cmocka_unit_test(test_pairs),       cmocka_unit_test(test_saturating),
+        cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests_name("inference networks", tests, NULL, NULL);
 }

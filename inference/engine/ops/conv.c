@@ -5,6 +5,7 @@
 
 #include "inference/engine/ops/conv.h"
 
+#define MERGED_MAX 256    /* entries of a panel of merged pixels */
 #define DIM_MAX (1 << 20) /* of kernel, stride, dilation, pad: keeps every product within 64 bits */
 
 /* Attributes into params, output sizes; auto_pad included. */
@@ -306,6 +307,77 @@ static int pixel_tables(struct tf_engine *engine, const struct tf_tensor *in, co
     return 0;
 }
 
+/*
+ * How many neighbouring output pixels are computed as one of so many times the channels. With fewer channels
+ * than a vector has lanes, the other lanes can take the next pixels: the window is that of all of them, each
+ * pixel's weights are 0 outside its own part. That pays where it makes no more products, since rounding and
+ * stores are then shared.
+ */
+static int merge_of(const struct tf_step *step, const struct tf_conv_params *p, const struct tf_tensor *in,
+                    const struct tf_tensor *out)
+{
+    if (p->transposed || p->f32 || p->joined || p->group != 1 || p->dilation[1] != 1 || step->kernel->tiles ||
+        in->stride[3] != p->ic || out->stride[3] != p->oc)
+        return 1;
+    for (int n = step->kernel->unit / p->oc; n > 1; n--) {
+        const int64_t one = ((int64_t)p->kernel[1] * p->ic + 3) / 4,
+                      all = (((int64_t)(n - 1) * p->stride[1] + p->kernel[1]) * p->ic + 3) / 4;
+
+        if (out->dims[3] % n == 0 && all <= n * one && all * p->kernel[0] <= MERGED_MAX)
+            return n;
+    }
+    return 1;
+}
+
+/* The one unit of a convolution whose output pixels are merged by n. */
+static int add_merged(struct tf_engine *engine, struct tf_step *step, struct tf_conv_params *p,
+                      struct tf_mem *mem, int n, const struct tf_conv_unit *shape)
+{
+    const struct tf_tensor *in = &engine->tensors[step->in[0]], *out = &engine->tensors[step->out[0]];
+    const int32_t len = ((n - 1) * p->stride[1] + p->kernel[1]) * p->ic, row = p->kernel[1] * p->ic,
+                  oc = p->oc * n, k = len * p->kernel[0];
+    const size_t plane = (size_t)p->kernel[0] * (size_t)p->kernel[1];
+    struct tf_conv_unit *unit = &p->units[p->unit_count++];
+    struct tf_conv_run *runs = tf_mem_alloc(mem, (size_t)p->kernel[0], sizeof(*runs));
+    int8_t *w = tf_mem_alloc(mem, (size_t)oc * (size_t)k, 1);
+    int32_t *bias = tf_mem_alloc(mem, (size_t)oc, sizeof(*bias));
+    float *scale = tf_mem_alloc(mem, (size_t)oc, sizeof(*scale));
+    struct tf_conv_spec spec = {.runs = runs,
+                                .run_count = p->kernel[0],
+                                .w = w,
+                                .bias = bias,
+                                .scale = scale,
+                                .oc = oc,
+                                .in_zp = p->in_zp};
+    int r;
+
+    if (!runs || !w || !bias || !scale)
+        return -ENOMEM;
+    for (int32_t y = 0; y < p->kernel[0]; y++)
+        runs[y] = (struct tf_conv_run){.off = (int32_t)(y * p->dilation[0] * in->stride[2]), .len = len};
+    for (int32_t i = 0; i < oc; i++) {
+        const int32_t pixel = i / p->oc, o = i % p->oc;
+
+        bias[i] = p->bias[o];
+        scale[i] = p->scale[o];
+        for (int32_t y = 0; y < p->kernel[0]; y++)
+            for (int32_t j = 0; j < row; j++)
+                w[(size_t)i * (size_t)k + (size_t)(y * len + pixel * p->stride[1] * p->ic + j)] =
+                    p->w[((size_t)o * (size_t)p->ic + (size_t)(j % p->ic)) * plane +
+                         (size_t)(y * p->kernel[1] + j / p->ic)];
+    }
+    *unit = *shape;
+    r = tf_conv_pack(&engine->mem, step->kernel, &spec, &unit->packed);
+    if (r < 0)
+        return r;
+    unit->args.in = in->data;
+    unit->args.out = out->data;
+    unit->args.panels = unit->packed.panels;
+    unit->args.q = p->q;
+    engine->weight_bytes += unit->packed.bytes;
+    return 0;
+}
+
 /* All groups of one set of taps: the whole of a Conv, one phase of a ConvTranspose. */
 static int add_units(struct tf_engine *engine, struct tf_step *step, struct tf_conv_params *p,
                      struct tf_mem *mem, const struct phase *ty, int ny, const struct phase *tx, int nx,
@@ -423,13 +495,13 @@ int tf_conv_finish(struct tf_engine *engine, struct tf_step *step, struct tf_con
     return 0;
 }
 
-void tf_conv_choose(struct tf_step *step, int run, int64_t pixels)
+void tf_conv_choose(struct tf_step *step, int run, int channels, int64_t pixels)
 {
     const int chunk = 4 * TF_CHUNK, filled = (run + chunk - 1) / chunk * chunk;
 
-    /* Measured on Sapphire Rapids: tiles pay where more than half of a chunk is used, and a third of the
-     * rows. */
-    if (step->kernel->tiles && (2 * run <= filled || pixels < 6))
+    /* Measured on Sapphire Rapids: tiles pay where more than half of a chunk, a third of the rows and
+     * half of the columns are used. */
+    if (step->kernel->tiles && (2 * run <= filled || pixels < 6 || channels < 8))
         step->kernel = tf_kernel_select(TF_KERNEL_CONV, TF_CPU_AVX512VNNI);
 }
 
@@ -451,7 +523,7 @@ static int prepare_conv(struct tf_engine *engine, struct tf_step *step, struct t
         step,
         p->ic / p->group *
             (!p->transposed && p->dilation[1] == 1 && in->stride[3] == p->ic / p->group ? p->kernel[1] : 1),
-        out->dims[0] * (out->dims[2] / phases[0]) * (out->dims[3] / phases[1]));
+        p->oc / p->group, out->dims[0] * (out->dims[2] / phases[0]) * (out->dims[3] / phases[1]));
     /* Phases past the output do not exist, however large the stride. */
     for (int i = 0; i < 2; i++) {
         phases[i] = (int32_t)TF_MIN(phases[i], out->dims[2 + i]);
@@ -472,6 +544,14 @@ static int prepare_conv(struct tf_engine *engine, struct tf_step *step, struct t
                 r = pixel_tables(engine, in, out, start, p->stride, one, none, residual, &shape);
             } else {
                 const int32_t first[2] = {-p->pad[0], -p->pad[1]};
+                const int n = merge_of(step, p, in, out);
+                const int32_t wide[2] = {1, n}, far[2] = {p->stride[0], p->stride[1] * n};
+
+                if (n > 1) {
+                    r = pixel_tables(engine, in, out, start, wide, far, first, NULL, &shape);
+                    r = r ? r : add_merged(engine, step, p, &mem, n, &shape);
+                    continue;
+                }
                 ny = p->kernel[0];
                 nx = p->kernel[1];
                 for (int i = 0; i < 2; i++)

@@ -51,7 +51,7 @@ void tf_conv_join(struct tf_step *step, const struct tf_conv_residual *residual,
 void tf_conv_run(struct tf_engine *engine, const struct tf_step *step, int part, int parts);
 /* Before packing: takes another kernel than that of tiles where these would mostly be empty. run: input bytes
  * of a pixel's window that lie in one piece. */
-void tf_conv_choose(struct tf_step *step, int run, int64_t pixels);
+void tf_conv_choose(struct tf_step *step, int run, int channels, int64_t pixels);
 /* Cuts a unit's work, sets what all units share. */
 int tf_conv_finish(struct tf_engine *engine, struct tf_step *step, struct tf_conv_params *params);
 

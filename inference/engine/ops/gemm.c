@@ -27,7 +27,7 @@ static int prepare_gemm(struct tf_engine *engine, struct tf_step *step, struct t
     struct tf_conv_unit *unit;
     int32_t *in_off, *out_off;
 
-    tf_conv_choose(step, p->ic, (int64_t)m);
+    tf_conv_choose(step, p->ic, p->oc, (int64_t)m);
     p->units = unit = tf_mem_alloc(&engine->mem, 1, sizeof(*unit));
     in_off = tf_mem_alloc(&engine->mem, m, sizeof(*in_off));
     out_off = tf_mem_alloc(&engine->mem, m, sizeof(*out_off));

@@ -300,6 +300,20 @@ def saturating():
     n.save()
 
 
+def narrow():
+    """Fewer channels than a vector has lanes: neighbouring pixels share one."""
+    n = Net("narrow", [("x", [1, 1, 24, 32], -0.4, 1)], 12)
+    a = n.conv(n.input(), 1, 8, 3, act="Relu", strides=[2, 2], pads=[1, 1, 1, 1])
+    b = n.conv(a, 8, 4, 3, pads=[1, 1, 1, 1])
+    c = n.conv(b, 4, 2, 1)
+    d = n.conv(c, 2, 1, (3, 5), strides=[1, 2], pads=[1, 2, 1, 2])
+    e = n.conv(a, 8, 3, 2, strides=[2, 2])
+    f = n.conv(a, 8, 1, 1, act="Relu")
+    g = n.conv(b, 4, 4, (5, 1), dilations=[2, 1], pads=[4, 0, 4, 0], act="Relu6")
+    n.out(a, b, c, d, e, f, n.q(n.op("Add", [b, g]), -5, 5))
+    n.save()
+
+
 def bad():
     """Files that must be refused, each for its reason."""
     # bad/huge_resize.onnx is not made here: the fuzzer found it.
@@ -419,7 +433,7 @@ def pack():
 if sys.argv[1:] == ["--pack"]:
     pack()
 else:
-    for make in (depthwise, grouped, inception, unet_transpose, unet_resize, gates, shapes, signed, pairs, saturating):
+    for make in (depthwise, grouped, inception, unet_transpose, unet_resize, gates, shapes, signed, pairs, saturating, narrow):
         make()
     bad()
     corpus()
