@@ -101,6 +101,9 @@ static int open_format(struct tf_muxer *m, struct tf_error *err)
         return -ENOMEM;
     }
     m->format->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_FLUSH_PACKETS;
+    /* The same pictures give the same file: no random identity, no library's version. */
+    if (!m->disk)
+        m->format->flags |= AVFMT_FLAG_BITEXACT;
     m->stream = avformat_new_stream(m->format, NULL);
     m->packet = av_packet_alloc();
     return m->stream && m->packet ? 0 : -ENOMEM;
