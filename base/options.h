@@ -56,7 +56,7 @@ struct tf_option {
 /* The end of a noun in a message for people: "%llu frame%s". */
 #define TF_PLURAL(n) ((n) == 1 ? "" : "s")
 
-#define TF_OPTIONS_MAX 48
+#define TF_OPTIONS_MAX 64
 #define TF_ARGUMENTS_MAX 1024
 
 struct tf_usage {

@@ -11,6 +11,8 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "cli/run_dataset.h"
+#include "cli/run_result.h"
 #include "config/config.h"
 #include "pipeline/pipeline.h"
 #include "publish/video/encoder.h"
@@ -222,6 +224,42 @@ static int read_regions(const struct tf_usage *usage, struct tf_run *r)
     return TF_EXIT_OK;
 }
 
+static int run_given(const struct tf_usage *usage, struct tf_run *r, const char *const *arguments)
+{
+    enum tf_file_format csv_format;
+    struct stat st;
+    int status, count = 0;
+
+    while (count < TF_ARGUMENTS_MAX && arguments[count])
+        count++;
+    status = read_black_body(usage, r);
+    if (status == TF_EXIT_OK)
+        status = read_regions(usage, r);
+    if (status)
+        return status;
+    if (r->mirror)
+        tf_mirror_parse(r->mirror, &r->mirror_mode);
+    if (r->archive)
+        return tf_run_archive(usage, r, arguments, count);
+    if (count == 1 && !r->output && !r->shard && !r->list && !r->merge && !tf_is_input_list(arguments[0]) &&
+        !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {
+        if (r->json)
+            return tf_usage_error(usage, "--json belongs to --list or --merge");
+        if (r->no_video || r->jobs || r->physio_rate)
+            return tf_usage_error(usage, "--no-video, --jobs and --physio-rate belong to a session's folder, "
+                                         "several inputs or --output");
+        status = check(usage, r, arguments[0], &csv_format);
+        if (status == TF_EXIT_OK)
+            status = check_outputs(usage, r);
+        return status ? status : run(usage, r, arguments[0], csv_format);
+    }
+    if (r->ndjson || (r->csv && !r->merge) || r->video || r->csv_profile)
+        return tf_usage_error(usage,
+                              "--ndjson, --csv and --video name files of one input; sessions and several "
+                              "inputs go to --output FOLDER");
+    return tf_run_many(usage, r, arguments, count);
+}
+
 int tf_cmd_run(int argc, char **argv)
 {
     struct tf_run r = {.camera = "thermal", .threads = 1, .black_body_c = NAN};
@@ -263,40 +301,25 @@ int tf_cmd_run(int argc, char **argv)
         {"black-body", &r.black_body},
         {"black-body-temperature", &r.black_body_c},
         {"archive", &r.archive},
+        {"shard", &r.shard},
+        {"list", &r.list},
+        {"merge", &r.merge},
+        {"json", &r.json},
         {"quiet", &r.quiet},
         {0},
     };
     const struct tf_usage *usage = tf_command("run");
     const char *arguments[TF_ARGUMENTS_MAX];
-    enum tf_file_format csv_format;
-    struct stat st;
-    int status, count = 0;
+    int status;
+    json_t *usual = tf_run_settings(usage, bind, NULL);
 
-    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status))
+    if (!tf_options_parse(usage, bind, argc, argv, arguments, &status)) {
+        json_decref(usual);
         return status;
-    while (count < TF_ARGUMENTS_MAX && arguments[count])
-        count++;
-    status = read_black_body(usage, &r);
-    if (status == TF_EXIT_OK)
-        status = read_regions(usage, &r);
-    if (status)
-        return status;
-    if (r.mirror)
-        tf_mirror_parse(r.mirror, &r.mirror_mode);
-    if (r.archive)
-        return tf_run_archive(usage, &r, arguments, count);
-    if (count == 1 && !r.output && !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {
-        if (r.no_video || r.jobs || r.physio_rate)
-            return tf_usage_error(usage, "--no-video, --jobs and --physio-rate belong to a session's folder, "
-                                         "several inputs or --output");
-        status = check(usage, &r, arguments[0], &csv_format);
-        if (status == TF_EXIT_OK)
-            status = check_outputs(usage, &r);
-        return status ? status : run(usage, &r, arguments[0], csv_format);
     }
-    if (r.ndjson || r.csv || r.video || r.csv_profile)
-        return tf_usage_error(usage,
-                              "--ndjson, --csv and --video name files of one input; sessions and several "
-                              "inputs go to --output FOLDER");
-    return tf_run_many(usage, &r, arguments, count);
+    r.settings = tf_run_settings(usage, bind, usual);
+    json_decref(usual);
+    status = run_given(usage, &r, arguments);
+    json_decref(r.settings);
+    return status;
 }

@@ -19,6 +19,9 @@ struct tf_run {
     uint64_t quality, limit, threads, faces, jobs;
     double scale, offset, black_body_c, physio_rate, fps;
     bool no_frozen, flip, overwrite, no_filter, outlines, region_masks, no_video, quiet, archive;
+    const char *shard;
+    bool list, merge, json;
+    struct json_t *settings; /* those given, that change what is made: run_result.h */
     const char *regions;
     struct tf_own_regions own;  /* of regions */
     uint16_t rectangle[4];      /* of black_body */
@@ -28,6 +31,7 @@ struct tf_run {
 /* A recording that is in a folder: "STEM_frames.csv" and its video. */
 struct tf_recording_found {
     char folder[4096], stem[512];
+    const char *problem; /* tf_find_dataset: what it lacks, or NULL */
 };
 
 /*
@@ -37,6 +41,18 @@ struct tf_recording_found {
 int tf_find_recordings(const char *folder, struct tf_recording_found **ret);
 /* The same, and tables without a raw video beside them: what `thermoface run --output` leaves. */
 int tf_find_results(const char *folder, struct tf_recording_found **ret);
+
+/* Recordings as tf_find_recordings finds them, and those of which the table or the video is missing. */
+int tf_find_dataset(const char *folder, struct tf_recording_found **ret);
+
+struct tf_video_found {
+    char path[4096];
+};
+/*
+ * The videos in a folder and below, by their endings, in order of their names; not in derivatives/ and not in
+ * `output` (may be NULL). `raw`: headerless files are some, too. As tf_find_recordings.
+ */
+int tf_find_videos(const char *folder, const char *output, bool raw, struct tf_video_found **ret);
 
 struct tf_pipeline_options;
 /* What the command says of every video: its source, analysis and picture. Strings stay the command's. */

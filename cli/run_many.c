@@ -1,13 +1,13 @@
 /*
  * Recordings and several videos through the pipeline: records, tables and annotated videos into a folder.
  *
- * Each recording is made in a hidden folder beside its place and moved there when it is whole, the frames'
- * table last: where that one stands, the recording is done, and a run that was broken off goes on with the
- * next.
+ * Each recording is made in a hidden folder beside its place and moved there when it is whole, its provenance
+ * last: where that one stands and says what would be written now, the recording is done, and a run that was
+ * broken off goes on with the next.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +19,16 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "cli/run_dataset.h"
+#include "cli/run_merge.h"
+#include "cli/run_place.h"
+#include "cli/run_result.h"
 #include "cli/run_sidecar.h"
+#include "base/count.h"
 #include "config.h"
 #include "pipeline/pipeline.h"
 #include "publish/recording/tables.h"
+#include "publish/recording/text.h"
 
 #define PATH_BYTES 4096
 #define JSON_MAX (4u << 20)
@@ -31,12 +37,13 @@ enum state { WAITING, RUNNING, DONE, SKIPPED, FAILED };
 
 struct job {
     enum state state;
-    bool recording;
+    bool recording, done_before;
+    const struct tf_run_item *item;
     char url[PATH_BYTES + 16];   /* of the source */
-    char out[PATH_BYTES];        /* folder of the results */
     char part[PATH_BYTES + 640]; /* hidden folder: beh/, motion/ */
-    char root[PATH_BYTES];       /* of the data set that the results are, or empty */
-    char stem[512], camera[64], format[32], video[PATH_BYTES + 1500];
+    char camera[64], format[32], video[PATH_BYTES + 1500];
+    json_t *provenance; /* of the result */
+    json_t *replaced;   /* of the one that was there, or NULL */
     struct tf_pipeline_options options;
     struct tf_tables_options tables;
     struct tf_pipeline *pipeline;
@@ -52,154 +59,85 @@ struct batch {
     struct job *jobs;
     int count;
     int palette; /* of --palette */
+    json_t *maker;
 };
 
 __attribute__((format(printf, 3, 4))) static int say(struct batch *b, struct job *j, const char *format, ...)
 {
     va_list args;
 
-    fprintf(stderr, "thermoface run: %s: ", j->stem);
+    fprintf(stderr, "thermoface run: %s: ", j->item->name);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
+    (void)b;
     j->state = FAILED;
     return -1;
 }
 
 /* --- where results go --- */
 
-static int make_folders(const char *path)
+/* The folder of the motion tables: beside beh/, else the same. */
+static void motion_folder(const char *out, char *ret, size_t size)
 {
-    char part[PATH_BYTES + 1024];
+    size_t n = strlen(out);
 
-    snprintf(part, sizeof(part), "%s", path);
-    for (char *c = part + 1;; c++) {
-        char kept = *c;
-
-        if (kept != '/' && kept != '\0')
-            continue;
-        *c = '\0';
-        if (mkdir(part, 0755) < 0 && errno != EEXIST)
-            return -errno;
-        *c = kept;
-        if (!kept)
-            return 0;
-    }
+    snprintf(ret, size, "%s", out);
+    if (n > 4 && strcmp(ret + n - 4, "/beh") == 0)
+        snprintf(ret + n - 4, size - n + 4, "/motion");
 }
 
-static void remove_folder(const char *path, int depth)
+/* What the last result had and this one has not (--no-video, say) is none of it. */
+static void remove_others(const struct job *j)
 {
-    DIR *dir = opendir(path);
-    struct dirent *entry;
+    char why[512];
+    json_t *now = NULL, *files = json_object_get(j->replaced, "Files"), *file, *other;
+    size_t i, k;
 
-    while (dir && (entry = readdir(dir))) {
-        char one[PATH_BYTES + 512];
+    tf_result_look(j->item, j->provenance, false, why, &now);
+    json_array_foreach(files, i, file)
+    {
+        const char *name = json_string_value(json_object_get(file, "Name"));
+        bool there = !name || !now;
 
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        snprintf(one, sizeof(one), "%s/%s", path, entry->d_name);
-        if (unlink(one) < 0 && depth < 2)
-            remove_folder(one, depth + 1);
+        json_array_foreach(json_object_get(now, "Files"), k, other) there |=
+            json_equal(json_object_get(file, "Name"), json_object_get(other, "Name"));
+        if (!there && (!strchr(name, '/') || strncmp(name, "../motion/", 10) == 0)) {
+            char path[2 * PATH_BYTES];
+
+            snprintf(path, sizeof(path), "%s/%s", j->item->out, name);
+            unlink(path);
+        }
     }
-    if (dir)
-        closedir(dir);
-    rmdir(path);
+    json_decref(now);
 }
 
-static int move_all(const char *from, const char *to, const char *last)
+static int publish_results(struct job *j, struct tf_error *err)
 {
-    DIR *dir = opendir(from);
-    char a[PATH_BYTES + 768], b[PATH_BYTES + 768];
-    struct dirent *entry;
-    int r = 0;
-
-    if (!dir)
-        return errno == ENOENT ? 0 : -errno;
-    r = make_folders(to);
-    while (r == 0 && (entry = readdir(dir))) {
-        if (entry->d_name[0] == '.' || (last && strcmp(entry->d_name, last) == 0))
-            continue;
-        snprintf(a, sizeof(a), "%s/%s", from, entry->d_name);
-        snprintf(b, sizeof(b), "%s/%s", to, entry->d_name);
-        if (rename(a, b) < 0)
-            r = -errno;
-    }
-    closedir(dir);
-    if (r == 0 && last) {
-        snprintf(a, sizeof(a), "%s/%s", from, last);
-        snprintf(b, sizeof(b), "%s/%s", to, last);
-        if (rename(a, b) < 0)
-            r = -errno;
-    }
-    return r;
-}
-
-static int publish_results(struct job *j)
-{
-    char beh[PATH_BYTES + 720], motion[PATH_BYTES + 720], to[PATH_BYTES], last[640];
-    size_t n = strlen(j->out);
+    char beh[PATH_BYTES + 720], motion[PATH_BYTES + 720], to[PATH_BYTES + 8], path[PATH_BYTES + 640];
+    char table[640], provenance[640];
+    const char *const last[] = {table, provenance};
     int r;
 
+    motion_folder(j->item->out, to, sizeof(to));
     snprintf(beh, sizeof(beh), "%s/beh", j->part);
     snprintf(motion, sizeof(motion), "%s/motion", j->part);
-    snprintf(last, sizeof(last), "%s_frames.csv", j->stem);
-    snprintf(to, sizeof(to), "%s", j->out);
-    if (n > 4 && strcmp(to + n - 4, "/beh") == 0)
-        snprintf(to + n - 4, sizeof(to) - n + 4, "/motion");
-    r = move_all(motion, to, NULL);
-    if (r == 0)
-        r = move_all(beh, j->out, last);
-    remove_folder(j->part, 0);
-    return r;
-}
-
-/* The nearest folder upwards that is a data set; 0 when there is none. Returns the length of its path. */
-static size_t dataset_root(const char *folder)
-{
-    char path[PATH_BYTES + 32];
-    size_t n = strlen(folder);
-
-    while (n) {
-        snprintf(path, sizeof(path), "%.*s/dataset_description.json", (int)n, folder);
-        if (access(path, F_OK) == 0)
-            return n;
-        while (n && folder[n - 1] != '/')
-            n--;
-        while (n && folder[n - 1] == '/')
-            n--;
-    }
-    return 0;
-}
-
-static int place(struct batch *b, struct job *j, const char *folder)
-{
-    char whole[PATH_BYTES], done[PATH_BYTES + 640];
-    const char *output = b->run->output;
-    struct stat x, y;
-    size_t root;
-
-    if (!realpath(folder, whole))
-        return say(b, j, "%s: %s", folder, strerror(errno));
-    root = dataset_root(whole);
-    if (!output && (!j->recording || !root))
-        return say(b, j, "where do the results go? Say --output FOLDER");
-    if (!j->recording)
-        snprintf(j->out, sizeof(j->out), "%.*s", PATH_BYTES - 1, output);
-    else if (output)
-        snprintf(j->root, sizeof(j->root), "%.*s", PATH_BYTES - 1, output);
-    else
-        snprintf(j->root, sizeof(j->root), "%.*s/derivatives/thermoface", (int)root, whole);
-    if (j->recording &&
-        (size_t)snprintf(j->out, sizeof(j->out), "%s%s", j->root, root ? whole + root : "") >= sizeof(j->out))
-        return say(b, j, "the path of the results is too long");
-    if (stat(j->out, &x) == 0 && stat(whole, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
-        j->recording)
-        return say(b, j, "the results would take the place of the recording itself: choose another --output");
-    snprintf(j->part, sizeof(j->part), "%s/.part-%s", j->out, j->stem);
-    snprintf(done, sizeof(done), "%s/%s_frames.csv", j->out, j->stem);
-    if (access(done, F_OK) == 0 && !b->run->overwrite)
-        j->state = SKIPPED;
+    snprintf(table, sizeof(table), "%s_frames.csv", j->item->stem);
+    snprintf(provenance, sizeof(provenance), "%s" TF_PROVENANCE_ENDING, j->item->stem);
+    r = tf_result_write(j->provenance, beh, motion, strcmp(to, j->item->out) != 0 ? "../motion/" : "",
+                        j->item->stem, err);
+    if (r < 0)
+        return r;
+    /* Old and new files are never together what is said to be whole. */
+    snprintf(path, sizeof(path), "%s/%s", j->item->out, provenance);
+    if (j->replaced && unlink(path) < 0 && errno != ENOENT)
+        return tf_fail(err, -errno, "%s: cannot be replaced: %s", path, strerror(errno));
+    r = tf_hidden_publish(j->part, to, j->item->out, last);
+    if (r < 0)
+        return tf_fail(err, r, "%s: the results cannot be put there: %s", j->item->out, strerror(-r));
+    if (j->replaced)
+        remove_others(j);
     return 0;
 }
 
@@ -209,8 +147,8 @@ static void describe_dataset(const struct job *j)
     char path[PATH_BYTES + 64];
     FILE *file;
 
-    snprintf(path, sizeof(path), "%s/dataset_description.json", j->root);
-    file = *j->root ? fopen(path, "wxe") : NULL;
+    snprintf(path, sizeof(path), "%s/dataset_description.json", j->item->root);
+    file = *j->item->root ? fopen(path, "wxe") : NULL;
     if (!file)
         return;
     fputs("{\n  \"Name\": \"thermoface, made again from recordings\",\n  \"BIDSVersion\": \"1.9.0\",\n"
@@ -232,7 +170,7 @@ static void common_options(const struct tf_run *r, struct job *j)
 }
 
 /* After a crash nobody wrote down which id the first face got: the table says it. */
-static uint32_t first_id_of_table(const char *folder, const char *stem)
+static uint32_t first_id_of_table(const char *input)
 {
     char path[PATH_BYTES + 640], *line = NULL;
     size_t size = 0;
@@ -240,7 +178,7 @@ static uint32_t first_id_of_table(const char *folder, const char *stem)
     FILE *file;
     int place = -1;
 
-    snprintf(path, sizeof(path), "%s/%s_frames.csv", folder, stem);
+    snprintf(path, sizeof(path), "%s_frames.csv", input);
     file = fopen(path, "re");
     while (file && !id && getline(&line, &size, file) > 0) {
         char *rest = line, *cell;
@@ -280,7 +218,7 @@ static char *load(const char *path, size_t *size)
 }
 
 /* The camera, its scale and how it was analysed, as the recording describes itself. */
-static int read_description(struct batch *b, struct job *j, const struct tf_recording_found *from)
+static int read_description(struct batch *b, struct job *j)
 {
     const struct tf_run *r = b->run;
     struct tf_analyser_options *o = &j->options.analyser;
@@ -290,7 +228,7 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     size_t size = 0;
     int code;
 
-    snprintf(path, sizeof(path), "%s/%s_video.json", from->folder, from->stem);
+    snprintf(path, sizeof(path), "%s_video.json", j->item->input);
     text = load(path, &size);
     if (!text)
         return say(b, j, "%s: %s", path, strerror(errno));
@@ -323,8 +261,7 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     }
     if (!r->regions)
         j->own = s.own;
-    j->options.first_face_id =
-        s.first_face_id ? s.first_face_id : first_id_of_table(from->folder, from->stem);
+    j->options.first_face_id = s.first_face_id ? s.first_face_id : first_id_of_table(j->item->input);
     j->fps = j->tables.fps = s.fps;
     j->tables.t_start_ns = s.t_start_ns;
     if (!r->physio_rate)
@@ -334,29 +271,37 @@ static int read_description(struct batch *b, struct job *j, const struct tf_reco
     return 0;
 }
 
-static void add_recording(struct batch *b, struct job *j, const struct tf_recording_found *from)
+static void add_recording(struct batch *b, struct job *j)
 {
+    const struct tf_run_item *item = j->item;
+
     j->recording = true;
-    snprintf(j->stem, sizeof(j->stem), "%s", from->stem);
-    snprintf(j->url, sizeof(j->url), "recording:%.*s/%s", PATH_BYTES - 600, from->folder, from->stem);
-    if (read_description(b, j, from) < 0)
-        return;
-    place(b, j, from->folder);
+    snprintf(j->url, sizeof(j->url), "recording:%.*s", PATH_BYTES, item->input);
+    read_description(b, j);
 }
 
-static void add_video(struct batch *b, struct job *j, const char *path)
+static void add_video(struct batch *b, struct job *j)
 {
-    const char *name = strrchr(path, '/');
-    char *ending;
-
-    snprintf(j->stem, sizeof(j->stem), "%.*s", 500, name ? name + 1 : path);
-    ending = strrchr(j->stem, '.');
-    if (ending && ending != j->stem)
-        *ending = '\0';
-    snprintf(j->url, sizeof(j->url), "file:%.*s", PATH_BYTES - 1, path);
+    snprintf(j->url, sizeof(j->url), "file:%.*s", PATH_BYTES, j->item->input);
     snprintf(j->format, sizeof(j->format), "%s", b->run->format ? b->run->format : "");
     j->tables.plain_video = true;
-    place(b, j, ".");
+}
+
+/* Whether it has to be made. */
+static void look_at_result(struct batch *b, struct job *j)
+{
+    enum tf_result_state state;
+    char why[512];
+
+    j->provenance = tf_result_expect(b->maker, j->item);
+    state = tf_result_look(j->item, j->provenance, false, why, &j->replaced);
+    if (state == TF_RESULT_DONE && !b->run->overwrite) {
+        j->state = SKIPPED;
+        j->done_before = true;
+    } else if (state != TF_RESULT_NONE && !b->run->quiet) {
+        fprintf(stderr, "%s: made again: %s\n", j->item->name,
+                b->run->overwrite && state == TF_RESULT_DONE ? "--overwrite" : why);
+    }
 }
 
 /* Frames and rate, for the progress; what cannot be opened says so when its turn comes. */
@@ -387,9 +332,12 @@ static void begin(struct batch *b, struct job *j)
     struct tf_sink sink;
     int r;
 
-    remove_folder(j->part, 0);
+    tf_hidden_sweep(j->item->out, j->item->stem);
+    r = tf_hidden_name(j->item->out, (unsigned)(j - b->jobs), j->part, sizeof(j->part));
+    tf_remove_folder(j->part); /* of a process that had the same number */
     snprintf(beh, sizeof(beh), "%s/beh", j->part);
-    r = make_folders(beh);
+    if (r == 0)
+        r = tf_make_folders(beh);
     if (r < 0) {
         say(b, j, "%s: cannot be made: %s", beh, strerror(-r));
         return;
@@ -397,7 +345,8 @@ static void begin(struct batch *b, struct job *j)
     describe_dataset(j);
     if (b->run->palette)
         j->options.overlay.palette = b->palette;
-    snprintf(j->video, sizeof(j->video), "%.*s/%s_desc-annotated_video.mkv", PATH_BYTES - 1, beh, j->stem);
+    snprintf(j->video, sizeof(j->video), "%.*s/%s_desc-annotated_video.mkv", PATH_BYTES - 1, beh,
+             j->item->stem);
     j->options.camera = j->camera;
     tf_own_of_camera(&j->own, j->camera, &j->own);
     tf_own_names_of(&j->own, &j->own_names);
@@ -406,7 +355,7 @@ static void begin(struct batch *b, struct job *j)
     j->options.video = j->options.pictures ? j->video : NULL;
     j->tables.camera = j->camera;
     j->tables.folder = beh;
-    j->tables.stem = j->stem;
+    j->tables.stem = j->item->stem;
     r = tf_pipeline_create(&j->options, &j->pipeline, &err);
     if (r == 0)
         r = tf_sink_tables(&j->tables, &sink, &err);
@@ -420,11 +369,28 @@ static void begin(struct batch *b, struct job *j)
     if (r < 0) {
         tf_pipeline_destroy(j->pipeline);
         j->pipeline = NULL;
-        remove_folder(j->part, 0);
+        tf_remove_folder(j->part);
         say(b, j, "%s", *err.text ? err.text : strerror(-r));
         return;
     }
     j->state = RUNNING;
+}
+
+/* What is known at its end. */
+static void describe_result(struct job *j, const struct tf_status *status)
+{
+    static const char *const names[] = {"ok", "no_face", "skipped", "corrupt", "stale"};
+    json_t *states = json_object();
+
+    for (size_t i = 0; i < TF_COUNT(names); i++)
+        json_object_set_new(states, names[i], json_integer((json_int_t)status->state_frames[i]));
+    json_object_set_new(j->provenance, "Camera", json_string(j->camera));
+    json_object_set_new(j->provenance, "FrameCount", json_integer((json_int_t)status->frames));
+    json_object_set_new(j->provenance, "States", states);
+    if (j->fps > 0)
+        json_object_set_new(j->provenance, "NominalFrameRate", json_real(tf_text_decimal(j->fps)));
+    if (*status->notice)
+        json_object_set_new(j->provenance, "Notice", json_string(status->notice));
 }
 
 static void end(struct batch *b, struct job *j, bool stopped)
@@ -436,11 +402,11 @@ static void end(struct batch *b, struct job *j, bool stopped)
     tf_pipeline_status(j->pipeline, &status);
     j->done = status.frames;
     if (*status.notice && !b->run->quiet)
-        fprintf(stderr, "%s: note: %s\n", j->stem, status.notice);
+        fprintf(stderr, "%s: note: %s\n", j->item->name, status.notice);
     tf_pipeline_destroy(j->pipeline);
     j->pipeline = NULL;
     if (stopped || r < 0) {
-        remove_folder(j->part, 0);
+        tf_remove_folder(j->part);
         if (r < 0)
             say(b, j, "%s", *err.text ? err.text : strerror(-r));
         else
@@ -448,23 +414,34 @@ static void end(struct batch *b, struct job *j, bool stopped)
         return;
     }
     if (!b->run->quiet)
-        tf_run_say_turn(&status.turn, j->stem);
-    r = publish_results(j);
-    if (r < 0)
-        say(b, j, "%s: the results cannot be put there: %s", j->out, strerror(-r));
-    else
+        tf_run_say_turn(&status.turn, j->item->name);
+    describe_result(j, &status);
+    r = publish_results(j, &err);
+    if (r < 0) {
+        tf_remove_folder(j->part);
+        say(b, j, "%s", *err.text ? err.text : strerror(-r));
+    } else {
         j->state = DONE;
+    }
+}
+
+/* How many processors this process may use: a job of a cluster has fewer than its machine. */
+static int processors(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? (int)sysconf(_SC_NPROCESSORS_ONLN) : 1;
 }
 
 static void work(struct batch *b, struct tf_progress *progress)
 {
     int jobs = (int)b->run->jobs, next = 0, running = 0;
 
-    if (!jobs) {
-        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-        jobs = cpus > 1 ? (int)cpus : 1;
-    }
+    if (!jobs)
+        jobs = processors();
     for (;;) {
         uint64_t done = 0;
 
@@ -495,6 +472,17 @@ static void work(struct batch *b, struct tf_progress *progress)
     }
 }
 
+/* Their reasons stand further up, perhaps a thousand lines. */
+static void say_failed(const struct batch *b, unsigned count)
+{
+    if (b->count < 2)
+        return;
+    fprintf(stderr, "thermoface run: %u of %d failed:\n", count, b->count);
+    for (int i = 0; i < b->count; i++)
+        if (b->jobs[i].state == FAILED)
+            fprintf(stderr, "  %s\n", b->jobs[i].item->name);
+}
+
 static int report(struct batch *b, double seconds)
 {
     unsigned counts[FAILED + 1] = {0};
@@ -523,96 +511,154 @@ static int report(struct batch *b, double seconds)
             fprintf(stderr, "; %u failed", counts[FAILED]);
         fputc('\n', stderr);
     }
+    if (counts[FAILED])
+        say_failed(b, counts[FAILED]);
     if (counts[WAITING])
         return tf_command_error(b->usage,
                                 "stopped before the end; what is done stays, and the same command goes on");
     return counts[FAILED] ? TF_EXIT_FAILURE : TF_EXIT_OK;
 }
 
-static struct job *more_jobs(struct batch *b, int count)
+/* The jobs of a share, in order. False: out of memory. */
+static bool make_jobs(struct batch *b, const struct tf_dataset *d, uint32_t shard)
 {
-    struct job *jobs = realloc(b->jobs, (size_t)(b->count + count) * sizeof(*jobs));
+    int n = 0;
 
-    if (!jobs)
-        return NULL;
-    b->jobs = jobs;
-    jobs += b->count;
-    memset(jobs, 0, (size_t)count * sizeof(*jobs));
-    b->count += count;
-    for (int i = 0; i < count; i++)
-        common_options(b->run, &jobs[i]);
-    return jobs;
-}
+    for (int i = 0; i < d->count; i++)
+        n += !shard || d->items[i].shard == shard;
+    b->jobs = calloc((size_t)n + 1, sizeof(*b->jobs));
+    if (!b->jobs)
+        return false;
+    for (int i = 0; i < d->count && !tf_interrupted(); i++) {
+        struct job *j = &b->jobs[b->count];
 
-static int collect(struct batch *b, const char *input)
-{
-    struct tf_recording_found *found = NULL;
-    struct job *jobs;
-    struct stat st;
-    int n = 1;
-
-    if (stat(input, &st) < 0)
-        return strncmp(input, "synthetic", 9) != 0
-                   ? tf_command_error(b->usage, "%s: %s", input, strerror(errno))
-                   : tf_usage_error(b->usage,
-                                    "%s has no end: it goes to --ndjson, --csv or --video, with --limit",
-                                    input);
-    if (S_ISDIR(st.st_mode)) {
-        n = tf_find_recordings(input, &found);
-        if (n < 0)
-            return tf_command_error(b->usage, "%s: %s", input, strerror(-n));
-        if (!n)
-            return tf_command_error(b->usage, "%s: no recorded session is in it", input);
-    }
-    jobs = more_jobs(b, n);
-    if (!jobs) {
-        free(found);
-        return tf_command_error(b->usage, "out of memory");
-    }
-    for (int i = 0; i < n; i++)
-        if (found)
-            add_recording(b, &jobs[i], &found[i]);
+        if (shard && d->items[i].shard != shard)
+            continue;
+        b->count++;
+        j->item = &d->items[i];
+        common_options(b->run, j);
+        if (j->item->problem) {
+            say(b, j, "%s", j->item->problem);
+            continue;
+        }
+        if (j->item->recording)
+            add_recording(b, j);
         else
-            add_video(b, &jobs[i], input);
-    free(found);
-    return TF_EXIT_OK;
+            add_video(b, j);
+        if (j->state == WAITING)
+            look_at_result(b, j);
+    }
+    return true;
 }
 
-int tf_run_many(const struct tf_usage *usage, const struct tf_run *r, const char *const *inputs, int count)
+static int run_batch(struct batch *b)
 {
-    struct batch b = {.usage = usage, .run = r};
     struct tf_progress progress;
-    struct tf_error err = {0};
     uint64_t total = 0, start_ns;
     double seconds = 0;
-    int status = TF_EXIT_OK;
 
-    if (r->palette && tf_palette_find(r->palette, &b.palette, &err) < 0)
-        return tf_usage_error(usage, "--palette %s: %s", r->palette, err.text);
-    for (int i = 0; i < count && status == TF_EXIT_OK; i++)
-        status = collect(&b, inputs[i]);
-    if (status != TF_EXIT_OK) {
-        free(b.jobs);
-        return status;
-    }
-    for (int i = 0; i < b.count; i++) {
-        struct job *j = &b.jobs[i];
+    for (int i = 0; i < b->count; i++) {
+        struct job *j = &b->jobs[i];
 
-        for (int k = 0; k < i && j->state == WAITING; k++)
-            if (b.jobs[k].state == WAITING && strcmp(b.jobs[k].part, j->part) == 0)
-                say(&b, j, "another input has the same name");
         if (j->state != WAITING)
             continue;
         look(j);
         total += j->frames;
         seconds += j->fps > 0 ? (double)j->frames / (double)j->fps : 0;
     }
-    tf_catch_interrupt();
     start_ns = tf_now_ns();
-    tf_progress_start(&progress, total, seconds > 0 ? (float)((double)total / seconds) : 0, r->quiet);
-    work(&b, &progress);
+    tf_progress_start(&progress, total, seconds > 0 ? (float)((double)total / seconds) : 0, b->run->quiet);
+    work(b, &progress);
     tf_progress_end(&progress);
-    status = report(&b, (double)(tf_now_ns() - start_ns) / 1e9);
+    return report(b, (double)(tf_now_ns() - start_ns) / 1e9);
+}
+
+/* "K/N", with --list also "all/N". */
+static int read_shard(const struct tf_usage *usage, const struct tf_run *r, uint32_t *shard, uint32_t *shards)
+{
+    const char *text = r->shard, *slash = strchr(text, '/');
+    unsigned long k = 0, n = 0;
+    char *end = NULL;
+    bool all = strncmp(text, "all/", 4) == 0;
+
+    if (slash && slash[1] >= '0' && slash[1] <= '9') {
+        n = strtoul(slash + 1, &end, 10);
+        n = *end ? 0 : n;
+    }
+    if (!slash || !end || *end ||
+        (!all && (strspn(text, "0123456789") != (size_t)(slash - text) || slash == text)))
+        return tf_usage_error(usage, "--shard %s: must be K/N, the K-th of N shares: 3/8", text);
+    if (all && !r->list)
+        return tf_usage_error(usage, "--shard %s: all shares only with --list", text);
+    k = all ? 0 : strtoul(text, NULL, 10);
+    if (n < 1 || n > TF_SHARDS_MAX)
+        return tf_usage_error(usage, "--shard %s: there can be 1 to %u shares", text, TF_SHARDS_MAX);
+    if (!all && k < 1)
+        return tf_usage_error(usage, "--shard %s: shares count from 1: an array of %lu tasks is 1-%lu", text,
+                              n, n);
+    if (k > n)
+        return tf_usage_error(usage, "--shard %s: there is no share %lu of %lu", text, k, n);
+    *shard = (uint32_t)k;
+    *shards = (uint32_t)n;
+    return TF_EXIT_OK;
+}
+
+static int check(const struct tf_usage *usage, const struct tf_run *r)
+{
+    if (r->list && r->merge)
+        return tf_usage_error(usage, "--list and --merge: one of them");
+    if (r->merge && r->shard)
+        return tf_usage_error(usage, "--merge is of the whole data set, without --shard");
+    if (r->json && !r->list && !r->merge)
+        return tf_usage_error(usage, "--json belongs to --list or --merge");
+    return TF_EXIT_OK;
+}
+
+int tf_run_many(const struct tf_usage *usage, const struct tf_run *r, const char *const *inputs, int count)
+{
+    struct batch b = {.usage = usage, .run = r};
+    struct tf_dataset d = {.usage = usage, .run = r};
+    uint32_t shard = 0, shards = 1;
+    struct tf_error err = {0};
+    int status = check(usage, r);
+
+    if (status == TF_EXIT_OK && r->palette && tf_palette_find(r->palette, &b.palette, &err) < 0)
+        status = tf_usage_error(usage, "--palette %s: %s", r->palette, err.text);
+    if (status == TF_EXIT_OK && r->shard)
+        status = read_shard(usage, r, &shard, &shards);
+    if (status == TF_EXIT_OK)
+        status = tf_dataset_find(&d, inputs, count);
+    if (status != TF_EXIT_OK)
+        goto done;
+    tf_catch_interrupt();
+    if (r->list || r->shard) {
+        tf_dataset_weigh(&d);
+        if (tf_dataset_split(&d, shards) < 0) {
+            status = tf_command_error(usage, "out of memory");
+            goto done;
+        }
+    }
+    b.maker = tf_run_maker(r);
+    if (r->list) {
+        status = tf_run_list(&d, b.maker, shard, shards);
+    } else if (r->merge) {
+        status = tf_run_merge(&d, b.maker);
+    } else if (!b.maker || !make_jobs(&b, &d, shard)) {
+        status = tf_command_error(usage, "out of memory");
+    } else {
+        if (shard && !b.count && !r->quiet)
+            fprintf(stderr, "share %u of %u: nothing is in it, the data set has %d recording%s\n", shard,
+                    shards, d.count, TF_PLURAL(d.count));
+        status = run_batch(&b);
+    }
+
+done:
+    for (int i = 0; i < b.count; i++) {
+        json_decref(b.jobs[i].provenance);
+        json_decref(b.jobs[i].replaced);
+    }
     free(b.jobs);
+    json_decref(b.maker);
+    tf_dataset_clear(&d);
     return status;
 }

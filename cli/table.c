@@ -179,6 +179,13 @@ static const struct tf_option run[] = {
     {"black-body-temperature", TF_OPTION_NUMBER, "C", "its true temperature", .min = -40, .max = 550},
     {"archive", TF_OPTION_FLAG, NULL,
      "only pack FFVHUFF videos to FFV1; replaced when every pixel is the same"},
+    {"shard", TF_OPTION_TEXT, "K/N",
+     "only the K-th of N shares of the data set, 1/N to N/N, balanced by frames (docs/cluster.md)"},
+    {"list", TF_OPTION_FLAG, NULL,
+     "only say what would be made, by share, and what is done (--shard all/N: all)"},
+    {"merge", TF_OPTION_FLAG, NULL,
+     "only check that every result is whole and current, and write one table; --csv: all rows, too"},
+    {"json", TF_OPTION_FLAG, NULL, "--list, --merge: print one JSON object on one line"},
     {"quiet", TF_OPTION_FLAG, NULL, "no progress, no summary"},
     {0},
 };
@@ -499,7 +506,11 @@ const struct tf_usage tf_commands[] = {
             "A folder of recorded sessions, or several videos: records, tables and annotated videos go to "
             "a folder; what is there already is not made again:\n"
             "  thermoface run study/ --jobs 2\n"
-            "  thermoface run *.mkv --format lepton3-y16 --rotate 90 --output results",
+            "  thermoface run *.mkv --format lepton3-y16 --rotate 90 --output results\n"
+            "INPUT may be a text with an input a line (.txt, .lst, .list), too, or a folder of videos; a "
+            "cluster "
+            "takes shares of them (docs/cluster.md):\n"
+            "  thermoface run list.txt --shard 3/50 --output results",
     },
     {
         .program = "thermoface",
