@@ -254,6 +254,20 @@ static void check_inference(struct tf_parse *p)
              "[inference] region-masks needs a segmentation network: set segmentation");
 }
 
+static void check_lsl(struct tf_parse *p)
+{
+    const struct tf_config_lsl *c = &p->config->lsl;
+
+    if (strlen(c->name) > TF_CONFIG_NAME_MAX)
+        FAIL(p, key_line(p, TF_SECTION_LSL, "name", 0), "[lsl] name is longer than %d characters",
+             TF_CONFIG_NAME_MAX);
+    if (c->faces > p->config->inference.faces && GOOD(p, TF_SECTION_LSL, 0, "faces") &&
+        GOOD(p, TF_SECTION_INFERENCE, 0, "faces"))
+        FAIL(p, key_line(p, TF_SECTION_LSL, "faces", 0),
+             "[lsl] would have streams of %u faces, but [inference] follows %u", c->faces,
+             p->config->inference.faces);
+}
+
 static void check_recording(struct tf_parse *p, size_t enabled)
 {
     static const char *const names[] = {"ndjson", "csv", "video"};
@@ -374,4 +388,5 @@ void tf_parse_check(struct tf_parse *p)
     check_inference(p);
     check_recording(p, enabled);
     check_mqtt(p);
+    check_lsl(p);
 }

@@ -264,6 +264,16 @@ struct tf_config_mqtt {
     char *discovery_prefix; /* always set */
 };
 
+/* Lab Streaming Layer, see tf_lsl_options. */
+struct tf_config_lsl {
+    bool enabled, required;
+    char *library; /* file, or NULL */
+    char *name;    /* always set */
+    bool regions, landmarks, frames, marks;
+    uint32_t faces;
+    char *markers; /* predicate, or "no"; always set */
+};
+
 struct tf_config {
     char *path; /* as given to tf_config_load */
     struct tf_config_camera cameras[TF_CONFIG_CAMERAS_MAX];
@@ -281,6 +291,7 @@ struct tf_config {
     struct tf_config_http http;
     struct tf_config_recording recording;
     struct tf_config_mqtt mqtt;
+    struct tf_config_lsl lsl;
     struct tf_config_lines *lines; /* where each key stands; for tf_config_where */
 };
 

@@ -101,6 +101,12 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
                          "States, region means and events at an MQTT broker, which many boxes share. Nothing "
                          "can be controlled through it. Without the section nothing is published.",
                          offsetof(struct tf_config, mqtt), 0},
+    [TF_SECTION_LSL] =
+        {"lsl",
+         "Lab Streaming Layer: region temperatures, landmarks, frames and marks as streams on the "
+         "net, and other programs' markers as marks (docs/lsl.md). Needs liblsl. Its streams ask "
+         "for no password: whoever is on the net can read them.",
+         offsetof(struct tf_config, lsl), 0},
 };
 
 #define CAMERA TF_SECTION_CAMERA
@@ -114,6 +120,7 @@ const struct tf_section_info tf_sections[TF_SECTIONS] = {
 #define HTTP TF_SECTION_HTTP
 #define RECORDING TF_SECTION_RECORDING
 #define MQTT TF_SECTION_MQTT
+#define LSL TF_SECTION_LSL
 
 const struct tf_key tf_keys[] = {
     {CAMERA, "source", TF_VALUE_TEXT, AT(camera, source), .required = true, .sample = "synthetic",
@@ -502,6 +509,35 @@ const struct tf_key tf_keys[] = {
          "taken away."},
     {MQTT, "discovery-prefix", TF_VALUE_TEXT, AT(mqtt, discovery_prefix), "homeassistant",
      .help = "First level of discovery's topics."},
+
+    {LSL, "enabled", TF_VALUE_BOOL, AT(lsl, enabled), "no",
+     .help = "On: streams are offered and looked for."},
+    {LSL, "required", TF_VALUE_BOOL, AT(lsl, required), "no",
+     .help =
+         "On: without liblsl the service does not start. Off: it says so and runs without these streams."},
+    {LSL, "library", TF_VALUE_PATH, AT(lsl, library),
+     .help = "File of the library. Not set: liblsl.so.2 or liblsl.so where the system looks for libraries."},
+    {LSL, "name", TF_VALUE_WORD, AT(lsl, name), "thermoface",
+     .help =
+         "What names of streams begin with: NAME_CAMERA_regions and so on. At most 32 characters; give two "
+         "services of one machine different ones."},
+    {LSL, "regions", TF_VALUE_BOOL, AT(lsl, regions), "yes",
+     .help =
+         "A stream for each camera with the mean of each region, own ones too; NaN where it is not valid."},
+    {LSL, "landmarks", TF_VALUE_BOOL, AT(lsl, landmarks), "no",
+     .help = "A stream for each camera with the 68 points: x, y, confidence."},
+    {LSL, "frames", TF_VALUE_BOOL, AT(lsl, frames), "yes",
+     .help = "A stream for each camera with frame number, sequence and place in the session's raw video."},
+    {LSL, "marks", TF_VALUE_BOOL, AT(lsl, marks), "yes",
+     .help = "A stream with the marks of sessions, and with their start and stop."},
+    {LSL, "faces", TF_VALUE_UINT, AT(lsl, faces), "1", 1, 8,
+     .help =
+         "Streams of regions and landmarks for each camera. 1: of the largest face. More: a face keeps its "
+         "stream while it is followed."},
+    {LSL, "markers", TF_VALUE_TEXT, AT(lsl, markers), "type='Markers'",
+     .help =
+         "Which streams of other programs are written into sessions as marks: an XPath predicate, such as "
+         "type='Markers' and name='PsychoPy'. no: none."},
 };
 const size_t tf_key_count = TF_COUNT(tf_keys);
 _Static_assert(TF_COUNT(tf_keys) <= TF_KEYS_MAX, "lines of keys are kept in a fixed array");

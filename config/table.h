@@ -16,6 +16,7 @@ enum tf_section {
     TF_SECTION_HTTP,
     TF_SECTION_RECORDING,
     TF_SECTION_MQTT,
+    TF_SECTION_LSL,
     TF_SECTIONS, /* their number */
 };
 
@@ -72,7 +73,7 @@ struct tf_key {
 };
 extern const struct tf_key tf_keys[];
 extern const size_t tf_key_count;
-#define TF_KEYS_MAX 200
+#define TF_KEYS_MAX 256
 
 /* Length of the longest text value. inih reads lines of at most 199 bytes. */
 #define TF_VALUE_TEXT_MAX 190

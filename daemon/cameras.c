@@ -24,6 +24,7 @@
 #define SEAL_WAIT_NS 500000000ull
 #include "pipeline/models.h"
 #include "publish/net/tls.h"
+#include "publish/record/lsl.h"
 
 /* Put before a message: which line of the configuration is to be mended. */
 static void at_key(const struct tf_config *config, const char *section, const char *camera, const char *key,
@@ -219,6 +220,9 @@ int tf_service_check(const struct tf_config *config, struct tf_config_faults *fa
     r = tf_service_check_mqtt(config, err);
     if (is_enough(r, config, faults, err, &result))
         return result;
+    r = tf_service_check_lsl(config, err);
+    if (is_enough(r, config, faults, err, &result))
+        return result;
     return result;
 }
 
@@ -345,6 +349,13 @@ static int create_camera(struct tf_service *service, const struct tf_config_came
     }
     if (service->mqtt) {
         r = tf_mqtt_sink(service->mqtt, camera->name, camera->analyse, &sink);
+        if (r == 0)
+            r = tf_pipeline_add_sink(pipeline, &sink);
+        if (r < 0)
+            goto fail;
+    }
+    if (service->lsl) {
+        r = tf_lsl_sink(service->lsl, camera->name, &sink, err);
         if (r == 0)
             r = tf_pipeline_add_sink(pipeline, &sink);
         if (r < 0)
@@ -477,6 +488,8 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     if (r == 0)
         r = start_rtsp(service, err);
     if (r == 0)
+        r = tf_service_start_lsl(service, err);
+    if (r == 0)
         r = tf_service_start_http(service, err);
     if (r == 0)
         r = tf_service_start_mqtt(service, err);
@@ -518,6 +531,8 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     int n = atomic_load(&service->count), result = 0;
 
     tf_service_triggers_stop(service);
+    if (service->lsl)
+        tf_lsl_quit(service->lsl);
     /* While the cameras still run, so that each frame of the video gets its row. */
     result = tf_service_session_end(service, err);
     for (int i = 0; i < n; i++)
@@ -544,6 +559,8 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     for (int i = 0; i < n; i++)
         tf_pipeline_destroy(service->pipelines[i]);
     tf_service_pairs_destroy(service);
+    tf_lsl_destroy(service->lsl);
+    service->lsl = NULL;
     tf_sealer_destroy(service->sealer, SEAL_WAIT_NS);
     service->sealer = NULL;
     service->http = NULL;

@@ -80,6 +80,8 @@ static int start(const char *path, bool check)
             fprintf(stderr, "%s: and %zu more\n", path, faults.more);
         r = TF_EXIT_FAILURE;
     } else if (check) {
+        if (tf_service_note_lsl(config, &err))
+            fprintf(stderr, "%s; the service would run without these streams\n", err.text);
         printf("%s: all right\n", path);
         r = tf_output_end("thermofaced", TF_EXIT_OK);
     } else {

@@ -49,6 +49,7 @@ static int put_row(struct tf_service *service, const struct tf_mark *mark, bool 
     if (r < 0) /* a file that is gone is not the client's mistake */
         return r == -ENOENT ? -EIO : r;
     service->marks++;
+    tf_service_lsl_mark(service, &m);
     tf_utc_format(m.t_utc_ns, utc);
     *told = json_pack("{s:I,s:f,s:I,s:s,s:s?,s:s?}", "mark", (json_int_t)service->marks, "onset",
                       (double)onset / 1e9, "t_mono_ns", (json_int_t)m.t_mono_ns, "t_utc", utc, "source",

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/request.h"
 #include "daemon/service.h"
+#include "publish/record/lsl.h"
 #include "publish/recording/own_json.h"
 
 void tf_service_regions_begin(struct tf_service *service)
@@ -87,6 +88,8 @@ static int set(struct tf_service *service, const struct tf_own_regions *own, str
         r = tf_pipeline_set_own(service->pipelines[i], own, err);
     if (r == 0) {
         service->own = *own;
+        if (service->lsl)
+            tf_lsl_set_own(service->lsl, own);
         tf_log(TF_LOG_NOTICE, NULL, "own regions set over HTTP: %u; they last until the service ends",
                own->count);
     }

@@ -26,6 +26,8 @@ struct tf_service {
     struct tf_triggers *triggers; /* NULL: none */
     struct tf_announce *announce; /* NULL: nothing is announced */
     struct tf_mqtt *mqtt;         /* NULL: not configured */
+    struct tf_lsl *lsl;           /* NULL: not enabled, or not there: lsl_problem */
+    char lsl_problem[512];
     struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
     const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */
     atomic_int count; /* grows once, when all pipelines exist: HTTP's threads look from the beginning */
@@ -115,6 +117,20 @@ void tf_service_triggers_end(struct tf_service *service);
 int tf_service_triggers(void *context, struct tf_trigger_told *told, int max);
 /* Says events that made no mark, at most once a minute; every second. */
 void tf_service_triggers_watch(struct tf_service *service);
+
+/* lsl.c */
+/* The predicate, and where it is required the library. */
+int tf_service_check_lsl(const struct tf_config *config, struct tf_error *err);
+/* True: it is enabled, and its library is not there, which `note` says. */
+bool tf_service_note_lsl(const struct tf_config *config, struct tf_error *note);
+/* Before HTTP, which tells of it. Fails only where it is required. */
+int tf_service_start_lsl(struct tf_service *service, struct tf_error *err);
+/* For HTTP; see tf_http_options.lsl. */
+bool tf_service_lsl_told(void *context, struct tf_lsl_told *ret);
+/* A mark that was made, into the stream of marks; under session_lock. */
+void tf_service_lsl_mark(struct tf_service *service, const struct tf_mark *mark);
+/* The same for a session's start and stop: `what` and the session's name. */
+void tf_service_lsl_session(struct tf_service *service, const char *what, uint64_t t_mono_ns);
 
 /* pairs.c */
 /* Calibrations that can be read. */

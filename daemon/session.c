@@ -396,6 +396,7 @@ static int start(struct tf_service *service, const struct request *q, char **ans
         tf_log(TF_LOG_ERROR, NULL, "recording not started: %s", err.text);
         return tf_request_error(r, &err, answer);
     }
+    tf_service_lsl_session(service, "session_start", options.t_start_ns);
     tf_log(TF_LOG_NOTICE, NULL, "recording %s/%s", tf_session_folder(service->session),
            tf_session_stem(service->session));
     tf_service_mqtt_session(service, "record_start", "recording");
@@ -414,6 +415,7 @@ static int stop(struct tf_service *service, char **answer)
         return tf_request_error(r, &err, answer);
     }
     cameras = json_array();
+    tf_service_lsl_session(service, "session_stop", tf_now_ns());
     r = end_session(service, cameras, &err);
     told = tell_session(service, r < 0 ? "failed" : "complete", cameras);
     tables = tf_session_close(service->session, SEAL_WAIT_NS, &sealing, r < 0 ? NULL : &err);
@@ -548,6 +550,7 @@ int tf_service_session_end(struct tf_service *service, struct tf_error *err)
     pthread_mutex_lock(&service->session_lock);
     service->ending = true;
     if (service->session) {
+        tf_service_lsl_session(service, "session_stop", tf_now_ns());
         r = end_session(service, NULL, err);
         tables = tf_session_close(service->session, END_WAIT_NS, NULL, &of_tables);
         if (tables < 0)

@@ -128,6 +128,7 @@ int tf_service_start_http(struct tf_service *service, struct tf_error *err)
         .rtsp_logins_failed = rtsp_logins_failed,
         .triggers = tf_service_triggers,
         .mqtt = tell_mqtt,
+        .lsl = tf_service_lsl_told,
         .session_list = tf_service_session_list,
         .session_file = tf_service_session_file,
         .session_video = tf_service_session_video,

@@ -34,6 +34,10 @@ enum tf_region {
 };
 #define TF_REGIONS 12
 const char *tf_region_name(enum tf_region region);
+/* How a region lies by the landmarks, for descriptions of data: their numbers with blanks between, and a
+ * sentence. Cut to fit. */
+void tf_region_rule(enum tf_region region, char *landmarks, size_t landmarks_size, char *rule,
+                    size_t rule_size);
 
 /* A region of fewer pixels is not valid (size-of-source effect: at least 3 x 3; docs/regions.md). */
 #define TF_REGION_PIXELS_MIN 9

@@ -6,6 +6,7 @@
  * eye distances (36 to 45).
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "inference/face/face.h"
@@ -253,6 +254,63 @@ static bool usable(const struct tf_point points[TF_POINTS])
             return false;
     }
     return true;
+}
+
+/* Lengths in eye distances as above; what outline() does, in words. */
+void tf_region_rule(enum tf_region region, char *landmarks, size_t landmarks_size, char *rule,
+                    size_t rule_size)
+{
+    static const char *const points[TF_REGIONS] = {
+        [TF_REGION_FOREHEAD] = "19 24 8 27 33",
+        [TF_REGION_PERIORBITAL_RIGHT] = "36 37 38 39 40 41",
+        [TF_REGION_PERIORBITAL_LEFT] = "42 43 44 45 46 47",
+        [TF_REGION_CANTHUS_RIGHT] = "39",
+        [TF_REGION_CANTHUS_LEFT] = "42",
+        [TF_REGION_NOSE_TIP] = "30",
+        [TF_REGION_NOSTRILS] = "31 35 33",
+        [TF_REGION_PERINASAL] = "31 32 33 34 35 54 53 52 51 50 49 48",
+        [TF_REGION_CHEEK_RIGHT] = "36 41 31 48 2 3",
+        [TF_REGION_CHEEK_LEFT] = "45 46 35 54 14 13",
+        [TF_REGION_CHIN] = "57 9 8 7",
+        [TF_REGION_MOUTH] = "48 49 50 51 52 53 54 55 56 57 58 59",
+    };
+
+    snprintf(landmarks, landmarks_size, "%s", points[region]);
+    switch (region) {
+    case TF_REGION_FOREHEAD:
+        snprintf(rule, rule_size,
+                 "quadrilateral above brows 19 and 24 along the axis from 8 to 27, from %.2f to %.2f of the "
+                 "length 27 to 33",
+                 (double)FOREHEAD_FROM, (double)FOREHEAD_TO);
+        break;
+    case TF_REGION_PERIORBITAL_RIGHT:
+    case TF_REGION_PERIORBITAL_LEFT:
+        snprintf(rule, rule_size,
+                 "polygon through the eye's points, each moved outwards by %.2f eye distances",
+                 (double)EYE_GROW);
+        break;
+    case TF_REGION_CANTHUS_RIGHT:
+    case TF_REGION_CANTHUS_LEFT:
+    case TF_REGION_NOSE_TIP:
+        snprintf(rule, rule_size, "disc around the point, radius %.2f eye distances",
+                 (double)(region == TF_REGION_NOSE_TIP ? NOSE_TIP_RADIUS : CANTHUS_RADIUS));
+        break;
+    case TF_REGION_NOSTRILS:
+        snprintf(rule, rule_size,
+                 "rectangle as wide as 31 to 35, from their middle down to %.2f eye distances below 33",
+                 (double)NOSTRILS_BELOW);
+        break;
+    case TF_REGION_CHEEK_RIGHT:
+    case TF_REGION_CHEEK_LEFT:
+        snprintf(
+            rule, rule_size,
+            "disc around the middle of the lower lid, nose wing, mouth corner and jaw, radius at most %.2f "
+            "eye distances and half the way to nose and jaw",
+            (double)CHEEK_RADIUS);
+        break;
+    default:
+        snprintf(rule, rule_size, "polygon through the points in this order");
+    }
 }
 
 static const char *const part_names[TF_PARTS] = {"background", "skin", "brows", "eyes", "nose", "mouth"};

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "publish/record/lsl.h"
 #include "publish/record/sink.h"
 #include "publish/video/snapshot.h"
 #include "publish/status/status.h"
@@ -96,6 +97,8 @@ struct tf_http_options {
      */
     int (*session_video)(void *context, const char *id, const char *camera, double from, double seconds,
                          uint8_t **data, size_t *size);
+    /* What is known of Lab Streaming Layer; false: it is not configured. NULL: nothing is. */
+    bool (*lsl)(void *context, struct tf_lsl_told *ret);
     bool sessions_for_watchers; /* else only who controls may see them */
     void *context;
 };

@@ -162,6 +162,15 @@ static void ask_triggers(struct tf_http *http, struct tf_trigger_told told[TF_TR
     counters->trigger_count = o->triggers ? o->triggers(o->context, told, TF_TRIGGERS_TOLD) : 0;
 }
 
+/* Large for a stack; the server's thread alone asks. */
+static const struct tf_lsl_told *ask_lsl(struct tf_http *http)
+{
+    static struct tf_lsl_told told;
+    const struct tf_http_options *o = &http->options;
+
+    return o->lsl && o->lsl(o->context, &told) ? &told : NULL;
+}
+
 static enum MHD_Result get_state(struct tf_http_request *q)
 {
     struct tf_http *http = q->http;
@@ -173,6 +182,7 @@ static enum MHD_Result get_state(struct tf_http_request *q)
     char *text;
 
     counters.pairs = pairs;
+    counters.lsl = ask_lsl(http);
     counters.pair_count = tf_http_list_pairs(http, count, pairs);
     ask_triggers(http, triggers, &counters);
     text = tf_http_state_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
@@ -190,6 +200,7 @@ static enum MHD_Result get_metrics(struct tf_http_request *q)
     char *text;
 
     ask_triggers(http, triggers, &counters);
+    counters.lsl = ask_lsl(http);
     text = tf_http_metrics_text(http->statuses, count, &counters, http->started_ns, tf_now_ns(), &size);
     return tf_http_give(q, 200, "text/plain; version=0.0.4; charset=utf-8", text, size);
 }

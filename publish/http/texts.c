@@ -267,6 +267,8 @@ char *tf_http_state_text(const struct tf_status *cameras, int count, const struc
     fprintf(f, "\"logins_failed\":{\"http\":%" PRIu64 ",\"rtsp\":%" PRIu64 "},\"mqtt\":", http->logins_failed,
             http->rtsp_logins_failed);
     state_mqtt(f, &http->mqtt);
+    fputs(",\"lsl\":", f);
+    tf_http_state_lsl(f, http->lsl);
     fputs("}\n", f);
     return finish(f, &text);
 }
@@ -642,5 +644,6 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, const str
         write_latency(f, cameras, count);
         write_regions(f, cameras, count);
     }
+    tf_http_metrics_lsl(f, http->lsl);
     return finish(f, &text);
 }

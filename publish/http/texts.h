@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "publish/record/lsl.h"
 #include "publish/status/status.h"
 
 /* The server's own; all but the first two only grow. */
@@ -17,6 +18,7 @@ struct tf_http_counters {
     const struct tf_trigger_told *triggers;
     int trigger_count;
     struct tf_mqtt_told mqtt;
+    const struct tf_lsl_told *lsl; /* NULL: not configured */
 };
 
 /* All return malloc'd text and its size, or NULL. `now_ns`: CLOCK_MONOTONIC; `started_ns`: the server's
@@ -30,5 +32,9 @@ void tf_http_metrics_triggers(FILE *f, const struct tf_trigger_told *triggers, i
 char *tf_http_log_text(size_t *size);
 char *tf_http_metrics_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                            uint64_t started_ns, uint64_t now_ns, size_t *size);
+
+/* texts_lsl.c: the object "lsl" of /state (null without it), and its metrics. */
+void tf_http_state_lsl(FILE *f, const struct tf_lsl_told *lsl);
+void tf_http_metrics_lsl(FILE *f, const struct tf_lsl_told *lsl);
 
 #endif

@@ -1,8 +1,7 @@
 /* Text into a buffer that may be too small. */
 #include "publish/record/text_out.h"
 
-/* Length of the valid UTF-8 sequence that begins here, 0 for none. */
-static size_t sequence_length(const unsigned char *c)
+size_t tf_utf8_length(const unsigned char *c)
 {
     size_t n = c[0] < 0x80                   ? 1
                : c[0] >= 0xc2 && c[0] < 0xe0 ? 2
@@ -25,7 +24,7 @@ bool tf_utf8_valid(const char *text)
     const unsigned char *c = (const unsigned char *)text;
 
     while (*c) {
-        size_t n = sequence_length(c);
+        size_t n = tf_utf8_length(c);
 
         if (!n)
             return false;
@@ -41,7 +40,7 @@ void tf_out_json_text(struct tf_out *o, const char *text, size_t max)
 
     tf_out_literal(o, "\"");
     while (c < end) {
-        size_t n = sequence_length(c);
+        size_t n = tf_utf8_length(c);
 
         if (*c == '"' || *c == '\\') {
             char escaped[2] = {'\\', (char)*c};

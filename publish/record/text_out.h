@@ -111,6 +111,8 @@ static inline void tf_out_utc(struct tf_out *o, int64_t t_utc_ns)
     tf_out_text(o, text);
 }
 
+/* Length of the valid UTF-8 sequence that begins here, in text that ends with a NUL; 0 for none. */
+size_t tf_utf8_length(const unsigned char *at);
 bool tf_utf8_valid(const char *text);
 /* A JSON string of at most `max` bytes of the text; what is not UTF-8 becomes U+FFFD. */
 void tf_out_json_text(struct tf_out *o, const char *text, size_t max);

@@ -319,6 +319,7 @@ static int describe_events(const struct tf_session *s, const struct tf_session_o
               "  \"t_from\": {\"Description\": \"Whose stamp t_mono_ns is\", \"Levels\": {"
               "\"arrival\": \"Taken by the service when the mark came\", "
               "\"client\": \"Given by the client\", "
+              "\"sender\": \"Given by a program on the net (LSL) and mapped to this clock\", "
               "\"kernel\": \"Taken by the kernel when the input changed\"}},\n"
               "  \"SessionStart\": {\"Description\": \"");
     tf_out_text(&out, utc);
