@@ -15,7 +15,7 @@
 #define CLOCK_TRIES 15
 #define CLOCK_EVERY_NS 10000000000ull
 #define CLOCK_STEP_NS 500000 /* worth a line in the log */
-#define LOOK_EVERY_NS 1000000000ull
+#define LOOK_EVERY_NS TF_NS_PER_S
 
 void tf_lsl_say(struct tf_lsl *lsl, enum tf_log_level level, const char *format, ...)
 {

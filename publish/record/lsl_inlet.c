@@ -15,10 +15,10 @@
 #define PATIENCE_S                                                                                           \
     5.0 /* for the first time correction: without it stamps of another machine are worth nothing */
 #define BUFFERED 10 /* hundreds of markers that may wait for us in the library */
-#define FUTURE_NS 1000000000ll
+#define FUTURE_NS TF_NS_PER_S
 #define PAST_NS (24 * 3600 * TF_NS_PER_S)
-#define CORRECT_EVERY_NS 1000000000ull
-#define AGAIN_NS 1000000000ull  /* between two tries to connect */
+#define CORRECT_EVERY_NS TF_NS_PER_S
+#define AGAIN_NS TF_NS_PER_S    /* between two tries to connect */
 #define SECOND_NS 7000000000ull /* longer than the library answers for what has ended */
 
 /* --- one stream --- */
