@@ -1,5 +1,5 @@
 // The engine beside ONNX Runtime: the same file and input, in turn A B A B, and a table.
-// usage: node compare.js THERMOFACE ROUNDS RUNS CPU MODEL=INPUT_F32 …      (bench/peers/run calls it)
+// usage: node compare.js THERMOFACE ROUNDS RUNS CPU MODEL[=INPUT_F32] …      (bench/peers/run calls it)
 'use strict';
 const { execFileSync } = require('child_process');
 const path = require('path');
@@ -10,13 +10,14 @@ const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const f = (x, digits) => x.toFixed(digits).padStart(9);
 
 function ours(model, input, threads) {
-  const args = ['bench', 'model', model, '--input', input, '--threads', threads, '--runs', runsText, '--json'];
+  const args = ['bench', 'model', model, '--threads', threads, '--runs', runsText, '--json'];
+  if (input) args.push('--input', input);
   if (cpu !== 'best') args.push('--cpu', cpu);
   return JSON.parse(execFileSync(binary, args, { encoding: 'utf8' }));
 }
 
 function peer(model, input, threads) {
-  const args = [path.join(__dirname, 'ort.js'), model, input, threads, runsText];
+  const args = [path.join(__dirname, 'ort.js'), model, input || '-', threads, runsText];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
 }
 
@@ -42,7 +43,8 @@ for (const pair of pairs) {
 
 for (const pair of pairs) {
   const [model, input] = pair.split('=');
-  const args = ['bench', 'model', model, '--input', input, '--runs', runsText, '--layers', '8'];
+  const args = ['bench', 'model', model, '--runs', runsText, '--layers', '8'];
+  if (input) args.push('--input', input);
   if (cpu !== 'best') args.push('--cpu', cpu);
   console.log(`\nthe layers that cost most, one thread: ${path.basename(model)}`);
   process.stdout.write(execFileSync(binary, args, { encoding: 'utf8' }));
