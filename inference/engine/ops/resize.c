@@ -83,6 +83,37 @@ static void pixel_f32(const float *const corner[4], int64_t stride, float fx, fl
                  corner[3][c * stride] * (fx * fy);
 }
 
+/* Rows of pixels that are one piece of memory are copied whole where they are the row before once more. */
+static void run_nearest(struct tf_engine *engine, const struct tf_step *step, int part, int parts)
+{
+    const struct resize_params *p = step->params;
+    const struct tf_tensor *in = &engine->tensors[step->in[0]], *out = &engine->tensors[step->out[0]];
+    const int64_t size = in->type == TF_F32 ? 4 : 1, n = in->dims[1] * size, width = out->dims[3],
+                  pixel = out->stride[3] * size;
+    int y0, y1;
+
+    tf_share((int)out->dims[2], part, parts, &y0, &y1);
+    for (int64_t b = 0; b < out->dims[0]; b++)
+        for (int64_t y = y0; y < y1; y++) {
+            const uint8_t *from = in->data + (b * in->stride[0] + p->from[0][y].a * in->stride[2]) * size;
+            uint8_t *to = out->data + (b * out->stride[0] + y * out->stride[2]) * size;
+
+            if (y > y0 && pixel == n && p->from[0][y].a == p->from[0][y - 1].a) {
+                memcpy(to, to - out->stride[2] * size, (size_t)(width * n));
+                continue;
+            }
+            for (int64_t x = 0; x < width; x++, to += pixel) {
+                const uint8_t *at = from + p->from[1][x].a * in->stride[3] * size;
+                int64_t i = 0;
+
+                for (; i + 16 <= n; i += 16)
+                    memcpy(to + i, at + i, 16);
+                for (; i < n; i++)
+                    to[i] = at[i];
+            }
+        }
+}
+
 static void run_resize(struct tf_engine *engine, const struct tf_step *step, int part, int parts)
 {
     const struct resize_params *p = step->params;
@@ -101,9 +132,7 @@ static void run_resize(struct tf_engine *engine, const struct tf_step *step, int
                     out->data + (b * out->stride[0] + y * out->stride[2] + x * out->stride[3]) * size;
                 int64_t left = sx->a * in->stride[3] * size, right = sx->b * in->stride[3] * size;
 
-                if (!p->linear) {
-                    memcpy(to, top + left, (size_t)(in->dims[1] * size));
-                } else if (in->type == TF_F32) {
+                if (in->type == TF_F32) {
                     const float *corner[4] = {(const float *)(const void *)(top + left),
                                               (const float *)(const void *)(top + right),
                                               (const float *)(const void *)(bottom + left),
@@ -206,7 +235,7 @@ int tf_lower_resize(struct tf_graph *graph, struct tf_node *node, struct tf_erro
     step->in[0] = in;
     step->out[0] = out;
     step->prepare = prepare_resize;
-    step->run = run_resize;
+    step->run = p.linear ? run_resize : run_nearest;
     step->parallel = true;
     step->kernel = p.linear && t.type == TF_U8 ? tf_kernel_select(TF_KERNEL_BLEND, engine->level) : NULL;
     if (output.quantised && t.type == TF_F32 &&

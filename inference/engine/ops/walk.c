@@ -49,9 +49,31 @@ void tf_walk_plan(struct tf_walk *walk, int tensors, int rank, const int64_t *di
         walk->rows *= walk->dims[i];
 }
 
-void tf_copy_strided(uint8_t *out, const int64_t *out_stride, const uint8_t *in, const int64_t *in_stride,
-                     const int64_t *dims, int rank, size_t size)
+/* Neighbouring dimensions that are one walk in both places become one. The new rank. */
+static int merge(const int64_t *dims, const int64_t *const strides[2], int rank, int64_t to_dims[],
+                 int64_t to_strides[2][TF_TENSOR_RANK_MAX])
 {
+    int n = 0;
+
+    for (int i = 0; i < rank; i++) {
+        const bool joins = n > 0 && to_strides[0][n - 1] == strides[0][i] * dims[i] &&
+                           to_strides[1][n - 1] == strides[1][i] * dims[i];
+
+        to_dims[joins ? n - 1 : n] = joins ? to_dims[n - 1] * dims[i] : dims[i];
+        n += joins ? 0 : 1;
+        to_strides[0][n - 1] = strides[0][i];
+        to_strides[1][n - 1] = strides[1][i];
+    }
+    return n;
+}
+
+void tf_copy_strided(uint8_t *out, const int64_t *all_out_stride, const uint8_t *in,
+                     const int64_t *all_in_stride, const int64_t *all_dims, int all, size_t size)
+{
+    int64_t dims[TF_TENSOR_RANK_MAX], strides[2][TF_TENSOR_RANK_MAX];
+    const int rank =
+        merge(all_dims, (const int64_t *const[]){all_out_stride, all_in_stride}, all, dims, strides);
+    const int64_t *const out_stride = strides[0], *const in_stride = strides[1];
     /* The innermost loop runs along the dimension of the smallest output stride, so that bytes go out in
      * order. */
     int64_t count = 1, at[TF_TENSOR_RANK_MAX] = {0}, n, is, os;
