@@ -11,6 +11,8 @@
 #include "daemon/service.h"
 #include "publish/record/lsl.h"
 
+_Static_assert(TF_CONFIG_CAMERAS_MAX <= TF_LSL_CAMERAS_MAX, "each camera has streams");
+
 static int at_key(const struct tf_config *config, const char *key, int r, struct tf_error *err)
 {
     char where[PATH_MAX];

@@ -16,6 +16,7 @@
 #define CLOCK_EVERY_NS 10000000000ull
 #define CLOCK_STEP_NS 500000 /* worth a line in the log */
 #define LOOK_EVERY_NS TF_NS_PER_S
+#define END_WAIT_S 1 /* for a library that does not answer */
 
 void tf_lsl_say(struct tf_lsl *lsl, enum tf_log_level level, const char *format, ...)
 {
@@ -359,19 +360,35 @@ void tf_lsl_quit(struct tf_lsl *lsl)
     atomic_store(&lsl->quitting, true);
 }
 
+bool tf_lsl_join(pthread_t thread)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += END_WAIT_S;
+    return pthread_timedjoin_np(thread, NULL, &until) == 0;
+}
+
 void tf_lsl_destroy(struct tf_lsl *lsl)
 {
+    bool ended = true;
+
     if (!lsl)
         return;
     tf_lsl_quit(lsl);
     if (lsl->sends) {
         atomic_store(&lsl->ending, true);
         sem_post(&lsl->wake);
-        pthread_join(lsl->sender, NULL);
+        ended = tf_lsl_join(lsl->sender);
     } else {
         tf_lsl_close_outlets(lsl);
     }
-    tf_lsl_find_end(lsl);
+    ended &= tf_lsl_find_end(lsl);
+    if (!ended) {
+        /* Its threads still use all this: it goes with the process. */
+        tf_lsl_say(lsl, TF_LOG_ERROR, "lsl: liblsl does not answer; the end does not wait for it");
+        return;
+    }
     for (int i = 0; i < TF_LSL_CAMERAS_MAX; i++)
         free(lsl->cameras[i].slots);
     for (size_t i = 0; i < TF_COUNT(lsl->strings); i++)

@@ -70,7 +70,8 @@ void tf_lsl_set_own(struct tf_lsl *lsl, const struct tf_own_regions *own);
 void tf_lsl_mark(struct tf_lsl *lsl, const char *text, const char *value, uint64_t t_mono_ns);
 /* No marker is taken any more; does not wait for the threads. */
 void tf_lsl_quit(struct tf_lsl *lsl);
-/* After its sinks; what waits is sent. Accepts NULL. */
+/* After its sinks; what waits is sent. A library that does not answer is left behind after a second. Accepts
+ * NULL. */
 void tf_lsl_destroy(struct tf_lsl *lsl);
 
 enum tf_lsl_stream_state {

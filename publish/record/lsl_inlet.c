@@ -174,7 +174,7 @@ static void read_markers(struct tf_lsl_stream *s, tf_lsl_inlet inlet)
         stamp = api->pull_sample_buf(inlet, data, lengths, (int32_t)s->channels, STEP_S, &error);
         if (error && error != TF_LSL_TIMEOUT)
             return;
-        if (stamp != 0 && !error && data[0]) {
+        if (stamp != 0 && !error && data[0] && !stopped(s)) {
             if (has_room(s, &tokens, &since_ns))
                 take(s, data, lengths, stamp, correction);
             else
@@ -489,8 +489,7 @@ int tf_lsl_find_begin(struct tf_lsl *lsl, struct tf_error *err)
     return r < 0 ? tf_fail(err, r, "lsl: no thread: %s", strerror(-r)) : 0;
 }
 
-void tf_lsl_find_end(struct tf_lsl *lsl)
+bool tf_lsl_find_end(struct tf_lsl *lsl)
 {
-    if (lsl->finds)
-        pthread_join(lsl->finder, NULL);
+    return !lsl->finds || tf_lsl_join(lsl->finder);
 }

@@ -121,6 +121,8 @@ struct tf_lsl {
 /* lsl.c */
 void tf_lsl_say(struct tf_lsl *lsl, enum tf_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Waits for a thread's end, not without end: false. */
+bool tf_lsl_join(pthread_t thread);
 /* Ours by liblsl's clock. */
 static inline double tf_lsl_stamp(struct tf_lsl *lsl, uint64_t t_mono_ns)
 {
@@ -147,7 +149,8 @@ uint32_t tf_lsl_region_channels(const struct tf_lsl_layout *layout, uint32_t fac
 
 /* lsl_inlet.c */
 int tf_lsl_find_begin(struct tf_lsl *lsl, struct tf_error *err);
-void tf_lsl_find_end(struct tf_lsl *lsl);
+/* False: its threads hang in the library. */
+bool tf_lsl_find_end(struct tf_lsl *lsl);
 
 /* lsl_text.c */
 /* What came from elsewhere as one line of UTF-8 of at most size - 1 bytes; true: it was shortened. */
