@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/latest.h"
+#include "pipeline/shared.h"
 #include "publish/video/fragment.h"
 
 #define NICE 5             /* as the cameras' own pictures */
@@ -44,7 +45,8 @@ struct tf_pair_picture {
     struct tf_encoder *encoder;
     uint32_t overlay_taken, sizes[4];
     uint64_t last_ns, due_ns;
-    bool key_wanted, failed;
+    bool key_wanted;
+    uint64_t retry_ns, backoff_ns; /* after a failure; 0: there is none */
 };
 
 /* What is at hand of both cameras. */
@@ -215,6 +217,28 @@ static bool rest(struct tf_pair_picture *x, uint64_t ns)
     return !stopping;
 }
 
+/* Encoder and overlay are made anew after a wait, which grows. */
+static void put_off(struct tf_pair_picture *x, int r, const struct tf_error *err)
+{
+    if (!x->backoff_ns && x->options.log)
+        tf_log(TF_LOG_ERROR, x->name, "pictures of the pair fail: %s",
+               err->text[0] ? err->text : strerror(-r));
+    x->backoff_ns = x->backoff_ns ? 2 * x->backoff_ns : TF_ENCODER_RETRY_LEAST_NS;
+    if (x->backoff_ns > TF_ENCODER_RETRY_MOST_NS)
+        x->backoff_ns = TF_ENCODER_RETRY_MOST_NS;
+    x->retry_ns = tf_now_ns() + x->backoff_ns;
+    tf_fragmenter_end(x->fragmenter);
+    tf_encoder_destroy(x->encoder);
+    x->encoder = NULL;
+}
+
+static void works_again(struct tf_pair_picture *x)
+{
+    x->backoff_ns = 0;
+    if (x->options.log)
+        tf_log(TF_LOG_INFO, x->name, "pictures of the pair are encoded again");
+}
+
 static void *picture_main(void *arg)
 {
     struct tf_pair_picture *x = arg;
@@ -229,6 +253,7 @@ static void *picture_main(void *arg)
     while (rest(x, wait_ns)) {
         struct tf_error err = {0};
         struct pair_now now;
+        bool shown = false;
         int r = 0;
 
         wait_ns = IDLE_NS;
@@ -244,21 +269,25 @@ static void *picture_main(void *arg)
             continue;
         }
         wait_ns = LOOK_NS;
+        if (x->backoff_ns && tf_now_ns() < x->retry_ns)
+            continue;
         now = look(x);
         if (now.thermal.record && now.thermal.record->record.t_mono_ns != stamp &&
             tf_picture_due(&x->due_ns, x->options.fps_max, now.thermal.record->record.t_mono_ns)) {
             stamp = now.thermal.record->record.t_mono_ns;
             r = show(x, &now, stamp, &err);
+            shown = true;
             shown_ns = tf_now_ns();
         } else if ((!now.thermal.record || stands_still(&now)) && tf_now_ns() - shown_ns > ABSENT_NS) {
+            shown = true;
             shown_ns = tf_now_ns();
             r = show(x, &now, shown_ns, &err);
         }
         let_go(x, &now);
-        if (r < 0 && !x->failed && x->options.log)
-            tf_log(TF_LOG_ERROR, x->name, "pictures of the pair fail: %s",
-                   err.text[0] ? err.text : strerror(-r));
-        x->failed |= r < 0;
+        if (r < 0)
+            put_off(x, r, &err);
+        else if (x->backoff_ns && shown)
+            works_again(x);
     }
     return NULL;
 }

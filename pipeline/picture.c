@@ -1,6 +1,7 @@
 /* The picture thread: draws, encodes once for all who watch, and keeps pictures flowing while the camera is
  * away. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,9 +39,57 @@ static void end_video(struct tf_pictures *x, int r, const struct tf_error *err)
         tf_log(TF_LOG_ERROR, x->setup->camera, "the annotated video ends: %s", err->text);
 }
 
+/* --- pictures in the encoder --- */
+
+static bool is_owed(uint32_t recording)
+{
+    return recording && recording != TF_PICTURE_CARD;
+}
+
+static void give(struct tf_pictures *x, uint64_t t_ns, uint32_t recording)
+{
+    size_t slot = x->given_count++ % TF_PICTURES_GIVEN;
+
+    /* An encoder that keeps more than that fails before. */
+    if (is_owed(x->given[slot].recording))
+        atomic_fetch_sub(&x->queue->owed, 1);
+    x->given[slot].t_ns = t_ns;
+    x->given[slot].recording = recording;
+    if (is_owed(recording))
+        atomic_fetch_add(&x->queue->owed, 1);
+}
+
+/* The recording of the picture with this stamp, of which no two have the same; it has come out. */
+static uint32_t take_back(struct tf_pictures *x, uint64_t t_ns)
+{
+    for (size_t i = 0; i < TF_PICTURES_GIVEN; i++) {
+        uint32_t recording = x->given[i].recording;
+
+        if (x->given[i].t_ns != t_ns || !recording)
+            continue;
+        x->given[i].recording = 0;
+        return recording;
+    }
+    return 0;
+}
+
+/* What is still in an encoder that is given up is lost. */
+static void forget_given(struct tf_pictures *x)
+{
+    for (size_t i = 0; i < TF_PICTURES_GIVEN; i++) {
+        if (is_owed(x->given[i].recording)) {
+            tf_recorder_picture_lost(x->recorder, TF_THREAD_PICTURE, x->given[i].recording,
+                                     TF_PICTURE_ENCODER);
+            atomic_fetch_sub(&x->queue->owed, 1);
+        }
+        x->given[i].recording = 0;
+    }
+}
+
 static void deliver(void *context, const struct tf_packet *packet)
 {
     struct tf_pictures *x = context;
+    uint32_t recording = take_back(x, packet->t_mono_ns);
     struct tf_error err = {0};
     int r;
 
@@ -48,7 +97,9 @@ static void deliver(void *context, const struct tf_packet *packet)
     if (x->queue->mount)
         tf_rtsp_push(x->queue->mount, packet);
     tf_fragmenter_packet(x->fragmenter, x->encoder, packet);
-    tf_recorder_packet(x->recorder, x->recording, x->encoder, packet);
+    tf_recorder_packet(x->recorder, recording, x->encoder, packet);
+    if (is_owed(recording))
+        atomic_fetch_sub(&x->queue->owed, 1);
     if (x->setup->options.video && !atomic_load(&x->queue->video_open))
         atomic_fetch_add_explicit(&x->video_lost, 1, memory_order_relaxed);
     if (!x->muxer || !atomic_load(&x->queue->video_open))
@@ -60,15 +111,19 @@ static void deliver(void *context, const struct tf_packet *packet)
     }
 }
 
-static void close_encoder(struct tf_pictures *x)
+/* --- the encoder --- */
+
+/* `place`: where pictures of a recording that come later are lost. */
+static void close_encoder(struct tf_pictures *x, enum tf_picture_place place)
 {
     struct tf_error err = {0};
     int r = 0;
 
-    if (x->encoder)
+    if (x->encoder && place != TF_PICTURE_ENCODER)
         tf_encoder_flush(x->encoder, deliver, x, NULL);
+    forget_given(x);
     if (x->encoder)
-        tf_recorder_packets_end(x->recorder);
+        tf_recorder_packets_end(x->recorder, place);
     if (x->muxer)
         r = tf_muxer_close(x->muxer, &err);
     x->muxer = NULL;
@@ -84,7 +139,7 @@ static void close_encoder(struct tf_pictures *x)
 
 void tf_picture_finish(struct tf_pictures *x)
 {
-    close_encoder(x);
+    close_encoder(x, TF_PICTURE_OTHER);
     tf_fragmenter_destroy(x->fragmenter);
     x->fragmenter = NULL;
 }
@@ -109,6 +164,83 @@ static int open_encoder(struct tf_pictures *x, struct tf_error *err)
     if (r == 0 && x->queue->mount)
         describe(x, eo.fps);
     return r;
+}
+
+static void picture_error(struct tf_pictures *x, int r, const struct tf_error *err)
+{
+    if (x->encoder_failed)
+        return;
+    x->encoder_failed = true;
+    tf_shared_fail(x->shared, r, err);
+    if (x->setup->options.log)
+        tf_log(TF_LOG_ERROR, x->setup->camera, "pictures fail: %s", err->text[0] ? err->text : strerror(-r));
+}
+
+/* It is opened again after a wait: an encoder of hardware may be taken, or its driver be busy with itself. */
+static void put_off(struct tf_pictures *x, int r, const struct tf_error *err)
+{
+    x->backoff_ns = x->backoff_ns ? 2 * x->backoff_ns : TF_ENCODER_RETRY_LEAST_NS;
+    if (x->backoff_ns > TF_ENCODER_RETRY_MOST_NS)
+        x->backoff_ns = TF_ENCODER_RETRY_MOST_NS;
+    x->retry_ns = tf_now_ns() + x->backoff_ns;
+    pthread_mutex_lock(&x->shared->lock);
+    x->shared->status.encoder.failed = true;
+    x->shared->status.encoder.failures++;
+    snprintf(x->shared->status.encoder.message, sizeof(x->shared->status.encoder.message), "%.255s",
+             err->text[0] ? err->text : strerror(-r));
+    pthread_mutex_unlock(&x->shared->lock);
+    picture_error(x, r, err);
+}
+
+static void encoder_works(struct tf_pictures *x)
+{
+    if (!x->backoff_ns)
+        return;
+    x->backoff_ns = 0;
+    x->encoder_failed = false;
+    pthread_mutex_lock(&x->shared->lock);
+    x->shared->status.encoder.failed = false;
+    x->shared->status.encoder.message[0] = '\0';
+    pthread_mutex_unlock(&x->shared->lock);
+    if (x->setup->options.log)
+        tf_log(TF_LOG_INFO, x->setup->camera, "pictures are encoded again");
+}
+
+/* Offline an encoder that fails is the end, and said as the run's error. */
+static int open_or_put_off(struct tf_pictures *x, struct tf_error *err)
+{
+    int r;
+
+    if (x->setup->live && x->backoff_ns && tf_now_ns() < x->retry_ns)
+        return 0;
+    r = open_encoder(x, err);
+    if (r < 0 && x->setup->live) {
+        put_off(x, r, err);
+        return 0;
+    }
+    return r;
+}
+
+/* An open encoder has failed: another one takes its place. */
+static void replace_encoder(struct tf_pictures *x, int r, const struct tf_error *err)
+{
+    if (!x->setup->live) {
+        picture_error(x, r, err);
+        return;
+    }
+    if (x->muxer)
+        end_video(x, r, err);
+    close_encoder(x, TF_PICTURE_ENCODER);
+    put_off(x, r, err);
+}
+
+/* A recording has ended, and its last pictures are in the encoder. */
+static void flush_encoder(struct tf_pictures *x)
+{
+    /* A video file has one encoder from its first picture to its last. */
+    if (!atomic_exchange(&x->queue->flush, false) || !x->encoder || x->muxer)
+        return;
+    close_encoder(x, TF_PICTURE_OTHER);
 }
 
 /* For whoever finds places in the picture; nothing where there is no overlay. */
@@ -142,7 +274,7 @@ int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, b
                     x->setup->options.video, width, height, x->overlay_width, x->overlay_height);
             end_video(x, -EINVAL, &size);
         }
-        close_encoder(x);
+        close_encoder(x, TF_PICTURE_SIZE);
         tf_overlay_destroy(x->overlay);
         x->overlay = NULL;
         number = tf_shared_overlay(x->shared, &overlay);
@@ -156,7 +288,11 @@ int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, b
         x->overlay_taken = number;
         x->overlay_width = width;
         x->overlay_height = height;
-        r = open_encoder(x, err);
+        r = open_or_put_off(x, err);
+        if (r < 0)
+            return r;
+    } else if (!x->encoder && x->setup->live) {
+        r = open_or_put_off(x, err);
         if (r < 0)
             return r;
     }
@@ -169,16 +305,6 @@ int tf_picture_prepare(struct tf_pictures *x, uint32_t width, uint32_t height, b
         x->key_wanted = true;
     }
     return 0;
-}
-
-static void picture_error(struct tf_pictures *x, int r, const struct tf_error *err)
-{
-    if (x->encoder_failed)
-        return;
-    x->encoder_failed = true;
-    tf_shared_fail(x->shared, r, err);
-    if (x->setup->options.log)
-        tf_log(TF_LOG_ERROR, x->setup->camera, "pictures fail: %s", err->text[0] ? err->text : strerror(-r));
 }
 
 static void take_overlay_options(struct tf_pictures *x)
@@ -227,13 +353,19 @@ static void draw_and_encode(struct tf_pictures *x, const struct tf_frame *frame,
     if ((x->queue->mount && tf_rtsp_take_key_request(x->queue->mount)) ||
         tf_live_take_key_request(x->queue->live, tf_now_ns()))
         x->key_wanted = true;
+    give(x, t_ns, x->recording);
     r = tf_encoder_encode(x->encoder, picture, t_ns, note->frame, x->key_wanted, deliver, x, &err);
     tf_stage_add(x->shared, TF_STAGE_ENCODE, tf_now_ns() - drawn);
     if (r < 0) {
-        picture_error(x, r, &err);
-        tf_recorder_picture_lost(x->recorder, TF_THREAD_PICTURE, x->recording, TF_PICTURE_ENCODER);
+        uint32_t recording = take_back(x, t_ns);
+
+        if (is_owed(recording))
+            atomic_fetch_sub(&x->queue->owed, 1);
+        tf_recorder_picture_lost(x->recorder, TF_THREAD_PICTURE, recording, TF_PICTURE_ENCODER);
+        replace_encoder(x, r, &err);
     } else {
         x->key_wanted = false;
+        encoder_works(x);
     }
 }
 
@@ -326,6 +458,7 @@ void *tf_picture_main(void *arg)
         int r = tf_ring_pop(x->queue->ring, TF_POLL_MS, &v);
 
         tf_shared_beat(x->shared, TF_THREAD_PICTURE);
+        flush_encoder(x);
         if (r == -EAGAIN) {
             draw_absence(x);
             continue;
@@ -338,6 +471,6 @@ void *tf_picture_main(void *arg)
         tf_shared_record_unref(v);
         atomic_fetch_add_explicit(&x->queue->done, 1, memory_order_release);
     }
-    close_encoder(x);
+    close_encoder(x, TF_PICTURE_OTHER);
     return NULL;
 }

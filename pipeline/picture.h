@@ -6,6 +6,9 @@
 #include "pipeline/shared.h"
 #include "publish/video/fragment.h"
 
+/* Pictures that may be in the encoder: it keeps no more stamps. */
+#define TF_PICTURES_GIVEN 64
+
 /* Create's before the thread starts. */
 struct tf_pictures {
     const struct tf_setup *setup;
@@ -21,6 +24,15 @@ struct tf_pictures {
     uint64_t last_ns;                 /* stamp of the newest picture encoded */
     bool key_wanted;
     uint32_t recording; /* of the picture that is being drawn; 0: none */
+    /* Which recording each picture is of that was given to the encoder: packets may come out pictures later.
+     */
+    struct {
+        uint64_t t_ns;
+        uint32_t recording;
+    } given[TF_PICTURES_GIVEN];
+    uint64_t given_count;
+    /* Live: an encoder that does not open, or fails, is opened again, each time after a longer wait. */
+    uint64_t retry_ns, backoff_ns;
     /* Pictures; of these, not in the video file since it has failed. Read by any thread. */
     _Atomic uint64_t encoded, video_lost;
 };
@@ -30,7 +42,7 @@ void *tf_picture_main(void *pictures);
  * has changed. */
 int tf_picture_prepare(struct tf_pictures *pictures, uint32_t width, uint32_t height, bool card,
                        struct tf_error *err);
-/* Closes encoder and video file. */
+/* Closes encoder and video file. Create's, too: when the thread has ended. */
 void tf_picture_finish(struct tf_pictures *pictures);
 
 /* snapshot.c: drawn in the asker's thread, one at a time. */

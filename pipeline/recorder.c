@@ -113,13 +113,13 @@ void tf_recorder_packet(struct tf_recorder *r, uint32_t recording, const struct 
     pthread_mutex_unlock(&seat->lock);
 }
 
-void tf_recorder_packets_end(struct tf_recorder *r)
+void tf_recorder_packets_end(struct tf_recorder *r, enum tf_picture_place place)
 {
     struct tf_recorder_seat *seat = &r->seats[TF_THREAD_PICTURE];
 
     pthread_mutex_lock(&seat->lock);
     if (seat->recording)
-        tf_recording_packets_end(seat->recording);
+        tf_recording_packets_end(seat->recording, place);
     pthread_mutex_unlock(&seat->lock);
 }
 
@@ -241,6 +241,24 @@ static bool wait_goes_on(struct tf_recorder *r, uint64_t until)
     return tf_now_ns() < until && tf_shared_running(r->shared);
 }
 
+/*
+ * Encoders of hardware give a picture back when some more have come. Those of the frames that follow push the
+ * last ones out, unless none do or they are slow: then the encoder is emptied, and opened anew.
+ */
+static void wait_for_encoder(struct tf_recorder *r)
+{
+    struct tf_picture_queue *q = r->pictures;
+
+    for (int i = 0; i < 2 && atomic_load(&q->owed); i++) {
+        uint64_t until = tf_now_ns() + PICTURES_WAIT_NS;
+
+        atomic_store(&q->flush, i > 0);
+        while (atomic_load(&q->owed) && wait_goes_on(r, until))
+            tf_sleep_until_ns(tf_now_ns() + LOOK_NS);
+    }
+    atomic_store(&q->flush, false);
+}
+
 /* What the picture thread still has of the recording's frames. Frames that come meanwhile are none of its. */
 static void wait_for_pictures(struct tf_recorder *r, uint64_t end)
 {
@@ -257,6 +275,7 @@ static void wait_for_pictures(struct tf_recorder *r, uint64_t end)
                ring.pushed &&
            wait_goes_on(r, until))
         tf_sleep_until_ns(tf_now_ns() + LOOK_NS);
+    wait_for_encoder(r);
 }
 
 int tf_recorder_stop(struct tf_recorder *r, struct tf_recording_status *ret, struct tf_error *err)

@@ -51,7 +51,8 @@ void tf_recorder_picture_left_out(struct tf_recorder *r, uint32_t recording);
 /* The picture thread. `recording`: the picture's number of a recording, or TF_PICTURE_CARD. */
 void tf_recorder_packet(struct tf_recorder *r, uint32_t recording, const struct tf_encoder *encoder,
                         const struct tf_packet *packet);
-void tf_recorder_packets_end(struct tf_recorder *r);
+/* No more packets fit the recording's file; `place`: where its further pictures are lost. */
+void tf_recorder_packets_end(struct tf_recorder *r, enum tf_picture_place place);
 
 /* Inference and the picture thread, each as its role; `recording`: the number that the frame belongs to, 0 =
  * none. */

@@ -111,6 +111,9 @@ struct tf_entry {
 
 /* As number of a picture's recording: it says that there is no frame, and is kept as viewers see it. */
 #define TF_PICTURE_CARD UINT32_MAX
+/* Between two tries to open an encoder that has failed, as between those for a camera. */
+#define TF_ENCODER_RETRY_LEAST_NS 250000000ull
+#define TF_ENCODER_RETRY_MOST_NS 5000000000ull
 
 /* What is settled before the threads run. None of them writes it. */
 struct tf_setup {
@@ -281,6 +284,8 @@ struct tf_picture_queue {
     atomic_bool described;       /* RTSP has the parameter sets: nothing is prepared for a description */
     atomic_bool recording,
         recording_key;        /* they are recorded; the next one of the recording is a key picture */
+    _Atomic uint32_t owed;    /* pictures of a recording that are in the encoder */
+    atomic_bool flush;        /* they are wanted now: nothing else may push them out */
     _Atomic uint64_t offered; /* frames whose picture was given on, or is not made */
     _Atomic uint64_t done;    /* taken from the ring and seen to */
 };

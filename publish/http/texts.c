@@ -172,6 +172,11 @@ static void state_camera(FILE *f, const struct tf_status *c, uint64_t now_ns)
     MEMBER_UINT("rtsp_viewers", c->rtsp_viewers);
     MEMBER_UINT("http_clients", c->http_clients);
     MEMBER_UINT("http_viewers", c->http_viewers);
+    fprintf(f, "\"encoder\":{\"failed\":%s,", c->encoder.failed ? "true" : "false");
+    MEMBER_UINT("failures", c->encoder.failures);
+    fputs("\"message\":", f);
+    put_text(f, c->encoder.message);
+    fputs("},", f);
     fprintf(f, "\"pictures\":%s,", c->pictures ? "true" : "false");
     if (c->picture.factor)
         fprintf(f, "\"picture\":{\"width\":%u,\"height\":%u,\"factor\":%u},", c->picture.width,
@@ -340,6 +345,8 @@ VALUE(recording_free, c->recording.recording && c->recording.now.free_bytes != U
                           ? (double)c->recording.now.free_bytes
                           : NAN)
 VALUE(recording_stalled, c->recording.recording ? (double)c->recording.now.stalled_ns * 1e-9 : NAN)
+VALUE(encoder_failed, c->encoder.failed)
+VALUE(encoder_failures, c->encoder.failures)
 VALUE(turn_wrong, c->turn.state == TF_TURN_WRONG)
 VALUE(shutter, c->state == TF_CAMERA_RUNNING && c->flags & TF_FLAG_FFC)
 
@@ -371,6 +378,10 @@ static const struct metric metrics[] = {
      value_recording_free},
     {"thermoface_recording_stalled_seconds", "How long that file system has not answered.", GAUGE,
      value_recording_stalled},
+    {"thermoface_encoder_failed", "1 while the annotated picture cannot be encoded.", GAUGE,
+     value_encoder_failed},
+    {"thermoface_encoder_failures_total", "Failures of the encoder; it is opened again each time.", COUNTER,
+     value_encoder_failures},
     {"thermoface_turn_wrong", "1 while another turn fits the faces clearly better.", GAUGE, value_turn_wrong},
     {"thermoface_shutter_closed", "1 while the camera calibrates with its shutter closed.", GAUGE,
      value_shutter},

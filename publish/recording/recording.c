@@ -70,6 +70,7 @@ struct tf_recording {
     /* The picture thread's. */
     struct tf_muxer *muxer;
     bool annotated_ended, annotated_gap;
+    enum tf_picture_place annotated_ended_by; /* where pictures after its end are lost */
     uint64_t annotated_first_ns;
     _Atomic uint64_t annotated, cards, pictures_left_out;
     _Atomic uint64_t pictures_lost[TF_PICTURE_PLACES];
@@ -293,7 +294,7 @@ void tf_recording_first_face(struct tf_recording *r, uint32_t id)
 
 /* --- the annotated video --- */
 
-void tf_recording_packets_end(struct tf_recording *r)
+void tf_recording_packets_end(struct tf_recording *r, enum tf_picture_place place)
 {
     struct tf_error err = {0};
     int code;
@@ -305,6 +306,7 @@ void tf_recording_packets_end(struct tf_recording *r)
         fail_recording(r, code, &err);
     r->muxer = NULL;
     r->annotated_ended = true;
+    r->annotated_ended_by = place;
 }
 
 void tf_recording_packet(struct tf_recording *r, const struct tf_encoder *encoder,
@@ -317,7 +319,7 @@ void tf_recording_packet(struct tf_recording *r, const struct tf_encoder *encode
         return;
     if (r->annotated_ended) {
         if (!card)
-            tf_recording_picture_lost(r, TF_PICTURE_SIZE);
+            tf_recording_picture_lost(r, r->annotated_ended_by);
         return;
     }
     if (!r->muxer) {
@@ -612,7 +614,7 @@ int tf_recording_close(struct tf_recording *r, struct tf_recording_status *ret, 
 
     tf_ring_close(r->ring);
     pthread_join(r->thread, NULL);
-    tf_recording_packets_end(r);
+    tf_recording_packets_end(r, TF_PICTURE_OTHER);
     tf_tables_end(r->tables, true);
     code = tf_disk_finish(r->disk, &e);
     if (code < 0)

@@ -34,7 +34,7 @@ enum tf_recording_codec {
 enum tf_picture_place {
     TF_PICTURE_NOT_ANALYSED, /* inference had no time for the frame: its row says skipped */
     TF_PICTURE_QUEUE,        /* the picture thread was busy: too little processor */
-    TF_PICTURE_ENCODER,      /* it could not be drawn or encoded */
+    TF_PICTURE_ENCODER,      /* it could not be drawn or encoded, or came after the encoder had failed */
     TF_PICTURE_SIZE,         /* the camera came back with another size, which the file cannot hold */
     TF_PICTURE_DISK,  /* the disk was too slow, or what follows such a loss up to the next key picture */
     TF_PICTURE_OTHER, /* missing all the same: before the first key picture, at the end */
@@ -141,8 +141,9 @@ void tf_recording_packet(struct tf_recording *recording, const struct tf_encoder
 /* Any thread: the picture of a frame of this recording will not come, or (left out) is not wanted. */
 void tf_recording_picture_lost(struct tf_recording *recording, enum tf_picture_place place);
 void tf_recording_picture_left_out(struct tf_recording *recording);
-/* Picture thread: no more packets of this encoder; further ones would not fit to what is in the file. */
-void tf_recording_packets_end(struct tf_recording *recording);
+/* Picture thread: no more packets of this encoder; further ones would not fit to what is in the file,
+ * and are lost at `place`. */
+void tf_recording_packets_end(struct tf_recording *recording, enum tf_picture_place place);
 
 /* From any thread. */
 void tf_recording_status(struct tf_recording *recording, struct tf_recording_status *ret);

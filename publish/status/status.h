@@ -117,6 +117,13 @@ struct tf_status {
         float mean; /* NAN: not known */
     } own[TF_OWN_MAX];
 
+    /* What encodes the annotated picture. It is opened again without end, at most every 5 s. */
+    struct tf_encoder_told {
+        bool failed;
+        uint64_t failures; /* of opening it, and of an open one; they only grow */
+        char message[256]; /* of the last one, while it has failed */
+    } encoder;
+
     bool pictures; /* HTTP has them */
     /* The annotated picture: the frame lies at its upper left, `factor` pixels a side for each of its own. 0:
      * not drawn yet. */
