@@ -17,6 +17,7 @@ int tf_cmd_verify(int argc, char **argv);
 int tf_cmd_plot(int argc, char **argv);
 int tf_cmd_annotate(int argc, char **argv);
 int tf_cmd_report(int argc, char **argv);
+int tf_cmd_export(int argc, char **argv);
 int tf_cmd_calibrate_points(int argc, char **argv);
 int tf_cmd_calibrate_faces(int argc, char **argv);
 int tf_cmd_calibrate_live(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct {
     {"plot", tf_cmd_plot},
     {"annotate", tf_cmd_annotate},
     {"report", tf_cmd_report},
+    {"export", tf_cmd_export},
     {"calibrate points", tf_cmd_calibrate_points},
     {"calibrate faces", tf_cmd_calibrate_faces},
     {"calibrate live", tf_cmd_calibrate_live},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/output.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -32,7 +33,7 @@ static bool same_file(const char *a, const char *b)
 static int check(const struct tf_usage *usage, const struct tf_run *r, const char *input,
                  enum tf_file_format *csv_format)
 {
-    const char *const outputs[] = {r->ndjson, r->csv, r->video};
+    const char *const outputs[] = {r->ndjson, r->csv, r->csv_faces, r->video};
 
     *csv_format = TF_FILE_CSV;
     if (r->csv_profile && !r->csv)
@@ -45,11 +46,12 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
                               r->camera);
     if (r->region_masks && !r->segmentation)
         return tf_usage_error(usage, "--region-masks needs --segmentation FILE");
-    if (is_stdout(r->ndjson) && is_stdout(r->csv))
-        return tf_usage_error(usage, "--ndjson - and --csv -: only one can go to standard output");
+    if (is_stdout(r->ndjson) + is_stdout(r->csv) + is_stdout(r->csv_faces) > 1)
+        return tf_usage_error(usage,
+                              "--ndjson -, --csv - and --csv-faces -: only one can go to standard output");
     if (is_stdout(r->video))
         return tf_usage_error(usage, "--video -: the annotated video needs a file");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < TF_COUNT(outputs); i++) {
         if (same_file(input, outputs[i]))
             return tf_usage_error(usage, "%s: would overwrite the input", outputs[i]);
         for (size_t k = 0; k < i; k++)
@@ -61,13 +63,13 @@ static int check(const struct tf_usage *usage, const struct tf_run *r, const cha
 
 static int check_outputs(const struct tf_usage *usage, const struct tf_run *r)
 {
-    const char *const outputs[] = {r->ndjson, r->csv, r->video};
+    const char *const outputs[] = {r->ndjson, r->csv, r->csv_faces, r->video};
     struct tf_error err = {0};
     int status = TF_EXIT_OK;
 
     if (r->video && tf_muxer_check(r->video, &err) < 0)
         return tf_usage_error(usage, "--video %s", err.text);
-    for (size_t i = 0; i < 3 && status == TF_EXIT_OK; i++)
+    for (size_t i = 0; i < TF_COUNT(outputs) && status == TF_EXIT_OK; i++)
         status = tf_output_check(usage, outputs[i], r->overwrite);
     return status;
 }
@@ -153,6 +155,9 @@ static int run(const struct tf_usage *usage, const struct tf_run *r, const char 
     if (result)
         goto fail;
     result = add_file(pipeline, r->csv, csv_format, r, &err);
+    if (result)
+        goto fail;
+    result = add_file(pipeline, r->csv_faces, TF_FILE_CSV_FACES, r, &err);
     if (result)
         goto fail;
     tf_catch_interrupt();
@@ -253,10 +258,10 @@ static int run_given(const struct tf_usage *usage, struct tf_run *r, const char 
             status = check_outputs(usage, r);
         return status ? status : run(usage, r, arguments[0], csv_format);
     }
-    if (r->ndjson || (r->csv && !r->merge) || r->video || r->csv_profile)
-        return tf_usage_error(usage,
-                              "--ndjson, --csv and --video name files of one input; sessions and several "
-                              "inputs go to --output FOLDER");
+    if (r->ndjson || (r->csv && !r->merge) || r->csv_faces || r->video || r->csv_profile)
+        return tf_usage_error(
+            usage, "--ndjson, --csv, --csv-faces and --video name files of one input; sessions and "
+                   "several inputs go to --output FOLDER");
     return tf_run_many(usage, r, arguments, count);
 }
 
@@ -276,6 +281,7 @@ int tf_cmd_run(int argc, char **argv)
         {"ndjson", &r.ndjson},
         {"outlines", &r.outlines},
         {"csv", &r.csv},
+        {"csv-faces", &r.csv_faces},
         {"csv-profile", &r.csv_profile},
         {"video", &r.video},
         {"codec", &r.codec},

@@ -12,8 +12,8 @@
 #include "publish/status/status.h"
 
 struct tf_run {
-    const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_profile, *video, *codec, *preset,
-        *palette, *models, *cpu, *output, *segmentation;
+    const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_faces, *csv_profile, *video, *codec,
+        *preset, *palette, *models, *cpu, *output, *segmentation;
     const char *black_body, *mirror;
     uint16_t rotate;
     uint64_t quality, limit, threads, faces, jobs;

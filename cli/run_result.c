@@ -78,9 +78,9 @@ static const char *name_of(const json_t *o, char buffer[769])
 /* Where and how fast it is made does not change what is made; networks go by their digests. */
 static bool matters(const char *name)
 {
-    static const char *const not [] = {"models", "threads", "cpu",   "jobs",       "output", "overwrite",
-                                       "quiet",  "shard",   "list",  "merge",      "json",   "ndjson",
-                                       "csv",    "archive", "video", "csv-profile"};
+    static const char *const not [] = {"models", "threads", "cpu",   "jobs",        "output",   "overwrite",
+                                       "quiet",  "shard",   "list",  "merge",       "json",     "ndjson",
+                                       "csv",    "archive", "video", "csv-profile", "csv-faces"};
 
     for (size_t i = 0; i < TF_COUNT(not ); i++)
         if (strcmp(name, not [i]) == 0)

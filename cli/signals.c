@@ -22,7 +22,7 @@ struct tf_signals {
     char gap;
     uint64_t start_ns;
     int columns, regions;
-    int onset, stamp, state, flags, breathing, quality;
+    int onset, stamp, state, flags, breathing, quality, utc;
     struct {
         char name[NAME_BYTES];
         int mean, valid;
@@ -102,6 +102,7 @@ static int read_head(struct tf_signals *s, struct tf_error *err)
     s->flags = column(s, "flags");
     s->breathing = column(s, "breathing_rate");
     s->quality = column(s, "breathing_quality");
+    s->utc = column(s, "t_utc");
     for (int i = 0; i < s->columns; i++)
         take_region(s, i);
     if ((s->onset < 0 && s->stamp < 0) || s->state < 0 || s->flags < 0 || !s->regions)
@@ -227,6 +228,7 @@ bool tf_signals_next(struct tf_signals *s, struct tf_signal_row *ret)
         }
         ret->state = s->cells[s->state];
         ret->flags = s->cells[s->flags];
+        ret->utc = s->utc >= 0 ? s->cells[s->utc] : "";
         for (int i = 0; i < s->regions; i++)
             ret->mean[i] =
                 strcmp(s->cells[s->region[i].valid], "1") == 0 ? number(s->cells[s->region[i].mean]) : NAN;

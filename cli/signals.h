@@ -20,6 +20,7 @@ struct tf_signal_row {
     float mean[TF_SIGNAL_REGIONS_MAX]; /* NAN: not valid */
     float difference;                  /* nose minus forehead; NAN: not known */
     float breathing; /* breaths a minute; NAN: not known, or of a quality that means nothing */
+    const char *utc; /* "2026-03-01T10:15:30.123456Z", or empty; valid until the next call */
 };
 
 struct tf_signals;

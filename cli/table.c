@@ -138,6 +138,8 @@ static const struct tf_option run[] = {
     {"outlines", TF_OPTION_FLAG, NULL, "--ndjson says where each region was measured"},
     {"csv", TF_OPTION_TEXT, "FILE", "write the records as CSV, one row a frame ('-': standard output)",
      TF_VALUES_FILE},
+    {"csv-faces", TF_OPTION_TEXT, "FILE", "write CSV with one row for each face ('-': standard output)",
+     TF_VALUES_FILE},
     {"csv-profile", TF_OPTION_WORD, "NAME", "columns: thermoface (default) or openface",
      .words = "thermoface openface"},
     {"video", TF_OPTION_TEXT, "FILE", "write the annotated video (H.264; .mkv or .mp4)", TF_VALUES_FILE},
@@ -207,6 +209,30 @@ static const struct tf_option report[] = {
     {"overwrite", TF_OPTION_FLAG, NULL, "replace a page that exists"},
     {"no-verify", TF_OPTION_FLAG, NULL, "leave out what 'thermoface verify' says, which decodes all videos"},
     {"no-pictures", TF_OPTION_FLAG, NULL, "leave out the pictures at marks"},
+    {0},
+};
+
+static const struct tf_option export[] = {
+    {"to", TF_OPTION_WORD, "FORMAT",
+     "tiff, npy: frames; mat, hdf5: tables, marks, and frames if asked; edf: temperatures at a steady rate, "
+     "and marks; csv: a row for each face; remux: the video with duration and index",
+     .words = "tiff npy mat hdf5 edf csv remux"},
+    {"output", TF_OPTION_TEXT, "PATH", "the file, or a folder that is there (this one)", TF_VALUES_FILE},
+    {"overwrite", TF_OPTION_FLAG, NULL, "replace output files that exist"},
+    {"camera", TF_OPTION_TEXT, "NAME", "of several cameras this one's recordings only"},
+    {"frames", TF_OPTION_TEXT, "FIRST:LAST", "only these, counted from 0 in the raw video: 100:199"},
+    {"from", TF_OPTION_NUMBER, "S", "only from so many seconds after the session's start on", .min = -1e9,
+     .max = 1e9},
+    {"until", TF_OPTION_NUMBER, "S", "only up to so many seconds after it", .min = -1e9, .max = 1e9},
+    {"celsius", TF_OPTION_FLAG, NULL, "frames in degrees C, 32-bit floats (counts as captured)"},
+    {"with-frames", TF_OPTION_FLAG, NULL, "mat, hdf5: the frames, too"},
+    {"rate", TF_OPTION_UINT, "HZ", "edf: samples a second (the physio table's, else 5)", .min = 1,
+     .max = 1000},
+    FORMAT,
+    {"scale", TF_OPTION_NUMBER, "X", "row y16: degrees C = value * scale + offset", .min = 0, .max = 1e6},
+    {"offset", TF_OPTION_NUMBER, "X", "row y16: see --scale", .min = -1e6, .max = 1e6},
+    {"raw", TF_OPTION_TEXT, "WxH:PIXFMT@FPS", "the file is headerless pictures: 160x120:gray16le@9"},
+    {"quiet", TF_OPTION_FLAG, NULL, "no progress, no summary"},
     {0},
 };
 
@@ -544,6 +570,24 @@ const struct tf_usage tf_commands[] = {
                  "page needs no "
                  "network and no other file. What is missing or damaged is said in it. For example:\n"
                  "  thermoface report study/sub-07 --output sub-07.html",
+    },
+    {
+        .program = "thermoface",
+        .command = "export",
+        .brief = "recordings in the formats of other programs",
+        .arguments = "INPUT",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .arguments_values = TF_VALUES_FILE,
+        .summary =
+            "Writes recordings in the formats of other programs: TIFF, NumPy, MATLAB, HDF5, EDF+, CSV by "
+            "face, and videos that a crash has left without their end.",
+        .options = export,
+        .notes =
+            "INPUT is a folder of recorded sessions, one recording (one of its files, or their common name), "
+            "or a video. See docs/export.md. For example:\n"
+            "  thermoface export study/sub-07 --to edf\n"
+            "  thermoface export recording.mkv --format lepton3-y16 --to npy --celsius",
     },
     {
         .program = "thermoface",

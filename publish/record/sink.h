@@ -26,6 +26,8 @@ enum tf_file_format {
     TF_FILE_NDJSON,
     TF_FILE_CSV,
     TF_FILE_CSV_OPENFACE,
+    TF_FILE_CSV_FACES, /* TF_FILE_CSV's columns and `face`: a row for each face, counted from 0 in its frame
+                        */
 };
 int tf_sink_file(const char *path, enum tf_file_format format, bool overwrite, struct tf_sink *ret,
                  struct tf_error *err);
