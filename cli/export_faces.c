@@ -115,6 +115,14 @@ static void put_value(struct faces *x, const char *name, const json_t *value)
     put(x, name, text);
 }
 
+static void put_value_real(struct faces *x, const char *name, double value)
+{
+    char text[64];
+
+    put_real(value + 0.0, text, sizeof(text)); /* no -0 */
+    put(x, name, text);
+}
+
 /* Lists of numbers, and the names of what is in them. */
 static const struct {
     const char *key, *prefix, *fields[4];
@@ -151,6 +159,23 @@ static bool put_list(struct faces *x, const char *key, const json_t *value)
     return false;
 }
 
+/* Tables have the pose in OpenFace's way, radians, records in degrees (publish/record/record_fields.h). */
+static void put_pose(struct faces *x, const json_t *pose)
+{
+    static const struct {
+        const char *key, *column;
+        double sign;
+    } angles[] = {{"pitch", "pose_Rx", -1}, {"yaw", "pose_Ry", -1}, {"roll", "pose_Rz", 1}};
+
+    for (size_t i = 0; i < TF_COUNT(angles); i++) {
+        const json_t *degrees = json_object_get(pose, angles[i].key);
+        double radians = angles[i].sign * json_number_value(degrees) * M_PI / 180;
+
+        if (json_is_number(degrees))
+            put_value_real(x, angles[i].column, round(radians * 1e4) / 1e4);
+    }
+}
+
 /* An object's members, with the names of the objects around them before theirs. */
 static void put_object(struct faces *x, json_t *object, const char *prefix)
 {
@@ -167,6 +192,8 @@ static void put_object(struct faces *x, json_t *object, const char *prefix)
 
             snprintf(text, sizeof(text), "%zu", json_array_size(value));
             put(x, "faces", text);
+        } else if (strcmp(key, "pose") == 0) {
+            put_pose(x, value);
         } else if (json_is_object(value)) {
             /* Regions and areas are known by their own names. */
             put_object(x, value, strcmp(key, "regions") == 0 || strcmp(key, "areas") == 0 ? "" : name);

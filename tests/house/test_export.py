@@ -321,7 +321,9 @@ def faces():
         table = {row["frame"]: row for row in session.table}
         check(list(got[0]) == list(session.table[0]) + ["face"], "columns")
         wrong = [(row["frame"], name, row[name], value) for row in got if row["face"] == "0"
-                 for name, value in table[row["frame"]].items() if row[name] != value]
+                 for name, value in table[row["frame"]].items() if row[name] != value
+                 # The record has the pose in degrees to 1/100.
+                 and not (name.startswith("pose_") and value and abs(float(row[name]) - float(value)) < 2e-4)]
         check(not wrong, wrong[:5])
         for row in got:
             face = records[row["frame"]]["faces"][int(row["face"])]
