@@ -85,11 +85,58 @@ static bool fill_entry(const struct tf_conv_spec *spec, const struct column *c, 
     return any;
 }
 
+/* Entries of a panel, second ones included. */
+static int entries_of(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
+                      const struct column *columns, int column_count, int oc0, int n)
+{
+    const int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit, total = weight_count(spec);
+    int8_t rest[64 * 4], scratch[64 * 4];
+    int entries = 0;
+
+    for (int i = 0; i < column_count; i++)
+        entries += 1 + fill_entry(spec, &columns[i], oc0, n, width, total, kernel->pairs, scratch, rest);
+    return entries;
+}
+
+/* Whether so many entries are too many, and the panel takes 16-bit weights. */
+static bool is_wide(int entries, int column_count)
+{
+    return entries > column_count + column_count * 2 / 3;
+}
+
+/* Instructions per pixel: three for a vector of an entry; with 16-bit weights four, and one for the pixel. */
+static int64_t cost_of(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
+                       const struct column *columns, int column_count, int oc0, int n)
+{
+    const int entries = entries_of(kernel, spec, columns, column_count, oc0, n),
+              vectors = (n + kernel->unit - 1) / kernel->unit;
+
+    return is_wide(entries, column_count) ? (4LL * vectors + 1) * column_count : 3LL * vectors * entries;
+}
+
+/*
+ * Fewer channels in a panel need fewer second entries. Whether a panel of several units is better taken
+ * apart: by a tenth, since each part broadcasts the pixels again.
+ */
+static bool falls_apart(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
+                        const struct column *columns, int column_count, int oc0, int n)
+{
+    int64_t parts = 0;
+
+    if (!kernel->pairs || n <= kernel->unit)
+        return false;
+    for (int at = 0; at < n; at += kernel->unit)
+        parts += cost_of(kernel, spec, columns, column_count, oc0 + at,
+                         n - at < kernel->unit ? n - at : kernel->unit);
+    return parts * 10 < cost_of(kernel, spec, columns, column_count, oc0, n) * 9;
+}
+
 static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
                       const struct column *columns, int column_count, int oc0, int n,
                       struct tf_conv_panel *panel, size_t *bytes)
 {
-    int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit, entries = 0, total = weight_count(spec);
+    int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit,
+        entries = entries_of(kernel, spec, columns, column_count, oc0, n), total = weight_count(spec);
     int8_t rest[64 * 4], scratch[64 * 4];
     bool pairs = kernel->pairs, wide = false;
     int32_t *koff, *bias;
@@ -97,9 +144,7 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
     bool bounded = true;
     int8_t *w;
 
-    for (int i = 0; i < column_count; i++)
-        entries += 1 + fill_entry(spec, &columns[i], oc0, n, width, total, pairs, scratch, rest);
-    if (entries > column_count + column_count * 2 / 3) {
+    if (is_wide(entries, column_count)) {
         wide = true;
         pairs = false;
         entries = column_count;
@@ -154,16 +199,18 @@ int tf_conv_pack(struct tf_mem *mem, const struct tf_kernel *kernel, const struc
         panels = (units + most - 1) / most, column_count, r = 0;
     struct column *columns = columns_of(spec, kernel->tiles, &column_count);
 
-    *ret = (struct tf_conv_packed){.panels = tf_mem_alloc(mem, (size_t)panels + 1, sizeof(*ret->panels)),
-                                   .panel_count = panels};
+    *ret = (struct tf_conv_packed){.panels = tf_mem_alloc(mem, (size_t)units + 1, sizeof(*ret->panels))};
     if (!columns || !ret->panels)
         r = -ENOMEM;
     /* Panels of nearly equal width: 96 channels as 48 + 48, not 64 + 32. */
     for (int p = 0, unit = 0; !r && p < panels; p++) {
         int take = (units - unit + panels - p - 1) / (panels - p), oc0 = unit * kernel->unit,
-            end = (unit + take) * kernel->unit;
-        r = pack_panel(mem, kernel, spec, columns, column_count, oc0, (end < spec->oc ? end : spec->oc) - oc0,
-                       &ret->panels[p], &ret->bytes);
+            end = (unit + take) * kernel->unit, n = (end < spec->oc ? end : spec->oc) - oc0,
+            part = falls_apart(kernel, spec, columns, column_count, oc0, n) ? kernel->unit : n;
+
+        for (int at = 0; !r && at < n; at += part)
+            r = pack_panel(mem, kernel, spec, columns, column_count, oc0 + at, n - at < part ? n - at : part,
+                           &ret->panels[ret->panel_count++], &ret->bytes);
         unit += take;
     }
     free(columns);

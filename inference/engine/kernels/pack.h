@@ -33,6 +33,7 @@ struct tf_conv_packed {
  * entry never have a sum of positive parts over 128 or of negative parts under -128: 255 * 128 = 32640 fits.
  * The second weight of an offending pair moves to a second entry of the same offset. Where that
  * would make two thirds more entries, the panel holds 16-bit weights instead (w16), without second entries.
+ * A panel for which fewer channels at a time cost less is taken apart.
  * For a kernel with `tiles` every run is filled up to whole chunks with weights of 0. -ENOMEM.
  */
 int tf_conv_pack(struct tf_mem *mem, const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
