@@ -419,8 +419,8 @@ static void test_list(void **state)
     }
 }
 
-/* With `pairs`, no two neighbouring weights of an entry can saturate, and all entries together are the
- * weights. */
+/* With `pairs`, entries of which no two neighbouring weights can saturate have 8 bits, the others 16, and all
+ * together are the weights. */
 static void test_pairs(void **state)
 {
     const struct tf_kernel pairs = {.kind = TF_KERNEL_CONV, .unit = 8, .panel = 16, .pairs = true};
@@ -443,25 +443,27 @@ static void test_pairs(void **state)
             int width = (panel->n + 7) / 8 * 8;
             int *sum = calloc((size_t)(width * (len + 4)), sizeof(int));
 
-            for (int e = 0; e < panel->entries; e++)
-                for (int j = 0; j < width; j++)
+            assert_int_equal(panel->entries + panel->wide, (len + 3) / 4);
+            for (int e = 0; e < panel->entries + panel->wide; e++) {
+                bool safe = true;
+
+                for (int j = 0; j < width; j++) {
+                    /* Of every 8 channels in the order 0 1 4 5 2 3 6 7, see tf_conv_pack. */
+                    static const int place[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+                    const int at = (e - panel->entries) * width + j / 8 * 8 + place[j % 8];
+                    int v[4];
+
                     for (int i = 0; i < 4; i++) {
-                        const int8_t *v;
-                        if (panel->w16) {
-                            /* Of every 8 channels in the order 0 1 4 5 2 3 6 7, see tf_conv_pack. */
-                            static const int place[8] = {0, 1, 4, 5, 2, 3, 6, 7};
-                            int at = e * width + j / 8 * 8 + place[j % 8];
-                            sum[j * (len + 4) + panel->koff[e] - 5 + i] += panel->w16[at * 4 + i];
-                            continue;
-                        }
-                        v = panel->w + (e * width + j) * 4;
-                        int a, b;
-                        a = v[i & 2];
-                        b = v[(i & 2) + 1];
+                        v[i] =
+                            e < panel->entries ? panel->w[(e * width + j) * 4 + i] : panel->w16[at * 4 + i];
                         sum[j * (len + 4) + panel->koff[e] - 5 + i] += v[i];
-                        assert_true((a > 0 ? a : 0) + (b > 0 ? b : 0) <= 128);
-                        assert_true((a < 0 ? a : 0) + (b < 0 ? b : 0) >= -128);
                     }
+                    for (int i = 0; i < 4; i += 2)
+                        safe = safe && (v[i] > 0 ? v[i] : 0) + (v[i + 1] > 0 ? v[i + 1] : 0) <= 128 &&
+                               (v[i] < 0 ? v[i] : 0) + (v[i + 1] < 0 ? v[i + 1] : 0) >= -128;
+                }
+                assert_int_equal(safe, e < panel->entries);
+            }
             for (int j = 0; j < panel->n; j++)
                 for (int k = 0; k < len; k++)
                     assert_int_equal(sum[j * (len + 4) + k], w[(panel->oc + j) * len + k]);

@@ -46,17 +46,16 @@ static inline uint8_t tf_round_u8(float v, const struct tf_requant *q)
 /*
  * A convolution as a matrix product over a list of entries. An entry is four consecutive input bytes at a
  * fixed offset from the window's origin, times four weights of every output channel of the panel. Kernel
- * taps, channel groups and the zero padding of weights all disappear into that list, and so does an unsafe
- * weight pair of the AVX2 path, which appears as a second entry of the same offset.
+ * taps, channel groups and the zero padding of weights all disappear into that list. For a kernel with
+ * `pairs` the entries with a pair of weights that is not safe come last, with weights of 16 bits.
  */
 struct tf_conv_panel {
-    const int32_t *koff; /* [entries] byte offset from the pixel's origin */
+    const int32_t *koff; /* [entries + wide] byte offset from the pixel's origin */
     const int8_t *w;     /* [entries][width][4], width = n rounded up to the kernel's unit */
-    const int16_t
-        *w16; /* instead of w where a kernel with `pairs` wants it (channels reordered), else NULL */
+    const int16_t *w16;  /* [wide][width][4], of every 8 channels in the order 0 1 4 5 2 3 6 7 */
     const int32_t *bias; /* [width], with the input's zero point folded in */
     const float *scale;  /* [width] sx * sw / sy */
-    int32_t entries;
+    int32_t entries, wide;
     int32_t n;    /* live output channels */
     int32_t oc;   /* the first one's place in the output pixel */
     bool bounded; /* every scale is below 1: float(acc) * scale fits 32 bits */

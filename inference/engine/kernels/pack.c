@@ -63,110 +63,83 @@ static int wide_source(int k)
     return k / 32 * 32 + order[k / 4 % 8] * 4 + k % 4;
 }
 
-/* Writes an entry; with `pairs`, what it could not hold goes to `rest`. Whether there is a rest. */
+/* Writes the weights of an entry. Whether all its pairs are safe. */
 static bool fill_entry(const struct tf_conv_spec *spec, const struct column *c, int oc0, int n, int width,
-                       int total, bool pairs, int8_t *w, int8_t *rest)
+                       int total, int8_t *w)
 {
-    bool any = false;
+    bool safe = true;
 
     memset(w, 0, (size_t)width * 4);
-    if (pairs)
-        memset(rest, 0, (size_t)width * 4);
     for (int j = 0; j < n; j++) {
-        const int8_t *from = spec->w + (size_t)(oc0 + j) * (size_t)total + c->k;
-        memcpy(w + j * 4, from, (size_t)c->n);
-        for (int i = 0; pairs && i < 4; i += 2)
-            if (unsafe(w[j * 4 + i], w[j * 4 + i + 1])) {
-                rest[j * 4 + i + 1] = w[j * 4 + i + 1];
-                w[j * 4 + i + 1] = 0;
-                any = true;
-            }
+        memcpy(w + j * 4, spec->w + (size_t)(oc0 + j) * (size_t)total + c->k, (size_t)c->n);
+        safe = safe && !unsafe(w[j * 4], w[j * 4 + 1]) && !unsafe(w[j * 4 + 2], w[j * 4 + 3]);
     }
-    return any;
+    return safe;
 }
 
-/* Entries of a panel, second ones included. */
-static int entries_of(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
-                      const struct column *columns, int column_count, int oc0, int n)
+/* How many entries of a panel need weights of 16 bits. */
+static int wide_of(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
+                   const struct column *columns, int column_count, int oc0, int n)
 {
     const int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit, total = weight_count(spec);
-    int8_t rest[64 * 4], scratch[64 * 4];
-    int entries = 0;
+    int8_t scratch[64 * 4];
+    int wide = 0;
 
-    for (int i = 0; i < column_count; i++)
-        entries += 1 + fill_entry(spec, &columns[i], oc0, n, width, total, kernel->pairs, scratch, rest);
-    return entries;
-}
-
-/* Whether so many entries are too many, and the panel takes 16-bit weights. */
-static bool is_wide(int entries, int column_count)
-{
-    return entries > column_count + column_count * 2 / 3;
-}
-
-/* Instructions per pixel: three for a vector of an entry; with 16-bit weights four, and one for the pixel. */
-static int64_t cost_of(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
-                       const struct column *columns, int column_count, int oc0, int n)
-{
-    const int entries = entries_of(kernel, spec, columns, column_count, oc0, n),
-              vectors = (n + kernel->unit - 1) / kernel->unit;
-
-    return is_wide(entries, column_count) ? (4LL * vectors + 1) * column_count : 3LL * vectors * entries;
+    for (int i = 0; kernel->pairs && i < column_count; i++)
+        wide += !fill_entry(spec, &columns[i], oc0, n, width, total, scratch);
+    return wide;
 }
 
 /*
- * Fewer channels in a panel need fewer second entries. Whether a panel of several units is better taken
- * apart: by a tenth, since each part broadcasts the pixels again.
+ * Fewer channels in a panel need fewer wide entries. Whether a panel of several units is better taken apart:
+ * by a tenth, since each part broadcasts the pixels again. By instructions per pixel: three for a vector of
+ * an entry, with 16-bit weights four, and one for the pixel.
  */
 static bool falls_apart(const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
                         const struct column *columns, int column_count, int oc0, int n)
 {
-    int64_t parts = 0;
+    int64_t whole = 0, parts = 0;
 
     if (!kernel->pairs || n <= kernel->unit)
         return false;
-    for (int at = 0; at < n; at += kernel->unit)
-        parts += cost_of(kernel, spec, columns, column_count, oc0 + at,
-                         n - at < kernel->unit ? n - at : kernel->unit);
-    return parts * 10 < cost_of(kernel, spec, columns, column_count, oc0, n) * 9;
+    for (int at = 0; at < n; at += kernel->unit) {
+        const int wide = wide_of(kernel, spec, columns, column_count, oc0 + at,
+                                 n - at < kernel->unit ? n - at : kernel->unit);
+        parts += 3LL * column_count + 2LL * wide;
+        whole += 3LL * column_count;
+    }
+    whole += ((n + kernel->unit - 1) / kernel->unit + 1) *
+             (int64_t)wide_of(kernel, spec, columns, column_count, oc0, n);
+    return parts * 10 < whole * 9;
 }
 
 static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const struct tf_conv_spec *spec,
                       const struct column *columns, int column_count, int oc0, int n,
                       struct tf_conv_panel *panel, size_t *bytes)
 {
-    int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit,
-        entries = entries_of(kernel, spec, columns, column_count, oc0, n), total = weight_count(spec);
-    int8_t rest[64 * 4], scratch[64 * 4];
-    bool pairs = kernel->pairs, wide = false;
-    int32_t *koff, *bias;
-    float *scale;
-    bool bounded = true;
-    int8_t *w;
-
-    if (is_wide(entries, column_count)) {
-        wide = true;
-        pairs = false;
-        entries = column_count;
-    }
+    const int width = (n + kernel->unit - 1) / kernel->unit * kernel->unit, total = weight_count(spec),
+              wide = wide_of(kernel, spec, columns, column_count, oc0, n), entries = column_count - wide;
     /* Kernels prefetch a little past the end. */
-    koff = tf_mem_alloc(mem, (size_t)entries + 16, sizeof(*koff));
-    w = tf_mem_alloc(mem, ((size_t)entries + 1) * (size_t)width, wide ? 8 : 4);
-    bias = tf_mem_alloc(mem, (size_t)width, sizeof(*bias));
-    scale = tf_mem_alloc(mem, (size_t)width, sizeof(*scale));
-    if (!koff || !w || !bias || !scale)
-        return -ENOMEM;
-    for (int i = 0, e = 0; i < column_count; i++) {
-        int8_t *to = wide ? scratch : w + (size_t)e * (size_t)width * 4;
+    int32_t *koff = tf_mem_alloc(mem, (size_t)column_count + 16, sizeof(*koff)),
+            *bias = tf_mem_alloc(mem, (size_t)width, sizeof(*bias));
+    int8_t *w = tf_mem_alloc(mem, ((size_t)entries + 1) * (size_t)width, 4);
+    int16_t *w16 = wide ? tf_mem_alloc(mem, (size_t)wide * (size_t)width, 8) : NULL;
+    float *scale = tf_mem_alloc(mem, (size_t)width, sizeof(*scale));
+    bool bounded = true;
 
-        koff[e] = columns[i].off;
-        if (fill_entry(spec, &columns[i], oc0, n, width, total, pairs, to, rest)) {
-            koff[++e] = columns[i].off;
-            memcpy(to + width * 4, rest, (size_t)width * 4);
+    if (!koff || !w || (wide && !w16) || !bias || !scale)
+        return -ENOMEM;
+    for (int i = 0, e = 0, u = 0; i < column_count; i++) {
+        int8_t scratch[64 * 4];
+
+        if (fill_entry(spec, &columns[i], oc0, n, width, total, scratch) || !kernel->pairs) {
+            memcpy(w + (size_t)e * (size_t)width * 4, scratch, (size_t)width * 4);
+            koff[e++] = columns[i].off;
+            continue;
         }
-        for (int k = 0; wide && k < width * 4; k++)
-            ((int16_t *)(void *)w)[e * width * 4 + k] = scratch[wide_source(k)];
-        e++;
+        for (int k = 0; k < width * 4; k++)
+            w16[u * width * 4 + k] = scratch[wide_source(k)];
+        koff[entries + u++] = columns[i].off;
     }
     for (int j = 0; j < n; j++) {
         uint32_t sum = 0;
@@ -177,18 +150,18 @@ static int pack_panel(struct tf_mem *mem, const struct tf_kernel *kernel, const 
         scale[j] = spec->scale[oc0 + j];
         bounded = bounded && scale[j] < 1.0f && scale[j] > -1.0f;
     }
-    *panel = (struct tf_conv_panel){
-
-        .koff = koff,
-        .w = wide ? NULL : w,
-        .w16 = wide ? (const int16_t *)(const void *)w : NULL,
-        .bias = bias,
-        .scale = scale,
-        .entries = entries,
-        .n = n,
-        .oc = oc0,
-        .bounded = bounded};
-    *bytes += (size_t)entries * ((size_t)width * (wide ? 8 : 4) + sizeof(*koff)) + (size_t)width * 8;
+    *panel = (struct tf_conv_panel){.koff = koff,
+                                    .w = w,
+                                    .w16 = w16,
+                                    .bias = bias,
+                                    .scale = scale,
+                                    .entries = entries,
+                                    .wide = wide,
+                                    .n = n,
+                                    .oc = oc0,
+                                    .bounded = bounded};
+    *bytes +=
+        ((size_t)entries * 4 + (size_t)wide * 8 + 8) * (size_t)width + (size_t)column_count * sizeof(*koff);
     return 0;
 }
 

@@ -31,8 +31,7 @@ struct tf_conv_packed {
  * Packs for a kernel. Adjacent runs are joined, so that one entry may span kernel taps. For a kernel with
  * `pairs` (vpmaddubsw adds two products of u8 and s8 in 16 bits with saturation), weights 2i and 2i+1 of one
  * entry never have a sum of positive parts over 128 or of negative parts under -128: 255 * 128 = 32640 fits.
- * The second weight of an offending pair moves to a second entry of the same offset. Where that
- * would make two thirds more entries, the panel holds 16-bit weights instead (w16), without second entries.
+ * Entries in which some channel breaks that have weights of 16 bits and come last.
  * A panel for which fewer channels at a time cost less is taken apart.
  * For a kernel with `tiles` every run is filled up to whole chunks with weights of 0. -ENOMEM.
  */

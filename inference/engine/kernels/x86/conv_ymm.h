@@ -188,13 +188,6 @@ void TF_CONV_NAME(const struct tf_conv_args *args, int panel0, int panel1, int m
         const struct tf_conv_panel *panel = &args->panels[p];
         const int nv = (panel->n + LANES - 1) / LANES, most = nv == 1 ? 8 : ROWS_MOST_2;
 
-#ifdef TF_CONV_WIDE
-        if (panel->w16) {
-            TF_CONV_WIDE(args, panel, m0, m1);
-            continue;
-        }
-#endif
-
         /* Tiles of nearly equal height: a tile of one pixel waits for its own sums. */
         for (int m = m0, left = (m1 - m0 + most - 1) / most; left > 0; left--) {
             const int rows = (m1 - m + left - 1) / left;

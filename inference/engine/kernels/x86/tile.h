@@ -109,6 +109,11 @@
  * and store_residual(). */
 typedef void (*tile_fn)(const struct tf_conv_args *args, const struct tf_conv_panel *panel, int m);
 
+/* What the including file adds to a tile's sums. */
+#ifndef TF_MORE
+#define TF_MORE(args, panel, m, rows, acc, vectors)
+#endif
+
 #define TILE(rows, vectors) TF_TILE(tile, rows, vectors) TF_RUN(rows, vectors)
 #define LINE(vectors, sums) TF_LINE(tile, vectors, sums) TF_RUN(1, vectors)
 #define TF_RUN(rows, vectors)                                                                                \
@@ -117,6 +122,7 @@ typedef void (*tile_fn)(const struct tf_conv_args *args, const struct tf_conv_pa
     {                                                                                                        \
         VEC acc[rows][vectors];                                                                              \
         tile_##rows##x##vectors(args, panel, m, acc);                                                        \
+        TF_MORE(args, panel, m, rows, &acc[0][0], vectors);                                                  \
         if (args->residual)                                                                                  \
             store_residual(args, panel, m, rows, &acc[0][0], vectors);                                       \
         else                                                                                                 \
