@@ -34,15 +34,22 @@ struct tf_discovery {
     pthread_mutex_t lock; /* of the topics */
     struct topic topics[TOPICS_MAX];
     size_t count;
+    bool pending;    /* something is still to be published */
+    uint64_t inputs; /* a digest of what was described last */
 };
 
 /* FNV-1a, 64 bit (http://www.isthe.com/chongo/tech/comp/fnv/). */
-static uint64_t digest(const char *text)
+static uint64_t digest_on(uint64_t h, const char *text)
 {
-    uint64_t h = 14695981039346656037ull;
-
     for (; *text; text++)
         h = (h ^ (unsigned char)*text) * 1099511628211ull;
+    return h * 1099511628211ull; /* a zero byte */
+}
+
+static uint64_t digest(const char *text)
+{
+    uint64_t h = digest_on(14695981039346656037ull, text);
+
     return h ? h : 1;
 }
 
@@ -124,6 +131,7 @@ bool tf_discovery_found(struct tf_discovery *d, const char *topic, const char *p
     pthread_mutex_lock(&d->lock);
     if (!find(d, topic) && (t = add(d, topic)))
         snprintf(t->camera, sizeof(t->camera), "%.*s", (int)strcspn(state + base + 1, "/"), state + base + 1);
+    d->pending = true;
     pthread_mutex_unlock(&d->lock);
     json_decref(o);
     return true;
@@ -134,6 +142,7 @@ void tf_discovery_forget(struct tf_discovery *d)
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->count; i++)
         d->topics[i].payload = 0;
+    d->pending = true;
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -201,10 +210,13 @@ static void want(struct tf_discovery *d, struct tf_mqtt_client *client, const st
     if (t) {
         t->wanted = true;
         snprintf(t->camera, sizeof(t->camera), "%s", c->camera);
-        if (payload && t->payload != sum && *room) {
-            if (tf_mqtt_client_put(client, name, payload, TF_MQTT_RETAINED) == 0)
+        if (payload && t->payload != sum) {
+            if (*room && tf_mqtt_client_put(client, name, payload, TF_MQTT_RETAINED) == 0) {
                 t->payload = sum;
-            (*room)--;
+                (*room)--;
+            } else {
+                d->pending = true;
+            }
         }
     }
     free(payload);
@@ -265,12 +277,37 @@ static void want_camera(struct tf_discovery *d, struct tf_mqtt_client *client,
         want_region(d, client, c, "own_regions", c->own->area[i], room);
 }
 
+/* Of what the descriptions say: they are made when it changes. */
+static uint64_t digest_cameras(const struct tf_discovery_camera *cameras, int count)
+{
+    uint64_t h = 14695981039346656037ull;
+
+    for (int i = 0; i < count; i++) {
+        const struct tf_discovery_camera *c = &cameras[i];
+        const char flags[] = {(char)('0' + c->known), (char)('0' + c->regions), (char)('0' + c->celsius),
+                              '\0'};
+
+        h = digest_on(digest_on(digest_on(h, c->camera), c->format), flags);
+        for (uint32_t k = 0; k < c->own->faces; k++)
+            h = digest_on(h, c->own->face[k]);
+        h = digest_on(h, "/");
+        for (uint32_t k = 0; k < c->own->areas; k++)
+            h = digest_on(h, c->own->area[k]);
+    }
+    return h;
+}
+
 void tf_discovery_publish(struct tf_discovery *d, struct tf_mqtt_client *client,
                           const struct tf_discovery_camera *cameras, int count)
 {
     uint32_t room = (tf_mqtt_client_room(client) + 1) / 2;
+    uint64_t inputs = digest_cameras(cameras, count);
 
     pthread_mutex_lock(&d->lock);
+    if (!d->pending && inputs == d->inputs)
+        goto out;
+    d->inputs = inputs;
+    d->pending = false;
     for (size_t i = 0; i < d->count; i++) {
         d->topics[i].wanted = false;
         /* A camera that has not delivered yet: what an earlier run said of it stays for now. */
@@ -280,16 +317,21 @@ void tf_discovery_publish(struct tf_discovery *d, struct tf_mqtt_client *client,
     for (int i = 0; i < count && d->enabled; i++)
         if (cameras[i].known)
             want_camera(d, client, &cameras[i], &room);
-    for (size_t i = 0; i < d->count && room;) {
+    for (size_t i = 0; i < d->count;) {
         struct topic *t = &d->topics[i];
 
-        if (t->wanted || tf_mqtt_client_put(client, t->name, "", TF_MQTT_RETAINED) < 0) {
+        if (t->wanted) {
             i++;
             continue;
+        }
+        if (!room || tf_mqtt_client_put(client, t->name, "", TF_MQTT_RETAINED) < 0) {
+            d->pending = true;
+            break;
         }
         room--;
         free(t->name);
         *t = d->topics[--d->count];
     }
+out:
     pthread_mutex_unlock(&d->lock);
 }

@@ -118,7 +118,7 @@ static void put_state(struct tf_mqtt *m, struct camera *c, const struct tf_statu
     }
     if (away != c->lost)
         tell_event(m, away ? "camera_lost" : "camera_back", c->name, s->state_since_mono_ns,
-                   away ? json_pack("{s:s}", "message", s->message) : NULL);
+                   away ? tf_mqtt_message_of(s) : NULL);
     c->lost = away;
     if (text && (!c->said || strcmp(text, c->said) != 0 || now - c->said_ns >= STATE_NS)) {
         put(m, c->name, "state", tf_mqtt_state_text(s, true, m->utc_offset_ns, now), TF_MQTT_RETAINED);
@@ -168,7 +168,7 @@ static void put_box(struct tf_mqtt *m)
 
     tf_utc_format(tf_utc_now_ns(), utc);
     json_object_set_new(o, "version", json_string(TF_VERSION));
-    json_object_set_new(o, "host", json_string_nocheck(m->host));
+    json_object_set_new(o, "host", json_string(m->host));
     json_object_set_new(o, "instance", json_string(m->instance));
     json_object_set_new(o, "t_utc", json_string(utc));
     json_object_set_new(o, "interval_s", json_real((double)m->interval_ns / 1e9));

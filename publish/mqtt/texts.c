@@ -9,6 +9,19 @@
 /* Digits that are worth something: a sensor's 10 mK, and counts of 16 bit in full. */
 #define FORM (JSON_COMPACT | JSON_REAL_PRECISION(7))
 
+/* A driver's or a file's name may be no UTF-8, which JSON has to be. */
+static json_t *words(const char *text)
+{
+    json_t *o = json_string(text);
+    char plain[256];
+    size_t n = 0;
+
+    for (; !o && text[n] && n + 1 < sizeof(plain); n++)
+        plain[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
+    plain[n] = '\0';
+    return o ? o : json_string(plain);
+}
+
 static json_t *real(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
@@ -99,9 +112,9 @@ char *tf_mqtt_state_text(const struct tf_status *s, bool numbers, int64_t utc_of
     if (numbers)
         set_time(o, now_ns, utc_offset_ns);
     json_object_set_new(o, "state", json_string(tf_camera_state_name(s->state)));
-    json_object_set_new(o, "message", json_string_nocheck(s->message));
-    json_object_set_new(o, "notice", json_string_nocheck(s->notice));
-    json_object_set_new(o, "format", json_string(s->format));
+    json_object_set_new(o, "message", words(s->message));
+    json_object_set_new(o, "notice", words(s->notice));
+    json_object_set_new(o, "format", words(s->format));
     json_object_set_new(o, "width", json_integer(s->width));
     json_object_set_new(o, "height", json_integer(s->height));
     json_object_set_new(o, "unit",
@@ -112,6 +125,14 @@ char *tf_mqtt_state_text(const struct tf_status *s, bool numbers, int64_t utc_of
     if (numbers)
         set_numbers(o, s, now_ns);
     return finish(o);
+}
+
+json_t *tf_mqtt_message_of(const struct tf_status *s)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "message", words(s->message));
+    return o;
 }
 
 char *tf_mqtt_event_text(const char *kind, const char *camera, uint64_t t_mono_ns, int64_t utc_offset_ns,
