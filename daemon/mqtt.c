@@ -75,12 +75,6 @@ static void tell(void *context, bool trouble, const char *text)
     tf_log(trouble ? TF_LOG_WARNING : TF_LOG_INFO, NULL, "%s", text);
 }
 
-/* The service's context is the status callback's and this one's. */
-static int statuses(void *context, struct tf_status *ret, int max)
-{
-    return tf_service_statuses(context, ret, max);
-}
-
 int tf_service_start_mqtt(struct tf_service *service, struct tf_error *err)
 {
     const struct tf_config_mqtt *c = &service->config->mqtt;
@@ -99,7 +93,7 @@ int tf_service_start_mqtt(struct tf_service *service, struct tf_error *err)
                                       .queue = c->queue,
                                       .discovery = c->discovery,
                                       .prefix = c->discovery_prefix,
-                                      .status = statuses,
+                                      .status = tf_service_statuses,
                                       .tell = tell,
                                       .context = service};
     struct secret secret;

@@ -218,6 +218,8 @@ static void want(struct tf_discovery *d, struct tf_mqtt_client *client, const st
                 d->pending = true;
             }
         }
+    } else {
+        d->pending = true;
     }
     free(payload);
 }

@@ -43,15 +43,21 @@ struct tf_means {
     _Atomic uint64_t late;
 };
 
-int tf_means_create(uint64_t interval_ns, struct tf_means **ret)
+uint64_t tf_means_origin(uint64_t interval_ns)
+{
+    uint64_t now = tf_now_ns();
+
+    return now - (uint64_t)((int64_t)now + tf_utc_offset_ns()) % interval_ns;
+}
+
+int tf_means_create(uint64_t interval_ns, uint64_t origin_ns, struct tf_means **ret)
 {
     struct tf_means *m = calloc(1, sizeof(*m));
-    uint64_t now = tf_now_ns();
 
     if (!m)
         return -ENOMEM;
     m->interval_ns = interval_ns;
-    m->origin_ns = now - (uint64_t)((int64_t)now + tf_utc_offset_ns()) % interval_ns;
+    m->origin_ns = origin_ns;
     *ret = m;
     return 0;
 }

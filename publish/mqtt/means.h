@@ -29,8 +29,11 @@ struct tf_means_interval {
 /* What a frame's flags say: the shutter closed or opened at that frame. */
 typedef void tf_means_shutter(void *context, bool closed, uint64_t t_mono_ns);
 
-/* Intervals begin at multiples of their length in UTC as it is now. -ENOMEM. */
-int tf_means_create(uint64_t interval_ns, struct tf_means **ret);
+/* Where the interval begins (CLOCK_MONOTONIC) that is running: a multiple of its length in UTC as it is now.
+ */
+uint64_t tf_means_origin(uint64_t interval_ns);
+/* Intervals from `origin_ns` on, the same for cameras whose means are to lie beside each other. -ENOMEM. */
+int tf_means_create(uint64_t interval_ns, uint64_t origin_ns, struct tf_means **ret);
 /* Accepts NULL. */
 void tf_means_destroy(struct tf_means *means);
 /* From the thread of records. Never waits and never allocates; what finds no room is counted. */

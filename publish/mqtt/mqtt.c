@@ -23,6 +23,7 @@
 #include "publish/mqtt/texts.h"
 
 #define TICK_MS 100
+#define MESSAGE_MAX 16384 /* bytes of what is read; ours have a tenth */
 #define STATUS_NS 500000000ull
 #define STATE_NS 10000000000ull /* a camera's state, also unchanged */
 
@@ -43,7 +44,7 @@ struct tf_mqtt {
     struct tf_mqtt_client *client;
     struct tf_discovery *discovery;
     char topic[TF_MQTT_TOPIC_MAX + 1], host[HOST_NAME_MAX + 1], instance[17];
-    uint64_t interval_ns;
+    uint64_t interval_ns, origin_ns; /* of the means of all cameras */
     int (*status)(void *context, struct tf_status *statuses, int max);
     void *context;
     struct camera cameras[TF_MQTT_CAMERAS_MAX];
@@ -187,6 +188,8 @@ static void on_message(void *context, const char *topic, const char *payload, si
     const char *instance;
     json_t *o;
 
+    if (size > MESSAGE_MAX)
+        return;
     if (strncmp(topic, m->topic, base) != 0 || strcmp(topic + base, "/box") != 0) {
         if (size)
             tf_discovery_found(m->discovery, topic, payload, size);
@@ -294,6 +297,7 @@ int tf_mqtt_create(const struct tf_mqtt_options *o, struct tf_mqtt **ret, struct
         return tf_fail(err, -ENOMEM, "MQTT: no memory");
     m->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     m->interval_ns = o->interval_ns;
+    m->origin_ns = tf_means_origin(o->interval_ns);
     m->status = o->status;
     m->context = o->context;
     m->statuses = calloc(TF_MQTT_CAMERAS_MAX, sizeof(*m->statuses));
@@ -353,7 +357,7 @@ int tf_mqtt_sink(struct tf_mqtt *m, const char *camera, bool regions, struct tf_
 
     if (n == TF_MQTT_CAMERAS_MAX)
         return -ENOSPC;
-    r = tf_means_create(m->interval_ns, &c->means);
+    r = tf_means_create(m->interval_ns, m->origin_ns, &c->means);
     if (r < 0)
         return r;
     c->owner = m;

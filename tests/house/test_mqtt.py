@@ -401,6 +401,30 @@ def many_boxes():
             third.stop()
 
 
+def thrown_out():
+    """Two services of one client-id throw each other out: said once by each, not at every turn; frames go on"""
+    with Broker() as broker:
+        with Daemon(text(broker, mqtt="client-id=same")) as first, \
+                Daemon(text(broker, mqtt="client-id=same").replace("lab/box1", "lab/box2")) as second:
+            wait_for(lambda: told(first)["connections"] + told(second)["connections"] >= 5, 30, "five connections")
+            for daemon in (first, second):
+                lines = [line for line in daemon.log().splitlines() if "MQTT" in line]
+                check(len(lines) <= 3, "\n".join(lines))
+                nothing_lost(daemon)
+            first.stop()
+            second.stop()
+
+
+def together():
+    """Intervals of a box's cameras are the same ones"""
+    sections = f"[camera two]\nsource={SMALL}\n{QUIET}\nanalyse=no\n"
+    with Broker() as broker, Messages(broker) as seen, Daemon(text(broker, sections=sections)) as daemon:
+        wait_for(lambda: len(seen.at("cam/regions")) >= 3 and len(seen.at("two/regions")) >= 3, 15, "means")
+        daemon.stop()
+        one, two = ({m["t_mono_ns"] for m in seen.json(f"{name}/regions")} for name in ("cam", "two"))
+        check(len(one & two) >= 3, f"{one} {two}")
+
+
 def mistakes():
     """Mistakes in [mqtt] are errors with file and line; without the section nothing of it runs"""
     cases = [("topic=a\nqos=0", "[mqtt] names no broker: set host", 1), ("host=mqtt://broker", "without mqtt://", 1), ("host=b\ntopic=a/+/b", "has + or #", 2),
@@ -443,8 +467,8 @@ def no_network():
             daemon.stop()
 
 
-TESTS = {"publishes": [states, means, absent, own_regions, events, discovery, undiscovered, version_5],
-         "broker": [goes_and_comes, last_will, hangs, wrong_password, credential, tls, many_boxes, mistakes, no_network]}
+TESTS = {"publishes": [states, means, absent, own_regions, events, discovery, undiscovered, version_5, together],
+         "broker": [goes_and_comes, last_will, hangs, wrong_password, credential, tls, many_boxes, thrown_out, mistakes, no_network]}
 
 
 def main():

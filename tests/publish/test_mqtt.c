@@ -73,7 +73,7 @@ static void mean_of_the_valid_ones(void **state)
     struct tf_means_interval v;
     uint64_t t;
 
-    assert_int_equal(tf_means_create(INTERVAL, &m), 0);
+    assert_int_equal(tf_means_create(INTERVAL, tf_means_origin(INTERVAL), &m), 0);
     t = next_start(m);
     frame(m, t, 32);
     frame(m, t + 1000, 34);
@@ -111,7 +111,7 @@ static void units_do_not_mix(void **state)
     struct tf_means_interval v;
     uint64_t t;
 
-    assert_int_equal(tf_means_create(INTERVAL, &m), 0);
+    assert_int_equal(tf_means_create(INTERVAL, tf_means_origin(INTERVAL), &m), 0);
     t = next_start(m);
     frame(m, t, 32);
     record.celsius = false;
@@ -132,7 +132,7 @@ static void full_ring(void **state)
     unsigned before;
     uint64_t t;
 
-    assert_int_equal(tf_means_create(INTERVAL, &m), 0);
+    assert_int_equal(tf_means_create(INTERVAL, tf_means_origin(INTERVAL), &m), 0);
     t = next_start(m);
     before = allocations;
     for (uint64_t i = 0; i < 1000; i++) /* nobody takes them */
@@ -154,7 +154,7 @@ static void names_change(void **state)
     struct tf_means_interval v;
     uint64_t t;
 
-    assert_int_equal(tf_means_create(INTERVAL, &m), 0);
+    assert_int_equal(tf_means_create(INTERVAL, tf_means_origin(INTERVAL), &m), 0);
     t = next_start(m);
     record.own.names = (struct tf_own_names){.areas = 1};
     for (size_t i = 0; i < 6; i++) { /* more sets than are kept: what finds no room is counted */
@@ -199,7 +199,7 @@ static void shutter(void **state)
     struct shut s = {0};
     uint64_t t;
 
-    assert_int_equal(tf_means_create(INTERVAL, &m), 0);
+    assert_int_equal(tf_means_create(INTERVAL, tf_means_origin(INTERVAL), &m), 0);
     t = next_start(m);
     frame(m, t, 32);
     record.flags = TF_FLAG_FFC;
