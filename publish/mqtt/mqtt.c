@@ -52,6 +52,7 @@ struct tf_mqtt {
     struct tf_status *statuses;
     /* Of the thread. */
     uint64_t connection, status_ns;
+    int box_cameras; /* how many the box's message names; -1: it is to be published */
     int64_t utc_offset_ns;
     atomic_bool twin_said;
 };
@@ -223,9 +224,13 @@ static void tick(struct tf_mqtt *m)
             free(m->cameras[i].said);
             m->cameras[i].said = NULL;
         }
-        if (connection)
-            put_box(m);
+        m->box_cameras = -1;
         m->status_ns = 0;
+    }
+    /* Cameras come one by one at the start, and a broker may be quicker. */
+    if (connection && count != m->box_cameras) {
+        put_box(m);
+        m->box_cameras = count;
     }
     if (now - m->status_ns >= STATUS_NS)
         put_states(m, now);
