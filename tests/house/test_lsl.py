@@ -275,7 +275,7 @@ def nobody_waits():
         before = len(records.records)
         time.sleep(2)
         rate = (len(records.records) - before) / (time.monotonic() - began)
-        check(rate > 20, f"{rate:.1f} records a second")
+        check(rate > 20 / SLOW, f"{rate:.1f} records a second")
         records.check_whole()
         camera = it.daemon.camera()
         check(not any(camera["dropped"][at] for at in ("driver", "capture", "inference")) or SLOW > 1, camera["dropped"])
@@ -305,16 +305,17 @@ def own_regions_change():
     with StandIn("markers=no") as it:
         wait_for(lambda: it.pushed("thermoface_cam_regions") and width() == 16, 10, "twelve regions and four")
         put(["a"])
-        wait_for(lambda: width() == 17 and it.pushed("thermoface_cam_regions")[-1][1][12], 10, "one more")
+        wait_for(lambda: width() == 17 and any(len(v) == 17 and v[12] for _, v in it.pushed("thermoface_cam_regions")), 10, "one more")
         it.write("readers", "")
         wait_for(lambda: all(o["read"] for o in it.state()["outlets"]), 10, "readers")
         put(["b", "a"])
         wait_for(lambda: "keep their channels" in it.daemon.log(), 10, "it is said")
-        time.sleep(0.3)
-        value = it.pushed("thermoface_cam_regions")[-1][1]
-        check(width() == 17 and value[12] is not None, value)
+        # Frames that a busy machine skips have no values.
+        n = len(it.pushed("thermoface_cam_regions"))
+        wait_for(lambda: any(v[12] for _, v in it.pushed("thermoface_cam_regions")[n:]), 10, "a is measured on")
+        check(width() == 17, width())
         put(["b"])
-        wait_for(lambda: it.pushed("thermoface_cam_regions")[-1][1][12] is None, 10, "one that is gone is NaN")
+        wait_for(lambda: [v[12] for _, v in it.pushed("thermoface_cam_regions")[-10:]] == [None] * 10, 10, "one that is gone is NaN")
         it.remove("readers")
         put(["b", "a"])
         wait_for(lambda: width() == 18, 10, "two more")
@@ -326,11 +327,11 @@ def own_regions_change():
 def several_faces():
     """With faces=2 there are two streams of regions and landmarks; the second is empty without a second face"""
     with StandIn("faces=2\nlandmarks=yes\nframes=no\nmarks=no\nmarkers=no") as it:
-        wait_for(lambda: it.calls("outlet") and len(it.pushed("thermoface_cam_regions")) > 20, 10, "samples")
+        wait_for(lambda: any(v[12] for _, v in it.pushed("thermoface_cam_regions")[20:]), 20, "samples of a face")
         check({c[1] for c in it.calls("outlet")} == {f"thermoface_cam_{w}{n}" for w in ("regions", "landmarks") for n in ("", "_2")},
               it.calls("outlet"))
         first, second = it.pushed("thermoface_cam_regions"), it.pushed("thermoface_cam_regions_2")
-        check(first[-1][1][12] is not None, first[-1])
+        check({v[12] for _, v in first} - {None} and len(first) - len(second) in (0, 1), (len(first), len(second)))
         check(all(v[:14] == [None] * 14 and v[14] is not None for _, v in second), second[-1])
         check(not it.calls("resolver"), "markers=no looks for none")
 
