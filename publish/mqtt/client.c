@@ -14,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,7 +28,7 @@
 #define HELD_NS 10000000000ull
 #define POLL_MS 500
 #define FAREWELL_NS 400000000ull
-#define END_WAIT_NS TF_NS_PER_S
+#define END_WAIT_MS 1000
 #define LOG_TEXT 200
 
 enum told { TOLD_NOTHING, TOLD_CONNECTED, TOLD_TROUBLE };
@@ -37,7 +36,7 @@ enum told { TOLD_NOTHING, TOLD_CONNECTED, TOLD_TROUBLE };
 struct tf_mqtt_client {
     pthread_t thread;
     bool started;
-    int wake; /* an eventfd */
+    int wake, gone; /* eventfds; gone: the thread is at its end */
     atomic_bool stop, silent;
     atomic_int users; /* the thread, and who made it; the last one frees */
     void (*tell)(void *context, bool trouble, const char *text);
@@ -62,6 +61,7 @@ struct tf_mqtt_client {
     struct mosquitto *mosquitto;
     struct tf_mqtt_list sent;
     uint64_t began_ns, connected_ns;
+    bool accepted; /* by the broker, just now */
     char reason[256], log[LOG_TEXT];
     enum told said;
     char said_text[256];
@@ -107,6 +107,8 @@ static void put(struct tf_mqtt_client *c)
     wipe(c->password);
     if (c->wake >= 0)
         close(c->wake);
+    if (c->gone >= 0)
+        close(c->gone);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -117,21 +119,11 @@ static void on_connect(struct mosquitto *m, void *context, int code)
 {
     struct tf_mqtt_client *c = context;
 
-    if (code != 0) {
+    if (code != 0)
         snprintf(c->reason, sizeof(c->reason), "the broker refuses: %s",
                  c->v5 ? mosquitto_reason_string(code) : mosquitto_connack_string(code));
-        mosquitto_disconnect(m);
-        return;
-    }
-    c->connected_ns = tf_now_ns();
-    for (int i = 0; i < TF_MQTT_FILTERS_MAX && c->filters[i]; i++)
-        mosquitto_subscribe(m, NULL, c->filters[i], c->qos);
-    mosquitto_publish(m, NULL, c->status_topic, 6, "online", c->qos, true);
-    pthread_mutex_lock(&c->lock);
-    c->trouble[0] = '\0';
-    pthread_mutex_unlock(&c->lock);
-    atomic_fetch_add(&c->connections, 1);
-    atomic_store(&c->connected, true);
+    else
+        c->accepted = true;
 }
 
 static void on_disconnect(struct mosquitto *m, void *context, int code)
@@ -268,6 +260,23 @@ static int prepare(struct tf_mqtt_client *c)
     else
         r = mosquitto_int_option(m, MOSQ_OPT_TLS_USE_OS_CERTS, 1);
     return r;
+}
+
+/* The first messages of a connection; not from the callback, which holds locks of libmosquitto. */
+static void greet(struct tf_mqtt_client *c)
+{
+    if (!c->accepted)
+        return;
+    c->accepted = false;
+    c->connected_ns = tf_now_ns();
+    for (int i = 0; i < TF_MQTT_FILTERS_MAX && c->filters[i]; i++)
+        mosquitto_subscribe(c->mosquitto, NULL, c->filters[i], c->qos);
+    mosquitto_publish(c->mosquitto, NULL, c->status_topic, 6, "online", c->qos, true);
+    pthread_mutex_lock(&c->lock);
+    c->trouble[0] = '\0';
+    pthread_mutex_unlock(&c->lock);
+    atomic_fetch_add(&c->connections, 1);
+    atomic_store(&c->connected, true);
 }
 
 static void send_some(struct tf_mqtt_client *c)
@@ -436,6 +445,7 @@ static void *run(void *context)
         c->reason[0] = c->log[0] = '\0';
         c->began_ns = tf_now_ns();
         c->connected_ns = 0;
+        c->accepted = false;
         r = prepare(c);
         errno = 0;
         if (r == MOSQ_ERR_SUCCESS)
@@ -443,6 +453,7 @@ static void *run(void *context)
         if (r != MOSQ_ERR_SUCCESS)
             failed(c, r, errno);
         while (r == MOSQ_ERR_SUCCESS && !atomic_load(&c->stop) && turn(c, POLL_MS)) {
+            greet(c);
             send_some(c);
             say_connected(c);
             if (c->connected_ns && tf_now_ns() - c->connected_ns >= HELD_NS)
@@ -454,6 +465,7 @@ static void *run(void *context)
         if (!atomic_load(&c->stop))
             rest(c, &backoff_ms);
     }
+    eventfd_write(c->gone, 1);
     put(c);
     return NULL;
 }
@@ -492,6 +504,8 @@ int tf_mqtt_client_create(const struct tf_mqtt_client_options *o, struct tf_mqtt
     atomic_store(&c->users, 1);
     c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = c->wake < 0 ? -errno : 0;
+    c->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r = c->gone < 0 ? -errno : r;
     c->tell = q->tell;
     c->tell_context = q->context;
     c->message = o->message;
@@ -536,7 +550,7 @@ int tf_mqtt_client_start(struct tf_mqtt_client *c, struct tf_error *err)
 
 void tf_mqtt_client_destroy(struct tf_mqtt_client *c)
 {
-    struct timespec end;
+    struct pollfd poller;
 
     if (!c || !c->started) {
         put(c);
@@ -544,17 +558,15 @@ void tf_mqtt_client_destroy(struct tf_mqtt_client *c)
     }
     atomic_store(&c->stop, true);
     eventfd_write(c->wake, 1);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += END_WAIT_NS % TF_NS_PER_S;
-    end.tv_sec += END_WAIT_NS / TF_NS_PER_S + end.tv_nsec / TF_NS_PER_S;
-    end.tv_nsec %= TF_NS_PER_S;
+    poller = (struct pollfd){.fd = c->gone, .events = POLLIN};
     /* A name that no server answers for holds the resolver for long: the thread then ends by itself, or with
      * us. */
-    if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &end) != 0) {
+    if (poll(&poller, 1, END_WAIT_MS) > 0) {
+        pthread_join(c->thread, NULL);
+        mosquitto_lib_cleanup();
+    } else {
         atomic_store(&c->silent, true);
         pthread_detach(c->thread);
-    } else {
-        mosquitto_lib_cleanup();
     }
     put(c);
 }
