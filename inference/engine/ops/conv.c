@@ -5,8 +5,10 @@
 
 #include "inference/engine/ops/conv.h"
 
-#define MERGED_MAX 256    /* entries of a panel of merged pixels */
-#define DIM_MAX (1 << 20) /* of kernel, stride, dilation, pad: keeps every product within 64 bits */
+#define TILED_MIN 64            /* pixels of a part, for a kernel of tiles */
+#define TILED_BYTES (96 * 1024) /* of weights, which otherwise every part reads */
+#define MERGED_MAX 256          /* entries of a panel of merged pixels */
+#define DIM_MAX (1 << 20)       /* of kernel, stride, dilation, pad: keeps every product within 64 bits */
 
 /* Attributes into params, output sizes; auto_pad included. */
 static int geometry(struct tf_node *node, const int64_t in[2], const int64_t kernel[2],
@@ -588,11 +590,18 @@ void tf_conv_run(struct tf_engine *engine, const struct tf_step *step, int part,
             conv(&unit->args, p0, p1, m0, m1);
             continue;
         }
-        tf_share(unit->m, part, parts, &m0, &m1);
         if (step->kernel->tiles) {
-            conv(&unit->args, 0, panels, m0, m1);
+            /* It makes its own blocks of pixels. Few pixels under many weights: each part reads its own. */
+            const bool by_panels =
+                panels >= parts && unit->m < TILED_MIN * parts && unit->packed.bytes > TILED_BYTES;
+            int p0, p1;
+
+            tf_share(panels, by_panels ? part : 0, by_panels ? parts : 1, &p0, &p1);
+            tf_share(unit->m, by_panels ? 0 : part, by_panels ? 1 : parts, &m0, &m1);
+            conv(&unit->args, p0, p1, m0, m1);
             continue;
         }
+        tf_share(unit->m, part, parts, &m0, &m1);
         for (int m = m0; m < m1; m += 48)
             conv(&unit->args, 0, panels, m, TF_MIN(m + 48, m1));
     }
