@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock_sync.h"
+
 #include "base/error.h"
 
 enum tf_pixel {
@@ -66,6 +68,7 @@ struct tf_past {
     uint64_t frame, dropped_capture, dropped_inference;
     int64_t latency_us;  /* -1: not known */
     int64_t video_frame; /* -1: none */
+    struct tf_clock_sync clock;
 };
 
 struct tf_pool;

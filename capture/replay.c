@@ -53,7 +53,9 @@ struct replay {
     size_t line_size;
     uint64_t row;
     int place[COLUMNS];
-    bool has_row; /* cells of a row that has not been delivered yet */
+    int clock_from_end; /* commas from the clock's columns to the row's end; 0: an older table without them */
+    struct tf_clock_sync clock; /* of the row that was read */
+    bool has_row;               /* cells of a row that has not been delivered yet */
     char *cells[CELLS_MAX];
     int64_t video_frame, next_frame;
 };
@@ -96,6 +98,35 @@ static int split(char *line, char *cells[CELLS_MAX])
     return n;
 }
 
+/* The clock's columns are among the last of some hundreds: they are found from the row's end. */
+static int clock_from_end(const char *head)
+{
+    static const char columns[] = ",clock_synchronised,clock_error_us,clock_max_error_us,";
+    const char *at = strstr(head, columns);
+    int n = 0;
+
+    for (; at && *at; at++)
+        n += *at == ',';
+    return n;
+}
+
+static struct tf_clock_sync read_clock(const struct replay *s, size_t size)
+{
+    struct tf_clock_sync ret = {0};
+    unsigned synchronised, error_us, max_error_us;
+    const char *at = s->line + size;
+    int n = 0;
+
+    while (at > s->line && n < s->clock_from_end)
+        n += *--at == ',';
+    if (!n || n < s->clock_from_end ||
+        sscanf(at, ",%1u,%10u,%10u,", &synchronised, &error_us, &max_error_us) != 3 || synchronised > 1 ||
+        error_us > TF_CLOCK_ERROR_MAX_US || max_error_us > TF_CLOCK_ERROR_MAX_US)
+        return ret;
+    return (struct tf_clock_sync){
+        .known = true, .synchronised = synchronised, .error_us = error_us, .max_error_us = max_error_us};
+}
+
 static int read_head(struct replay *s, struct tf_error *err)
 {
     ssize_t n = getline(&s->line, &s->line_size, s->table);
@@ -104,6 +135,7 @@ static int read_head(struct replay *s, struct tf_error *err)
 
     if (n < 13 || strcmp(s->line + n - 13, ",video_frame\n") != 0)
         return tf_fail(err, -EINVAL, "%s_frames.csv: not a session's table of frames", s->stem);
+    s->clock_from_end = clock_from_end(s->line);
     count = split(s->line, cells);
     for (int c = 0; c < COLUMNS; c++) {
         s->place[c] = -1;
@@ -194,6 +226,7 @@ static enum tf_next read_row(struct replay *s, struct tf_error *err)
             return TF_NEXT_ERROR;
         }
     }
+    s->clock = read_clock(s, (size_t)n);
     if (split(s->line, s->cells) < CELLS_MAX)
         goto bad;
     s->has_row = true;
@@ -216,6 +249,7 @@ static bool apply(const struct replay *s, struct tf_frame *f)
         .dropped_inference = number(s, DROPPED_INFERENCE),
         .latency_us = *cell(s, LATENCY) ? (int64_t)number(s, LATENCY) : -1,
         .video_frame = s->video_frame,
+        .clock = s->clock,
     };
     f->sequence = number(s, SEQUENCE);
     f->has_camera_counter = *cell(s, COUNTER) != '\0';

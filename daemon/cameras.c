@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/clock_sync.h"
 #include "base/count.h"
 #include "base/cpu.h"
 #include "base/log.h"
@@ -482,6 +483,7 @@ int tf_service_start(struct tf_service *service, struct tf_error *err)
     int n = 0, r;
 
     service->started_ns = tf_now_ns();
+    tf_clock_sync_refresh(); /* before the first record */
     r = c->recording.directory ? tf_sealer_create(&service->sealer, err) : 0;
     if (r == 0)
         r = probe_encoder(c, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/clock_sync.h"
 #include "base/log.h"
 #include "daemon/service.h"
 
@@ -134,6 +135,7 @@ int tf_service_run(struct tf_service *service, struct tf_error *err)
         }
         if (now - said_ns >= TICK_MS * 1000000ull) {
             said_ns = now;
+            tf_clock_sync_refresh();
             tf_service_session_watch(service);
             tf_service_http_watch(service);
             tf_service_triggers_watch(service);

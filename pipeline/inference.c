@@ -52,6 +52,8 @@ static void fill(struct tf_inference *x, struct tf_record *record, const struct 
     record->dropped.driver = head->dropped_driver;
     record->dropped.capture = head->dropped_capture;
     record->latency_us = -1;
+    /* Offline the times are the recording's, and this computer's clock says nothing of them. */
+    record->clock = x->setup->live ? tf_clock_sync_kept() : head->past.clock;
 }
 
 static void sink_error(struct tf_inference *x, int i, int r, struct tf_error *err)

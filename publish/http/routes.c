@@ -218,7 +218,8 @@ static enum MHD_Result get_health(struct tf_http_request *q)
 /* The four times of NTP are the client's two and these: how far its clock is off and how sure that is. */
 static enum MHD_Result get_clock(struct tf_http_request *q)
 {
-    char text[512], received[TF_UTC_TEXT], sent[TF_UTC_TEXT];
+    char text[2048], received[TF_UTC_TEXT], sent[TF_UTC_TEXT], host[TF_HTTP_CLOCK_TEXT],
+        sync[TF_HTTP_CLOCK_TEXT];
     uint64_t now_ns = tf_now_ns();
     int64_t offset_ns = tf_utc_offset_ns();
 
@@ -227,8 +228,9 @@ static enum MHD_Result get_clock(struct tf_http_request *q)
     snprintf(
         text, sizeof(text),
         "{\"receive_t_mono_ns\":%llu,\"receive_t_utc\":\"%s\",\"send_t_mono_ns\":%llu,\"send_t_utc\":\"%s\","
-        "\"utc_offset_ns\":%lld}\n",
-        (unsigned long long)q->t_mono_ns, received, (unsigned long long)now_ns, sent, (long long)offset_ns);
+        "\"utc_offset_ns\":%lld,\"host\":%s,\"clock\":%s}\n",
+        (unsigned long long)q->t_mono_ns, received, (unsigned long long)now_ns, sent, (long long)offset_ns,
+        tf_http_host_json(host), tf_http_clock_json(sync));
     return tf_http_say(q, 200, "application/json", text);
 }
 

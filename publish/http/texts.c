@@ -247,7 +247,7 @@ static char *finish(FILE *f, char **text)
 char *tf_http_state_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                          uint64_t started_ns, uint64_t now_ns, size_t *size)
 {
-    char *text = NULL, utc[TF_UTC_TEXT];
+    char *text = NULL, utc[TF_UTC_TEXT], clock[TF_HTTP_CLOCK_TEXT];
     FILE *f = open_memstream(&text, size);
 
     if (!f)
@@ -255,6 +255,7 @@ char *tf_http_state_text(const struct tf_status *cameras, int count, const struc
     tf_utc_format(tf_utc_now_ns(), utc);
     fprintf(f, "{\"version\":\"%s\",\"t_utc\":\"%s\",", TF_VERSION, utc);
     MEMBER_UINT("t_mono_ns", now_ns);
+    fprintf(f, "\"clock\":%s,", tf_http_clock_json(clock));
     MEMBER_REAL("uptime_s", seconds(started_ns, now_ns), 1);
     fputs("\"cameras\":[", f);
     for (int i = 0; i < count; i++) {
@@ -642,6 +643,7 @@ char *tf_http_metrics_text(const struct tf_status *cameras, int count, const str
     fputs("thermoface_uptime_seconds", f);
     number(f, seconds(started_ns, now_ns));
     write_server(f, http);
+    tf_http_metrics_clock(f);
     tf_http_metrics_triggers(f, http->triggers, http->trigger_count);
     write_mqtt(f, &http->mqtt);
     for (size_t i = 0; i < TF_COUNT(metrics); i++)

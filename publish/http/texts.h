@@ -25,6 +25,12 @@ struct tf_http_counters {
  * start. */
 char *tf_http_state_text(const struct tf_status *cameras, int count, const struct tf_http_counters *http,
                          uint64_t started_ns, uint64_t now_ns, size_t *size);
+/* texts_clock.c: whether the clock is synchronised, as an object, or null where the kernel does not say; the
+ * computer's name, quoted; and lines of /metrics. */
+#define TF_HTTP_CLOCK_TEXT 512
+const char *tf_http_clock_json(char text[TF_HTTP_CLOCK_TEXT]);
+const char *tf_http_host_json(char text[TF_HTTP_CLOCK_TEXT]);
+void tf_http_metrics_clock(FILE *f);
 /* texts_triggers.c: a member of /state, with a comma behind, and lines of /metrics. */
 void tf_http_state_triggers(FILE *f, const struct tf_trigger_told *triggers, int count);
 void tf_http_metrics_triggers(FILE *f, const struct tf_trigger_told *triggers, int count);

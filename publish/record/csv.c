@@ -184,6 +184,8 @@ static int header(const struct tf_own_names *own, char *buffer, size_t size)
     TF_FIELDS_TURN(NAME)
     prefix = "pose";
     TF_FIELDS_POSE_OPENFACE(NAME)
+    prefix = "clock";
+    TF_FIELDS_CLOCK(NAME)
     for (uint32_t i = 0; own && i < own->faces; i++)
         header_own(o, own->face[i]);
     for (uint32_t i = 0; own && i < own->areas; i++)
@@ -327,6 +329,11 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
     row_excluded(o, r);
     TF_FIELDS_TURN(CELL)
     row_pose(o, r);
+    if (r->clock.known) {
+        TF_FIELDS_CLOCK(CELL)
+    } else {
+        TF_FIELDS_CLOCK(EMPTY)
+    }
     for (uint32_t i = 0; i < r->own.names.faces; i++)
         row_own(o, r, r->faces.count ? &r->own.face[0][i] : NULL);
     for (uint32_t i = 0; i < r->own.names.areas; i++)

@@ -233,6 +233,13 @@ int tf_record_ndjson(const struct tf_record *r, char *buffer, size_t size)
             write_region(o, r, r->own.names.area[i], &r->own.area[i], &r->own.area_outlines[i]);
         close_with(o, '}');
     }
+    if (r->clock.known) {
+        tf_out_literal(o, "\"clock\":{");
+        TF_FIELDS_CLOCK(MEMBER)
+        close_with(o, '}');
+    } else {
+        tf_out_literal(o, "\"clock\":null,");
+    }
     close_with(o, '}');
     if (o->full)
         return -ENOBUFS;

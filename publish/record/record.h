@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock_sync.h"
 #include "base/frame.h"
 #include "inference/face/face.h"
 #include "inference/face/own.h"
@@ -81,6 +82,7 @@ struct tf_record {
     /* How the upright picture was made of the camera's: turned clockwise, then mirrored. */
     uint16_t rotate;
     bool flip;
+    struct tf_clock_sync clock;  /* of t_utc; unknown offline */
     struct tf_own_result own;    /* of the laboratory's own regions; without names: there are none */
     struct tf_record_text *text; /* not owned; NULL: each sink encodes for itself */
 };

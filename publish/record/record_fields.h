@@ -35,6 +35,13 @@
 
 #define TF_FIELDS_AFTER_DROPPED(X) X(int_or_null, latency_us, r->latency_us)
 
+/* In NDJSON the object "clock" at the record's end, null where it is not known; in CSV clock_synchronised …
+ */
+#define TF_FIELDS_CLOCK(X)                                                                                   \
+    X(boolean, synchronised, r->clock.synchronised)                                                          \
+    X(uint, error_us, r->clock.error_us)                                                                     \
+    X(uint, max_error_us, r->clock.max_error_us)
+
 /* f: const struct tf_face *. In NDJSON each of "faces", in CSV the largest face. */
 #define TF_FIELDS_FACE(X)                                                                                    \
     X(uint, id, f->id)                                                                                       \

@@ -340,7 +340,8 @@ static int describe_events(const struct tf_session *s, const struct tf_session_o
 /* Beside the marks; frames have both clocks in each row, this says how one ran against the other. */
 static int open_clock(struct tf_session *s, struct tf_error *err)
 {
-    static const char header[] = "onset\tt_mono_ns\tt_utc\toffset_ns\tstep_ns\n";
+    static const char header[] =
+        "onset\tt_mono_ns\tt_utc\toffset_ns\tstep_ns\tsynchronised\terror_us\tmax_error_us\n";
     char name[sizeof(s->stem) + 16];
     int r;
 
@@ -359,7 +360,13 @@ static int open_clock(struct tf_session *s, struct tf_error *err)
         "  \"offset_ns\": {\"Description\": \"CLOCK_REALTIME since 1970 less CLOCK_MONOTONIC\", \"Units\": "
         "\"ns\"},\n"
         "  \"step_ns\": {\"Description\": \"The offset less that of the row before: how far UTC was moved\", "
-        "\"Units\": \"ns\"}\n}\n",
+        "\"Units\": \"ns\"},\n"
+        "  \"synchronised\": {\"Description\": \"1: the kernel takes CLOCK_REALTIME for synchronised "
+        "(adjtimex), 0: it does not, n/a: it does not say\"},\n"
+        "  \"error_us\": {\"Description\": \"How far CLOCK_REALTIME is off, as the time daemon estimates "
+        "it\", "
+        "\"Units\": \"us\"},\n"
+        "  \"max_error_us\": {\"Description\": \"How far it is off at most\", \"Units\": \"us\"}\n}\n",
         err);
     return r;
 }

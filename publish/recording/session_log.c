@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/clock_sync.h"
 #include "publish/disk/folder.h"
 
 #define CLOCK_EVERY_NS 10000000000ull
@@ -110,13 +111,17 @@ static void write_clock(struct tf_session_log *l)
 {
     int64_t offset = tf_utc_offset_ns(), step = l->has_offset ? offset - l->offset_ns : 0;
     uint64_t now = tf_now_ns(), onset = now > l->t_start_ns ? now - l->t_start_ns : 0;
-    char row[256], utc[TF_UTC_TEXT], what[128];
+    char row[320], utc[TF_UTC_TEXT], what[128], quality[64] = "n/a\tn/a\tn/a";
+    struct tf_clock_sync sync;
     int n, r;
 
+    tf_clock_sync_read(&sync);
+    if (sync.known)
+        snprintf(quality, sizeof(quality), "%d\t%u\t%u", sync.synchronised, sync.error_us, sync.max_error_us);
     tf_utc_format((int64_t)now + offset, utc);
-    n = snprintf(row, sizeof(row), "%llu.%06llu\t%llu\t%s\t%lld\t%lld\n",
+    n = snprintf(row, sizeof(row), "%llu.%06llu\t%llu\t%s\t%lld\t%lld\t%s\n",
                  (unsigned long long)(onset / TF_NS_PER_S), (unsigned long long)(onset % TF_NS_PER_S / 1000),
-                 (unsigned long long)now, utc, (long long)offset, (long long)step);
+                 (unsigned long long)now, utc, (long long)offset, (long long)step, quality);
     busy(l, true);
     r = append(l->files[CLOCK], row, (size_t)n);
     busy(l, false);

@@ -4,9 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/timex.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/clock_sync.h"
 
 static void utc_text(void **state)
 {
@@ -36,12 +38,31 @@ static void offset_joins_the_clocks(void **state)
     assert_true(llabs(error) < TF_NS_PER_S);
 }
 
+/* What is kept is what the kernel said, whole; before it was asked, nothing is. */
+static void synchronisation(void **state)
+{
+    struct timex t = {.modes = 0};
+    struct tf_clock_sync c = tf_clock_sync_kept();
+
+    assert_false(c.known);
+    if (adjtimex(&t) < 0)
+        skip();
+    tf_clock_sync_refresh();
+    c = tf_clock_sync_kept();
+    assert_true(c.known);
+    assert_int_equal(c.synchronised, !(t.status & STA_UNSYNC));
+    assert_true(c.max_error_us <= TF_CLOCK_ERROR_MAX_US);
+    assert_true(llabs((long long)c.max_error_us - t.maxerror) < 100000 || t.maxerror > TF_CLOCK_ERROR_MAX_US);
+    assert_true(llabs((long long)c.error_us - t.esterror) < 100000 || t.esterror > TF_CLOCK_ERROR_MAX_US);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utc_text),
         cmocka_unit_test(sleeping_reaches_the_deadline),
         cmocka_unit_test(offset_joins_the_clocks),
+        cmocka_unit_test(synchronisation),
     };
     return cmocka_run_group_tests_name("base clock", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 """HTTP as strangers use it: odd requests, slow and silent clients, crowds, and marks that must not wait."""
 import concurrent.futures
+import ctypes
 import json
 import socket
 import sys
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
-from house import SLOW, Daemon, check, config, run_tests, wait_for  # noqa: E402
+from house import SLOW, Daemon, Records, check, config, run_tests, wait_for  # noqa: E402
 
 SMALL = "width=160\nheight=120\nfps=9"
 HOST = b"Host: localhost\r\n"
@@ -356,6 +357,16 @@ def pictures_are_shared():
         check(len(set(got)) < 10, f"{len(set(got))} different pictures for 20 who asked together")
 
 
+def kernel_clock():
+    """Whether adjtimex(2) says that the clock is synchronised, and its bound in microseconds; None where it says nothing."""
+    timex = (ctypes.c_long * 64)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.adjtimex(timex) < 0:
+        return None
+    # modes, offset, freq, maxerror, esterror, status …: modes and status are ints, padded.
+    return not timex[5] & 0x40, timex[3]
+
+
 def clocks_are_compared():
     """GET /clock: an offset and its uncertainty, as docs/http.md computes them"""
     with Daemon(config(more=SMALL)) as daemon:
@@ -369,6 +380,18 @@ def clocks_are_compared():
             offset = ((clock["receive_t_mono_ns"] - sent) + (clock["send_t_mono_ns"] - received)) / 2
             best = min(best or (wait, offset), (wait, offset))
         check(abs(best[1]) < best[0] / 2 + 1, f"{best}")  # one machine has one clock
+        told = kernel_clock()
+        check(set(clock) >= {"host", "clock"} and clock["host"] == socket.gethostname(), str(clock))
+        check((clock["clock"] is None) == (told is None), f"{clock} {told}")
+        if told:
+            check(clock["clock"]["synchronised"] == told[0] and abs(clock["clock"]["max_error_us"] - told[1]) < 1_000_000,
+                  f"{clock} {told}")
+            state = json.loads(daemon.get("/state"))["clock"]
+            check(state["synchronised"] == told[0], str(state))
+            check(f"thermoface_clock_synchronised {int(told[0])}\n" in daemon.get("/metrics").decode(), "metrics")
+            records = Records(daemon)
+            wait_for(lambda: records.records, 5, "a record")
+            check(records.records[0]["clock"]["synchronised"] == told[0], str(records.records[0]["clock"]))
         check(abs(clock["utc_offset_ns"] - (time.time_ns() - time.monotonic_ns())) < 50_000_000, str(clock))
 
 

@@ -102,7 +102,13 @@ static void frame_without_face_is_this_text(void **state)
         "\"t_mono_ns\":832912345979,\"t_utc\":\"2026-03-01T10:15:50.690123Z\",\"t_from\":\"driver-eof\","
         "\"state\":\"no_face\",\"flags\":[\"ffc_settling\",\"gap\"],\"unit\":\"celsius\",\"sensor_c\":31.2,"
         "\"dropped\":{\"driver\":1,\"capture\":2,\"inference\":3},\"latency_us\":1830,\"faces\":[],"
-        "\"pair\":null,\"rotate\":0,\"flip\":false}\n");
+        "\"pair\":null,\"rotate\":0,\"flip\":false,\"clock\":null}\n");
+    record.clock =
+        (struct tf_clock_sync){.known = true, .synchronised = true, .error_us = 12, .max_error_us = 3456};
+    n = tf_record_ndjson(&record, text, size);
+    text[n] = '\0';
+    assert_non_null(strstr(
+        text, "\"flip\":false,\"clock\":{\"synchronised\":true,\"error_us\":12,\"max_error_us\":3456}}\n"));
 }
 
 static void what_is_not_known_is_null(void **state)
@@ -388,12 +394,14 @@ static void csv_has_the_records_columns(void **state)
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     record.faces.faces[0].pose = (struct tf_pose){-12.5f, 3, 90};
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2 + 3);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2 + 3 + 3);
     for (size_t i = 0; i < TF_COUNT(first); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
     assert_string_equal(cell(columns, "flags"), "ffc duplicate");
     assert_string_equal(cell(columns, "t_utc"), "2026-03-01T10:15:50.690123Z");
+    assert_string_equal(cell(columns, "clock_synchronised"), "");
+    assert_string_equal(cell(columns, "clock_max_error_us"), "");
     assert_string_equal(cell(columns, "faces"), "2");
     assert_string_equal(cell(columns, "id"), "5");
     assert_string_equal(cell(columns, "score"), "0.98");
@@ -404,7 +412,7 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
     assert_string_equal(cell(columns, "cheek_left_valid"), "1");
-    assert_string_equal(cells[0][columns - 3 - 18 - 4 - 3 * 68 - 26], "mouth_valid");
+    assert_string_equal(cells[0][columns - 3 - 3 - 18 - 4 - 3 * 68 - 26], "mouth_valid");
     assert_string_equal(cell(columns, "nostrils_excluded"), "0");
     assert_string_equal(cell(columns, "perinasal_excluded"), "1");
     assert_string_equal(cell(columns, "perinasal_why"), "");
@@ -417,10 +425,10 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "breathing_quality"), "0.8");
     assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
     assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
-    assert_string_equal(cells[0][columns - 3 - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
-    assert_string_equal(cells[0][columns - 30], "pv67_confidence");
-    assert_string_equal(cells[0][columns - 29], "forehead_excluded");
-    assert_string_equal(cells[0][columns - 6], "mouth_why");
+    assert_string_equal(cells[0][columns - 3 - 3 - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 3 - 30], "pv67_confidence");
+    assert_string_equal(cells[0][columns - 3 - 29], "forehead_excluded");
+    assert_string_equal(cells[0][columns - 3 - 6], "mouth_why");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);
@@ -491,7 +499,7 @@ static void csv_columns_do_not_depend_on_content(void **state)
     assert_string_equal(cell(columns, "sensor_c"), "");
     assert_string_equal(cell(columns, "camera_counter"), "");
     assert_string_equal(cell(columns, "latency_us"), "");
-    for (size_t i = 16; i < columns - 5; i++)
+    for (size_t i = 16; i < columns - 8; i++)
         assert_string_equal(cells[1][i], "");
     assert_string_equal(cell(columns, "pose_Rx"), "");
     assert_string_equal(cell(columns, "pose_Rz"), "");
