@@ -31,7 +31,7 @@ port=8080
 C
 }
 
-for part in ${PARTS:-service cameras formats}; do
+for part in ${PARTS:-service cameras formats triggers}; do
     note "$part, after $(at) s"
     . ./guest-$part.sh
 done
