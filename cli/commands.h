@@ -11,6 +11,7 @@
 
 int tf_cmd_devices(int argc, char **argv);
 int tf_cmd_watch(int argc, char **argv);
+int tf_cmd_fleet(int argc, char **argv);
 int tf_cmd_record(int argc, char **argv);
 int tf_cmd_mark(int argc, char **argv);
 int tf_cmd_verify(int argc, char **argv);

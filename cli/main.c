@@ -19,6 +19,7 @@ static const struct {
     {"devices", tf_cmd_devices},
     {"watch", tf_cmd_watch},
     {"record", tf_cmd_record},
+    {"fleet", tf_cmd_fleet},
     {"mark", tf_cmd_mark},
     {"verify", tf_cmd_verify},
     {"run", tf_cmd_run},

@@ -111,6 +111,18 @@ static const struct tf_option record[] = {
     {0},
 };
 
+static const struct tf_option fleet[] = {
+    {"subject", TF_OPTION_TEXT, "LABEL", "start: who; letters and digits, 07 say"},
+    {"session", TF_OPTION_TEXT, "LABEL", "start: which visit"},
+    {"task", TF_OPTION_TEXT, "LABEL", "start: what is done, stroop say"},
+    {"note", TF_OPTION_TEXT, "TEXT", "start: kept with the session"},
+    {"keep-going", TF_OPTION_FLAG, NULL, "start: record with the boxes that can, when others cannot"},
+    CREDENTIALS,
+    CA,
+    JSON_ANSWER,
+    {0},
+};
+
 static const struct tf_option mark[] = {
     {"value", TF_OPTION_TEXT, "TEXT", "what goes with it: a number, a word"},
     URL,
@@ -489,6 +501,20 @@ const struct tf_usage tf_commands[] = {
         .options = record,
         .notes = "The folder is set by directory in [recording] (docs/recording.md). For example:\n"
                  "  thermoface record start --subject 07 --session 2 --task stroop",
+    },
+    {
+        .program = "thermoface",
+        .command = "fleet",
+        .brief = "start, stop or look at a session that several computers record",
+        .arguments = "start|stop|status URL...",
+        .arguments_min = 2,
+        .arguments_max = 33,
+        .arguments_words = "start stop status",
+        .summary = "Starts, ends or shows one session on several computers, each of which runs thermofaced.",
+        .options = fleet,
+        .notes = "How far the computers' clocks are apart is measured at start and stop and stored with each "
+                 "session (docs/fleet.md). For example:\n"
+                 "  thermoface fleet start http://box1:8080 http://box2:8080 --subject 07 --task stroop",
     },
     {
         .program = "thermoface",

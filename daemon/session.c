@@ -12,6 +12,7 @@
 #include "daemon/request.h"
 #include "daemon/service.h"
 #include "publish/disk/manifest.h"
+#include "publish/recording/fleet.h"
 
 #define CLOCK_STEP_NS 50000000      /* NTP slews by less than 5 ms in ten seconds */
 #define SEAL_WAIT_NS 2000000000ull  /* for the digests of a session's last files, while who stops it waits */
@@ -23,6 +24,9 @@ struct request {
     const char *subject, *session, *task, *note;
     double emissivity, distance, reflected, room, humidity;
     bool check;
+    struct tf_fleet_row fleet;
+    int64_t measured_ns, start_ns, error_ns;
+    bool has_measured, has_start, has_offset, has_error, has_synchronised, synchronised;
     struct tf_mark_request mark;
     char value_text[TF_REQUEST_NUMBER_TEXT];
 };
@@ -434,6 +438,28 @@ static int stop(struct tf_service *service, char **answer)
     return tf_request_answer(told, 200, answer);
 }
 
+/* What somebody has measured of another computer that records the same session. */
+static int add_fleet(struct tf_service *service, const struct request *q, char **answer)
+{
+    struct tf_fleet_row row = q->fleet;
+    struct tf_error err = {0};
+    int r = 0;
+
+    if (!service->session)
+        r = tf_fail(&err, -ENOTCONN, "nothing is being recorded");
+    else if (!row.box || !q->has_offset || !q->has_error)
+        r = tf_fail(&err, -EINVAL, "a measurement needs \"box\", \"offset_ns\" and \"error_ns\"");
+    if (r == 0) {
+        row.t_mono_ns = q->has_measured ? (uint64_t)q->measured_ns : tf_now_ns();
+        row.t_start_ns = q->has_start ? q->start_ns : -1;
+        row.error_ns = (uint64_t)q->error_ns;
+        row.synchronised = q->has_synchronised ? q->synchronised : -1;
+        r = tf_session_fleet(service->session, &row, &err);
+    }
+    return r < 0 ? tf_request_error(r, &err, answer)
+                 : tf_request_answer(json_pack("{s:s}", "box", row.box), 200, answer);
+}
+
 int tf_service_session(void *context, enum tf_http_session what, const char *text, size_t size,
                        uint64_t t_mono_ns, char **answer)
 {
@@ -462,6 +488,17 @@ int tf_service_session(void *context, enum tf_http_session what, const char *tex
                                                {"text", .text = &q.mark.text},
                                                {"value", .text = &q.mark.value, .number_text = q.value_text},
                                                {0}};
+    const struct tf_request_field of_fleet[] = {
+        {"box", .text = &q.fleet.box},
+        {"session", .text = &q.fleet.session},
+        {"t_mono_ns", .integer = &q.measured_ns, .min = 0, .max = 9e18, .given = &q.has_measured},
+        {"t_start_mono_ns", .integer = &q.start_ns, .min = 0, .max = 9e18, .given = &q.has_start},
+        {"offset_ns", .integer = &q.fleet.offset_ns, .min = -9e18, .max = 9e18, .given = &q.has_offset},
+        {"error_ns", .integer = &q.error_ns, .min = 0, .max = 9e18, .given = &q.has_error},
+        {"utc_difference_ns", .integer = &q.fleet.utc_difference_ns, .min = -9e18, .max = 9e18,
+         .given = &q.fleet.has_utc_difference},
+        {"synchronised", .flag = &q.synchronised, .given = &q.has_synchronised},
+        {0}};
     const struct tf_request_field none[] = {{0}};
     struct tf_error err = {0};
     json_t *body = NULL;
@@ -469,10 +506,11 @@ int tf_service_session(void *context, enum tf_http_session what, const char *tex
     int status, r;
 
     r = tf_request_read(&body, text, size,
-                        what == TF_HTTP_SESSION_START  ? of_start
-                        : what == TF_HTTP_SESSION_MARK ? of_mark
-                        : what == TF_HTTP_SESSION_UNDO ? of_undo
-                                                       : none,
+                        what == TF_HTTP_SESSION_START   ? of_start
+                        : what == TF_HTTP_SESSION_MARK  ? of_mark
+                        : what == TF_HTTP_SESSION_UNDO  ? of_undo
+                        : what == TF_HTTP_SESSION_FLEET ? of_fleet
+                                                        : none,
                         &err);
     if (r < 0) {
         json_decref(body);
@@ -491,6 +529,9 @@ int tf_service_session(void *context, enum tf_http_session what, const char *tex
         break;
     case TF_HTTP_SESSION_UNDO:
         status = tf_service_undo(service, &q.mark, answer);
+        break;
+    case TF_HTTP_SESSION_FLEET:
+        status = add_fleet(service, &q, answer);
         break;
     case TF_HTTP_SESSION_CHECK:
         status = tf_request_answer(tf_service_check_session(service, &refuses), 200, answer);

@@ -34,6 +34,7 @@ enum tf_http_session {
     TF_HTTP_SESSION_MARK,   /* POST /mark */
     TF_HTTP_SESSION_UNDO,   /* POST /mark/undo */
     TF_HTTP_SESSION_CHECK,  /* GET /record/check */
+    TF_HTTP_SESSION_FLEET,  /* POST /record/fleet */
 };
 
 struct tf_http_options {

@@ -421,6 +421,7 @@ static const struct tf_http_route routes[] = {
     {"/record/check", TF_HTTP_GET, false, ask_session, TF_HTTP_SESSION_CHECK},
     {"/record/start", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_START},
     {"/record/stop", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_STOP},
+    {"/record/fleet", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_FLEET},
     {"/mark", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_MARK},
     {"/mark/undo", TF_HTTP_POST, true, ask_session, TF_HTTP_SESSION_UNDO},
     {"/regions", TF_HTTP_GET, false, ask_regions, 0},

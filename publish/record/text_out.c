@@ -60,3 +60,19 @@ void tf_out_json_text(struct tf_out *o, const char *text, size_t max)
     }
     tf_out_literal(o, "\"");
 }
+
+/* As RFC 4180 and BIDS have it: in quotes where there is a quote or a blank at an end, quotes inside doubled.
+ * Readers take an unquoted one at a cell's beginning, R anywhere in it, for the begin of such a cell. */
+void tf_out_cell(struct tf_out *o, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (!strchr(text, '"') && (!n || (text[0] != ' ' && text[n - 1] != ' '))) {
+        tf_out_bytes(o, text, n);
+        return;
+    }
+    tf_out_literal(o, "\"");
+    for (const char *c = text; *c; c++)
+        tf_out_bytes(o, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+    tf_out_literal(o, "\"");
+}

@@ -103,6 +103,8 @@ static inline void tf_out_real(struct tf_out *o, double value, int decimals)
     } while (part);
 }
 
+/* A cell of a table with tabs, in quotes where it needs them. */
+void tf_out_cell(struct tf_out *o, const char *text);
 static inline void tf_out_utc(struct tf_out *o, int64_t t_utc_ns)
 {
     char text[TF_UTC_TEXT];

@@ -16,6 +16,7 @@
 #include "base/count.h"
 #include "publish/disk/folder.h"
 #include "publish/disk/manifest.h"
+#include "publish/recording/fleet.h"
 #include "publish/recording/session.h"
 #include "publish/recording/session_log.h"
 #include "publish/record/text_out.h"
@@ -23,7 +24,7 @@
 #define PATH_BYTES 4096
 #define RUNS_MAX 9999
 /* Video and the rest are not yet in a released BIDS: the validator is told to pass over them. */
-#define IGNORED "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n*_manifest.*\n"
+#define IGNORED "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n*_manifest.*\n*_fleet.*\n"
 #define PARTICIPANTS_MAX (4u << 20) /* bytes of participants.tsv */
 
 struct tf_session {
@@ -31,6 +32,7 @@ struct tf_session {
     int root, beh; /* the data set and the session's own folder, open */
     unsigned run;
     int events, clock;
+    struct tf_fleet_table *fleet; /* NULL: no other computer was measured */
     uint64_t t_start_ns;
     struct tf_session_log *log;
     struct tf_manifest *manifest;
@@ -202,18 +204,17 @@ out:
 
 /* --- the folder --- */
 
-/* A data set from before there were manifests gets the line for them, unless its file is not as we made it.
- */
-static void ignore_manifests(int root, const char *directory)
+/* A data set from before there were files of that kind ("manifest") gets the line for them, unless its file
+ * is not as we made it. */
+static void ignore_more(int root, const char *directory, const char *kind)
 {
-    static const char line[] = "*_manifest.*\n";
-    char *text = NULL, *more = NULL;
+    char *text = NULL, *more = NULL, name[32];
     size_t size = 0;
     int fd = -1;
 
+    snprintf(name, sizeof(name), "_%s", kind);
     if (tf_folder_lock(root, ".bidsignore", &fd) == 0 && read_text(fd, &text, &size) == 0 &&
-        strstr(text, "*_clock.*\n") && !strstr(text, "_manifest") &&
-        asprintf(&more, "%s%s", text, line) >= 0) {
+        strstr(text, "*_clock.*\n") && !strstr(text, name) && asprintf(&more, "%s*%s.*\n", text, name) >= 0) {
         tf_folder_put(root, directory, ".bidsignore", more, strlen(more), NULL);
         free(more);
     }
@@ -467,7 +468,9 @@ int tf_session_create(const struct tf_session_options *o, struct tf_session **re
     if (r == 0)
         r = describe_dataset(s->root, o->directory, err);
     if (r == 0)
-        ignore_manifests(s->root, o->directory);
+        ignore_more(s->root, o->directory, "manifest");
+    if (r == 0)
+        ignore_more(s->root, o->directory, "fleet");
     if (r == 0)
         r = add_participant(s->root, o->directory, o->subject, err);
     if (r < 0)
@@ -523,6 +526,7 @@ int tf_session_close(struct tf_session *s, uint64_t wait_ns, bool *sealing, stru
         seal(s, "clock.tsv", s->clock);
         close(s->clock);
     }
+    tf_fleet_table_close(s->fleet);
     manifest = tf_manifest_close(s->manifest, wait_ns, &of_manifest);
     if (sealing)
         *sealing = manifest == -EAGAIN;
@@ -589,22 +593,6 @@ int tf_session_camera_stem(const struct tf_session *s, const char *camera, char 
     return 0;
 }
 
-/* As RFC 4180 and BIDS have it: in quotes where there is a quote or a blank at an end, quotes inside doubled.
- * Readers take an unquoted one at a cell's beginning, R anywhere in it, for the begin of such a cell. */
-static void put_cell(struct tf_out *o, const char *text)
-{
-    size_t n = strlen(text);
-
-    if (!strchr(text, '"') && (!n || (text[0] != ' ' && text[n - 1] != ' '))) {
-        tf_out_bytes(o, text, n);
-        return;
-    }
-    tf_out_literal(o, "\"");
-    for (const char *c = text; *c; c++)
-        tf_out_bytes(o, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
-    tf_out_literal(o, "\"");
-}
-
 int tf_mark_check(const struct tf_mark *mark, struct tf_error *err)
 {
     int r;
@@ -631,17 +619,17 @@ static int write_mark(struct tf_session *s, const struct tf_mark *mark, bool wai
     out.at +=
         snprintf(row, sizeof(row), "%s%llu.%06llu\t0\t", onset < 0 ? "-" : "",
                  (unsigned long long)(size / TF_NS_PER_S), (unsigned long long)(size % TF_NS_PER_S / 1000));
-    put_cell(&out, mark->text);
+    tf_out_cell(&out, mark->text);
     tf_out_literal(&out, "\t");
-    put_cell(&out, mark->value && *mark->value ? mark->value : "n/a");
+    tf_out_cell(&out, mark->value && *mark->value ? mark->value : "n/a");
     tf_out_literal(&out, "\t");
     tf_out_uint(&out, mark->t_mono_ns);
     tf_out_literal(&out, "\t");
     tf_out_utc(&out, mark->t_utc_ns);
     tf_out_literal(&out, "\t");
-    put_cell(&out, mark->source ? mark->source : "n/a");
+    tf_out_cell(&out, mark->source ? mark->source : "n/a");
     tf_out_literal(&out, "\t");
-    put_cell(&out, mark->t_from ? mark->t_from : "n/a");
+    tf_out_cell(&out, mark->t_from ? mark->t_from : "n/a");
     tf_out_literal(&out, "\n");
     if (out.full)
         return tf_fail(err, -EINVAL, "the mark is too long");
@@ -661,4 +649,18 @@ int tf_session_mark_later(struct tf_session *s, const struct tf_mark *mark, int6
                           struct tf_error *err)
 {
     return write_mark(s, mark, false, onset_ns, err);
+}
+
+int tf_session_fleet(struct tf_session *s, const struct tf_fleet_row *row, struct tf_error *err)
+{
+    const struct tf_fleet_options o = {.folder = s->beh,
+                                       .shown = s->folder,
+                                       .stem = s->stem,
+                                       .manifest = s->manifest,
+                                       .t_start_ns = s->t_start_ns};
+    int r = tf_fleet_row_check(row, err);
+
+    if (r == 0 && !s->fleet)
+        r = tf_fleet_table_create(&o, &s->fleet, err);
+    return r < 0 ? r : tf_fleet_table_add(s->fleet, row, err);
 }

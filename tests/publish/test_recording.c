@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "publish/recording/recording.h"
+#include "publish/recording/fleet.h"
 #include "publish/recording/session.h"
 
 #define FRAMES 40
@@ -526,6 +527,49 @@ static void runs_and_marks(void **state)
     assert_int_equal(whole, 1);
 }
 
+/* Without a measurement there is no table; what is not known is n/a. */
+static void other_boxes(void **state)
+{
+    struct tf_session_options o = session_of("11", NULL, "rest");
+    const char *path = "sub-11/beh/sub-11_task-rest_run-1_fleet.tsv";
+    struct tf_fleet_row row = {.box = "box2", .t_mono_ns = 500000000, .t_start_ns = -1, .synchronised = -1};
+    struct tf_session *s = NULL;
+    struct tf_error err = {0};
+    char whole[256];
+    unsigned found;
+
+    assert_int_equal(tf_session_create(&o, &s, &err), 0);
+    snprintf(whole, sizeof(whole), "%s/%s", folder, path);
+    assert_int_equal(access(whole, F_OK), -1);
+    row.box = "a\tb";
+    assert_int_equal(tf_session_fleet(s, &row, &err), -EINVAL);
+    row.box = "";
+    assert_int_equal(tf_session_fleet(s, &row, &err), -EINVAL);
+    assert_int_equal(access(whole, F_OK), -1);
+    row.box = "box2";
+    row.offset_ns = INT64_MIN;
+    row.error_ns = 7;
+    assert_int_equal(tf_session_fleet(s, &row, &err), 0);
+    row = (struct tf_fleet_row){.box = " box3",
+                                .session = "sub-11_task-rest_run-9",
+                                .t_mono_ns = 2500001000,
+                                .t_start_ns = 12,
+                                .offset_ns = 5,
+                                .error_ns = 6,
+                                .utc_difference_ns = -3,
+                                .has_utc_difference = true,
+                                .synchronised = 1};
+    assert_int_equal(tf_session_fleet(s, &row, &err), 0);
+    assert_int_equal(tf_session_close(s, 0, NULL, &err), 0);
+    count_lines(path, "-9223372036854775808\t7\tn/a\tn/a\n", &found);
+    assert_int_equal(found, 1);
+    count_lines(path, "2.500000\t2500001000\t\" box3\"\tsub-11_task-rest_run-9\t12\t5\t6\t-3\t1\n", &found);
+    assert_int_equal(found, 1);
+    assert_int_equal(access(whole, F_OK), 0);
+    strcpy(strstr(whole, ".tsv"), ".json");
+    assert_int_equal(access(whole, F_OK), 0);
+}
+
 /* A cell with a quote or a blank at an end is quoted; nothing else is. */
 static void quoted_marks(void **state)
 {
@@ -632,7 +676,8 @@ static void old_data_sets_ignore_manifests(void **state)
 {
     static const char *const texts[][2] = {
         {"*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n",
-         "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n*_manifest.*\n"},
+         "*_video.*\n*_frames.*\n*_signals.*\n*_clock.*\n*_manifest.*\n*_fleet.*\n"},
+        {"*_clock.*\n*_manifest.*\n", "*_clock.*\n*_manifest.*\n*_fleet.*\n"},
         {"mine/\n", "mine/\n"},
     };
     char path[128], text[256];
@@ -709,6 +754,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_little_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_and_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_boxes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(quoted_marks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(participants_of_many_services, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
