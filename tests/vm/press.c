@@ -6,6 +6,7 @@
  *                            "press COUNT MS" (KEY_SPACE down and up, MS between), "end"
  *   vm-press pull FILE COUNT MS   writes pull-up and pull-down
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/uinput.h>
@@ -38,16 +39,39 @@ static void press(int fd, int value)
     emit(fd, EV_SYN, SYN_REPORT, 0);
 }
 
+/* "inputN" has an "eventM" below it, which comes a moment later. */
+static int find_event(const char *input, char event[64])
+{
+    char path[128];
+    struct dirent *entry;
+
+    snprintf(path, sizeof(path), "/sys/devices/virtual/input/%.60s", input);
+    for (int i = 0; i < 100; i++, usleep(50000)) {
+        DIR *dir = opendir(path);
+
+        while (dir && (entry = readdir(dir)))
+            if (strncmp(entry->d_name, "event", 5) == 0) {
+                snprintf(event, 64, "%.60s", entry->d_name);
+                closedir(dir);
+                return 0;
+            }
+        if (dir)
+            closedir(dir);
+    }
+    return -1;
+}
+
 static int keys(const char *fifo)
 {
     struct uinput_setup setup = {.id = {.bustype = BUS_USB, .vendor = 1, .product = 1}, .name = "test keys"};
     int fd = open("/dev/uinput", O_WRONLY | O_CLOEXEC), count, ms;
-    char name[64] = "", line[64];
+    char input[64] = "", name[64] = "", line[64];
     FILE *in;
 
     if (fd < 0 || ioctl(fd, UI_SET_EVBIT, EV_KEY) < 0 || ioctl(fd, UI_SET_KEYBIT, KEY_SPACE) < 0 ||
         ioctl(fd, UI_SET_KEYBIT, KEY_A) < 0 || ioctl(fd, UI_DEV_SETUP, &setup) < 0 ||
-        ioctl(fd, UI_DEV_CREATE) < 0 || ioctl(fd, UI_GET_SYSNAME(sizeof(name)), name) < 0) {
+        ioctl(fd, UI_DEV_CREATE) < 0 || ioctl(fd, UI_GET_SYSNAME(sizeof(input)), input) < 0 ||
+        find_event(input, name) < 0) {
         perror("/dev/uinput");
         return 1;
     }
