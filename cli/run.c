@@ -229,6 +229,30 @@ static int read_regions(const struct tf_usage *usage, struct tf_run *r)
     return TF_EXIT_OK;
 }
 
+/* BIDS takes letters and digits. */
+static int check_labels(const struct tf_usage *usage, const struct tf_run *r)
+{
+    const struct {
+        const char *option, *label;
+    } labels[] = {{"subject", r->subject}, {"session", r->session}, {"task", r->task}};
+
+    for (size_t i = 0; i < TF_COUNT(labels); i++) {
+        const char *label = labels[i].label;
+
+        if (label && (!*label || strlen(label) > 64 ||
+                      strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") !=
+                          strlen(label)))
+            return tf_usage_error(usage, "--%s %s: 1 to 64 letters A-Z, a-z and digits (BIDS)",
+                                  labels[i].option, label);
+    }
+    if (!r->subject != !r->task || (r->session && !r->subject))
+        return tf_usage_error(usage, "--subject and --task go together, --session with them");
+    if (r->subject && !r->output)
+        return tf_usage_error(usage, "--subject: where do the results go? Say --output FOLDER, a data set's "
+                                     "derivatives/thermoface, say");
+    return TF_EXIT_OK;
+}
+
 static int run_given(const struct tf_usage *usage, struct tf_run *r, const char *const *arguments)
 {
     enum tf_file_format csv_format;
@@ -246,6 +270,9 @@ static int run_given(const struct tf_usage *usage, struct tf_run *r, const char 
         tf_mirror_parse(r->mirror, &r->mirror_mode);
     if (r->archive)
         return tf_run_archive(usage, r, arguments, count);
+    status = check_labels(usage, r);
+    if (status)
+        return status;
     if (count == 1 && !r->output && !r->shard && !r->list && !r->merge && !tf_is_input_list(arguments[0]) &&
         !(stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))) {
         if (r->json)
@@ -300,6 +327,9 @@ int tf_cmd_run(int argc, char **argv)
         {"threads", &r.threads},
         {"cpu", &r.cpu},
         {"output", &r.output},
+        {"subject", &r.subject},
+        {"session", &r.session},
+        {"task", &r.task},
         {"jobs", &r.jobs},
         {"no-video", &r.no_video},
         {"physio-rate", &r.physio_rate},

@@ -14,6 +14,7 @@
 struct tf_run {
     const char *raw, *stream, *format, *camera, *ndjson, *csv, *csv_faces, *csv_profile, *video, *codec,
         *preset, *palette, *models, *cpu, *output, *segmentation;
+    const char *subject, *session, *task; /* a video's results are named as BIDS has it */
     const char *black_body, *mirror;
     uint16_t rotate;
     uint64_t quality, limit, threads, faces, jobs;

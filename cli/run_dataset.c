@@ -141,7 +141,37 @@ static int add_recording(struct tf_dataset *d, const struct tf_recording_found *
     item->name = strdup(name);
     if (!item->input || !item->folder || !item->stem || !item->name)
         return -ENOMEM;
+    if (d->run->subject)
+        return fail(item, "--subject names the results of videos; a recorded session has its own names");
     return problem ? fail(item, "%s", problem) : place_recording(d, item);
+}
+
+/* "sub-07_ses-2_task-stroop_run-1_recording-thermal" in sub-07/ses-2/beh of a data set of results. */
+static int name_as_bids(const struct tf_dataset *d, struct tf_run_item *item)
+{
+    const struct tf_run *r = d->run;
+    char session[80] = "", camera[64], stem[512], out[2 * PATH_BYTES];
+    size_t n = 0, number = 0;
+
+    for (const char *c = r->camera; *c && n < sizeof(camera) - 1; c++)
+        if (*c != '_' && *c != '-')
+            camera[n++] = *c;
+    camera[n] = '\0';
+    for (int i = 0; i < d->count; i++)
+        number += !d->items[i].recording;
+    if (r->session)
+        snprintf(session, sizeof(session), "ses-%s", r->session);
+    snprintf(stem, sizeof(stem), "sub-%s%s%s_task-%s_run-%zu_recording-%s", r->subject, *session ? "_" : "",
+             session, r->task, number, n ? camera : "camera");
+    if ((size_t)snprintf(out, sizeof(out), "%s/sub-%s%s%s/beh", r->output, r->subject, *session ? "/" : "",
+                         session) >= PATH_BYTES)
+        return fail(item, "the path of the results is too long");
+    free(item->stem);
+    free(item->root);
+    item->stem = strdup(stem);
+    item->root = strdup(r->output);
+    item->out = strdup(out);
+    return item->stem && item->root && item->out ? 0 : -ENOMEM;
 }
 
 /* `under`: the results' folder below --output, or empty. */
@@ -166,6 +196,8 @@ static int add_video(struct tf_dataset *d, const char *path, const char *under, 
         return fail(item, "%s", problem);
     if (!d->run->output)
         return fail(item, "where do the results go? Say --output FOLDER");
+    if (d->run->subject)
+        return name_as_bids(d, item);
     if (strlen(item->stem) > STEM_MAX)
         return fail(item, "the name is longer than %d bytes", STEM_MAX);
     if ((size_t)snprintf(out, sizeof(out), "%s%s%s", d->run->output, *under ? "/" : "", under) >= PATH_BYTES)

@@ -141,21 +141,37 @@ static int publish_results(struct job *j, struct tf_error *err)
     return 0;
 }
 
-/* Results of recordings are a data set of their own. */
+/* Results of recordings are a data set of their own; what stands there already is the laboratory's. */
 static void describe_dataset(const struct job *j)
 {
-    char path[PATH_BYTES + 64];
-    FILE *file;
+    static const struct {
+        const char *name, *text;
+    } files[] = {
+        {"dataset_description.json",
+         "{\n  \"Name\": \"thermoface, made again from recordings\",\n  \"BIDSVersion\": \"1.9.0\",\n"
+         "  \"DatasetType\": \"derivative\",\n  \"License\": \"n/a\",\n"
+         "  \"Authors\": [\"First author (to be filled in)\", \"Second author (to be filled in)\"],\n"
+         "  \"HEDVersion\": \"8.3.0\",\n  \"SourceDatasets\": [],\n"
+         "  \"GeneratedBy\": [{\"Name\": \"thermoface run\", \"Version\": \"" TF_VERSION "\"}]\n}\n"},
+        {"README",
+         "Results of 'thermoface run': one row for each frame in *_frames.csv and *_frames.ndjson, region "
+         "temperatures in\n*_signals.tsv and at a steady rate in *_physio.tsv.gz, the 68 points in motion/, "
+         "and "
+         "annotated videos. What was\nread, with what networks and settings, is in *_provenance.json.\n"},
+        {".bidsignore", "*_video.*\n*_frames.*\n*_signals.*\n*_provenance.*\n*_motion.*\n"},
+    };
 
-    snprintf(path, sizeof(path), "%s/dataset_description.json", j->item->root);
-    file = *j->item->root ? fopen(path, "wxe") : NULL;
-    if (!file)
-        return;
-    fputs("{\n  \"Name\": \"thermoface, made again from recordings\",\n  \"BIDSVersion\": \"1.9.0\",\n"
-          "  \"DatasetType\": \"derivative\",\n"
-          "  \"GeneratedBy\": [{\"Name\": \"thermoface run\", \"Version\": \"" TF_VERSION "\"}]\n}\n",
-          file);
-    fclose(file);
+    for (size_t i = 0; *j->item->root && i < TF_COUNT(files); i++) {
+        char path[PATH_BYTES + 64];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/%s", j->item->root, files[i].name);
+        file = fopen(path, "wxe");
+        if (!file)
+            continue;
+        fputs(files[i].text, file);
+        fclose(file);
+    }
 }
 
 /* --- what is to be done --- */

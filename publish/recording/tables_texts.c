@@ -1,4 +1,6 @@
 /* What the tables beside a recording mean, for readers and for BIDS' validator. */
+#include "config.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -112,11 +114,19 @@ static json_t *signals(const struct tf_tables_options *o)
     return d;
 }
 
+/* The task's label stands in the name, "task-stroop_". */
+static void task_of(const char *stem, char *text, size_t size)
+{
+    const char *task = strstr(stem, "_task-");
+
+    snprintf(text, size, "%.*s", task ? (int)strcspn(task + 6, "_") : 7, task ? task + 6 : "unknown");
+}
+
 static json_t *physio(const struct tf_tables_options *o)
 {
     double rate = o->physio_rate > 0 ? (double)o->physio_rate : TF_PHYSIO_RATE;
     json_t *d = json_object(), *columns = json_array();
-    char text[256];
+    char text[256], task[80];
 
     json_object_set_new(d, "SamplingFrequency", json_real(rate));
     /* A sample stands for the middle of its time. */
@@ -144,6 +154,12 @@ static json_t *physio(const struct tf_tables_options *o)
         json_array_append_new(columns, json_string(own_name(o->own, i)));
         json_object_set_new(d, own_name(o->own, i), column(text, unit(o)));
     }
+    task_of(o->stem, task, sizeof(task));
+    json_object_set_new(d, "Description",
+                        json_string("Region temperatures of the largest face at a steady rate, measured in "
+                                    "thermal video"));
+    json_object_set_new(d, "PhysioType", json_string("generic"));
+    json_object_set_new(d, "TaskName", json_string(task));
     json_object_set_new(
         d, "Resampling",
         json_string("A sample is the mean of the valid frames within its time; n/a where there is "
@@ -151,16 +167,21 @@ static json_t *physio(const struct tf_tables_options *o)
     return d;
 }
 
-/* The task's label stands in the name, "task-stroop_". */
-static void task_of(const char *stem, char *text, size_t size)
-{
-    const char *task = strstr(stem, "_task-");
-
-    snprintf(text, size, "%.*s", task ? (int)strcspn(task + 6, "_") : 7, task ? task + 6 : "unknown");
-}
-
 static json_t *motion(const struct tf_tables_options *o)
 {
+    /* Kinds of channels that are not there, and what only the laboratory knows. */
+    static const char *const none[] = {"ACCELChannelCount",  "ANGACCELChannelCount", "GYROChannelCount",
+                                       "JNTANGChannelCount", "MAGNChannelCount",     "ORNTChannelCount",
+                                       "VELChannelCount"};
+    static const char *const unknown[] = {"TaskDescription",
+                                          "Instructions",
+                                          "InstitutionName",
+                                          "InstitutionAddress",
+                                          "InstitutionalDepartmentName",
+                                          "DeviceSerialNumber",
+                                          "Manufacturer",
+                                          "ManufacturersModelName",
+                                          "SubjectArtefactDescription"};
     json_t *d = json_object();
     char task[80];
 
@@ -174,6 +195,11 @@ static json_t *motion(const struct tf_tables_options *o)
     json_object_set_new(d, "MISCChannelCount", json_integer(TF_POINTS));
     json_object_set_new(d, "TrackedPointsCount", json_integer(TF_POINTS));
     json_object_set_new(d, "MissingValues", json_string("n/a"));
+    for (size_t i = 0; i < TF_COUNT(none); i++)
+        json_object_set_new(d, none[i], json_integer(0));
+    for (size_t i = 0; i < TF_COUNT(unknown); i++)
+        json_object_set_new(d, unknown[i], json_string("n/a"));
+    json_object_set_new(d, "SoftwareVersions", json_string("thermoface " TF_VERSION));
     return d;
 }
 

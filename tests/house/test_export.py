@@ -1,9 +1,13 @@
 """Recordings in other programs' formats, read back by those programs: values equal to the bit."""
+import collections
 import csv
+import fnmatch
 import glob
+import gzip
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -505,4 +509,92 @@ def interrupted():
         del session
 
 
-run_tests([npy, tiff, mat, hdf5, edf, faces, remux, refusals, no_room, interrupted])
+NAME = (r"sub-[0-9A-Za-z]+(_ses-[0-9A-Za-z]+)?_task-[0-9A-Za-z]+"
+        r"((_tracksys-[0-9A-Za-z]+)?_run-[0-9]+_(motion|channels|events)|_run-[0-9]+_recording-[0-9A-Za-z]+_physio)\.(tsv|tsv\.gz|json)")
+
+
+def check_bids(folder, kind):
+    """What the BIDS validator looks at (its schema's rules for what we write), without it."""
+    with open(f"{folder}/dataset_description.json", encoding="utf-8") as file:
+        about = json.load(file)
+    check(about["DatasetType"] == kind and about["BIDSVersion"] and about["Name"] and len(about["Authors"]) > 1 and
+          about["License"] and about["GeneratedBy"][0]["Name"] and about["SourceDatasets"] == [], about)
+    check(os.path.getsize(f"{folder}/README") > 150, "README is small")
+    with open(f"{folder}/.bidsignore", encoding="utf-8") as file:
+        ignored = file.read().split()
+    seen = set()
+    for path in glob.glob(f"{folder}/sub-*/**/*.*", recursive=True):
+        name = os.path.basename(path)
+        if not os.path.isfile(path) or any(fnmatch.fnmatch(name, rule) for rule in ignored if rule != "*_motion.*"):
+            continue
+        match = re.fullmatch(NAME, name)
+        check(match, f"{name}: no name of BIDS, and not in .bidsignore")
+        suffix = re.search(r"_([a-z]+)\.", name).group(1)
+        seen.add(suffix)
+        check(os.path.basename(os.path.dirname(path)) == ("motion" if suffix in ("motion", "channels") else "beh"), path)
+        check(all(f"{part}/" in path for part in re.findall(r"^sub-[^_]+|(?<=_)ses-[^_]+", name)), f"{path}: elsewhere")
+        if name.endswith(".json"):
+            continue
+        with open(re.sub(r"\.tsv(\.gz)?$", ".json", path), encoding="utf-8") as file:
+            beside = json.load(file)
+        if suffix == "events":
+            with open(path, encoding="utf-8", newline="") as file:
+                head = file.readline().rstrip("\n").split("\t")
+            check(head[:2] == ["onset", "duration"] and all(beside[column]["Description"] for column in head), head)
+            # The validator of npm: what is in there is an object, a column's.
+            check(all(isinstance(value, dict) for value in beside.values()), beside)
+        if suffix == "physio":
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                width = {len(line.split("\t")) for line in file}
+            check(width == {len(beside["Columns"])} and beside["SamplingFrequency"] > 0 and "StartTime" in beside and
+                  beside["TaskName"] in name and beside["PhysioType"] == "generic" and beside["Description"], beside)
+            check(all(beside[column]["Description"] and (column == "frames" or beside[column]["Units"])
+                      for column in beside["Columns"]), "columns are not described")
+        if suffix == "motion":
+            with open(path.replace("_motion.", "_channels."), encoding="utf-8", newline="") as file:
+                channels = list(csv.DictReader(file, delimiter="\t"))
+            with open(path, encoding="utf-8") as file:
+                width = {len(line.split("\t")) for line in file}
+            count = collections.Counter(channel["type"] for channel in channels)
+            check(width == {len(channels)} and beside["MotionChannelCount"] == len(channels), f"{width} columns")
+            check(all(beside[f"{kind}ChannelCount"] == count.get(kind, 0) for kind in
+                      ("ACCEL", "ANGACCEL", "GYRO", "JNTANG", "LATENCY", "MAGN", "MISC", "ORNT", "POS", "VEL")), beside)
+            check(beside["TaskName"] in name and beside["SamplingFrequency"] and beside["TrackedPointsCount"] == 68, beside)
+    return seen
+
+
+def bids():
+    """Sessions, what run makes of them, and run --subject keep the rules of BIDS' validators"""
+    session = Session.get()
+    check(check_bids(session.folder, "raw") == {"events", "physio", "motion", "channels"}, "files are missing")
+    with open(f"{session.folder}/participants.tsv", encoding="utf-8") as file, \
+            open(f"{session.folder}/participants.json", encoding="utf-8") as beside:
+        check(set(file.readline().split()) == set(json.load(beside)), "participants.json")
+    check(os.path.exists(f"{session.folder}/CHANGES"), "CHANGES")
+    with place() as out:
+        check(thermoface("sample", f"{out}/a.mkv", "--seconds", "2").returncode == 0, "sample")
+        shutil.copy(f"{out}/a.mkv", f"{out}/b.mkv")
+        given = ("--format", "lepton3-y16", "--rotate", "90", "--quiet", "--no-video", "--output", f"{out}/d")
+        done = thermoface("run", f"{out}/a.mkv", f"{out}/b.mkv", *given, "--subject", "09", "--session", "1", "--task",
+                          "rest", "--camera", "my-cam")
+        check(done.returncode == 0, done)
+        check(check_bids(f"{out}/d", "derivative") == {"physio", "motion", "channels"}, "files are missing")
+        beh = f"{out}/d/sub-09/ses-1/beh/sub-09_ses-1_task-rest_run"
+        for run in (1, 2):
+            check(len(rows(f"{beh}-{run}_recording-mycam_frames.csv")) == 18, f"run {run}")
+        for wrong in (("--subject", "0-9", "--task", "rest"), ("--subject", "09"), ("--session", "1")):
+            done = thermoface("run", f"{out}/a.mkv", *given, *wrong)
+            check(done.returncode == 2, done)
+        done = thermoface("run", session.folder, "--jobs", "1", "--no-video", "--quiet")
+        check(done.returncode == 0, done)
+        check(check_bids(f"{session.folder}/derivatives/thermoface", "derivative") >= {"physio", "motion"}, "run")
+        shutil.rmtree(f"{session.folder}/derivatives")
+        # The validator itself, where somebody has it: TF_BIDS_VALIDATOR names the program (npm's bids-validator).
+        validator = os.environ.get("TF_BIDS_VALIDATOR")
+        for folder in (session.folder, f"{out}/d") if validator else ():
+            done = subprocess.run([validator, folder, "--json"], capture_output=True, text=True, check=False)
+            issues = json.loads(done.stdout)["issues"]
+            check(not issues["errors"] and not issues["warnings"], issues)
+
+
+run_tests([npy, tiff, mat, hdf5, edf, faces, remux, bids, refusals, no_room, interrupted])
