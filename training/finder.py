@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 
 import augment as A
+import labels
+import nothing
 from data import Thermal6, tight_box, visible68
 
 SIZE, STRIDE = 160, 8
@@ -35,11 +37,13 @@ class Finder:
         self.train = visible68("train", limit=256 if cfg.quick else None)
         self.val = visible68("val", limit=128 if cfg.quick else None)
         self.thermal = Thermal6()
-        self.points = torch.from_numpy(self.train.points)
-        self.levels = [(torch.from_numpy(shrink(self.train.images, k)), torch.from_numpy(shrink(self.train.masks, k)), k)
-                       for k in (2, 4)]
+        self.use(self.train)
         self.names = sorted({r for r, _, _ in self.thermal.negatives()})
         frames, real = self.thermal.negative_frames([r for r in self.names if r not in HELD_OUT])
+        more = nothing.clips()
+        # As many of each clip as of an empty stretch: the frames of one differ little.
+        frames, real = labels.stacked([*(f[:h, :w] for f, (w, h) in zip(frames, real.astype(int))),
+                                       *(f for clip in more.values() for f in clip[::3])])
         self.empty, self.empty_size = torch.from_numpy(frames).float(), torch.from_numpy(real)
         self.pseudo = None
         if cfg.pseudo:
@@ -47,6 +51,12 @@ class Finder:
             self.pseudo = {k: torch.from_numpy(z[k]) for k in ("frames", "points")}
         self.steps = len(self.train) // (cfg.batch * cfg.processes)
         self.kept = []
+
+    def use(self, faces):
+        """Scenes are made of these from here on."""
+        self.train = faces
+        self.points = torch.from_numpy(faces.points)
+        self.levels = [(torch.from_numpy(shrink(faces.images, k)), torch.from_numpy(shrink(faces.masks, k)), k) for k in (2, 4)]
 
     def epoch(self):
         """A scene costs more to make than to learn from: a quarter of a batch is new, the rest is drawn, mirrored at random,
@@ -97,13 +107,13 @@ class Finder:
 
     # ------------------------------------------------------------ scenes
 
-    def background(self, b):
+    def background(self, b, nearest=0.5):
         """Scene temperatures: 0 about room, 1 about skin. Half real empty frames, half made up; both with clutter."""
         pick = torch.randint(0, len(self.empty), (b,))
         size = self.empty_size[pick]
         short = size.amin(1)
         # Half to 1.4 of the shorter side: 60 to 170 pixels of a camera of 160 x 120.
-        side = torch.exp(torch.empty(b).uniform_(math.log(0.5), math.log(1.42))) * short
+        side = torch.exp(torch.empty(b).uniform_(math.log(nearest), math.log(1.42))) * short
         win = A.Window((size - 1) / 2 + (torch.rand(b, 2) - 0.5) * (0.5 * short)[:, None], side, torch.randn(b) * 0.1, torch.sign(torch.randn(b)))
         real, inside = win.sample(self.empty[pick][:, None], SIZE, real=size)
         skin = A.uniform(b, 30450, 30900)
@@ -185,6 +195,25 @@ class Finder:
             boxes[ok, i] = (box + off)[ok]
         return torch.cat([torch.cat(tiles[:2], 3), torch.cat(tiles[2:], 3)], 2), boxes
 
+    def nothing_scenes(self, b):
+        """No face, and what looks most like one: a third are faces in pieces, the others rooms and gardens from near and far."""
+        t = nothing.scenes(self.background(b, nearest=0.25))
+        rows = (torch.rand(b) < 0.33).nonzero().flatten()
+        for i in rows.tolist():
+            index = torch.randint(0, len(self.train), (1,))
+            span = torch.exp(torch.empty(1).uniform_(math.log(24), math.log(100)))
+            win, q = self.place(index, torch.rand(1, 2) * 60 + 50, span, 0)
+            g, m = self.pictures(index, 0)
+            g, _ = win.sample(g, SIZE)
+            m, ins = win.sample(m, SIZE)
+            _, u = self.canvas_box(win, q)
+            whole = A.thermal_look(g, m * ins, u, background=t[i:i + 1])[0] if torch.rand(1) < 0.7 else torch.where(ins > 0, g, t[i:i + 1])
+            broken = nothing.pieces(whole, u)
+            if broken is not None:
+                t[i:i + 1] = broken
+        flip = A.chance(b, 0.1)
+        return t * (1 - flip) + (1 - t) * flip, torch.full((b, SLOTS, 4), float("nan"))
+
     def real_scenes(self, b):
         """Real thermal frames with the faces that a landmark network marked on them."""
         pick = torch.randint(0, len(self.pseudo["frames"]), (b,))
@@ -206,8 +235,10 @@ class Finder:
 
     def batch(self, b):
         real = b // 4 if self.pseudo is not None else 0
-        n1, n2 = (b - real) * 5 // 8, (b - real) * 2 // 8
-        parts = [self.thermal_scenes(n1), self.photograph_scenes(n2), self.mosaic_scenes(b - real - n1 - n2)]
+        none = max(1, (b - real) // 6)
+        n1, n2 = (b - real - none) * 5 // 8, (b - real - none) * 2 // 8
+        parts = [self.nothing_scenes(none), self.thermal_scenes(n1), self.photograph_scenes(n2), self.mosaic_scenes(b - real - none - n1 - n2)]
+        n1 += none
         x = torch.cat([p[0] for p in parts])
         x = torch.cat([A.low_resolution(x[:n1], 90, 0.5, 0.04, 0.02), A.low_resolution(x[n1:], 90, 0.4, 0.05, 0.01)])
         boxes = torch.cat([p[1] for p in parts])

@@ -176,6 +176,7 @@ struct tf_analyser_times tf_analyser_times(const struct tf_analyser *analyser)
 void tf_analyser_reset(struct tf_analyser *analyser)
 {
     memset(analyser->tracks, 0, sizeof(analyser->tracks));
+    memset(analyser->doubts, 0, sizeof(analyser->doubts));
     analyser->look_ns = analyser->thorough_ns = analyser->last_ns = 0;
     analyser->interval_ns = 0;
     analyser->landmarks->mirror = mirror_at_first(&analyser->options);

@@ -26,6 +26,15 @@ struct tf_start {
 #define TF_STARTS 8
 extern const struct tf_start tf_starts[TF_STARTS];
 
+/* Something new that is not believed yet. */
+struct tf_doubt {
+    float box[4];
+    float odds; /* their running mean */
+    uint32_t looks;
+    uint64_t seen_ns; /* 0: free */
+};
+#define TF_DOUBTS 8
+
 struct tf_analyser {
     struct tf_landmarks *landmarks;
     struct tf_finder *finder;
@@ -34,6 +43,7 @@ struct tf_analyser {
     struct tf_analyser_options options;
     struct tf_track tracks[TF_TRACKS];
     struct tf_found found[TF_FINDER_MAX];
+    struct tf_doubt doubts[TF_DOUBTS];
     uint32_t next_id;
     uint32_t since_look;  /* frames */
     uint32_t looks;       /* thorough ones, while somebody is followed */
@@ -75,6 +85,18 @@ int tf_analyser_from_start(struct tf_analyser *a, const struct tf_view *view, co
  */
 int tf_analyser_from_box(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
                          const float box[4], struct tf_point points[TF_POINTS], float *confidence);
+
+/* doubt.c */
+/*
+ * Whether something new is reported: 1, or 0 while it is doubted. `before`: the track that it may go on with,
+ * or NULL; `score` is the finder's. `trust` is what its track begins with.
+ */
+int tf_analyser_believes(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
+                         const struct tf_point points[TF_POINTS], const float box[4], float score,
+                         const struct tf_track *before, float *trust);
+/* Whether a followed face that the finder just saw has turned out to be none: 1, or 0. */
+int tf_analyser_doubts(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame,
+                       float score, struct tf_track *t);
 
 /* look.c */
 int tf_analyser_look(struct tf_analyser *a, const struct tf_view *view, const struct tf_frame *frame);

@@ -157,6 +157,8 @@ int tf_landmarks_open(const char *path, int threads, const char *cpu, struct tf_
         r = read_points_only(l, value, err);
     else
         r = tf_fail(err, -EINVAL, "%s: metadata tf.decode: '%s' is neither heatmap nor points", path, value);
+    if (r == 0 && l->points == TF_POINTS)
+        r = tf_evidence_read_weights(l->net.engine, path, &l->evidence, err);
     if (r < 0)
         goto fail;
     *ret = l;

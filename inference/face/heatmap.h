@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "inference/face/evidence.h"
 #include "inference/face/network.h"
 #include "inference/face/landmarks.h"
 
@@ -19,6 +20,7 @@ struct tf_landmarks {
     uint32_t points;
     bool margin; /* confidence from the margin over the map's mean, else from the peak alone */
     float conf_a, conf_c;
+    struct tf_evidence_weights evidence;
     float blend; /* share of the coordinates: 0 has only maps, 1 only coordinates */
 
     /* Coordinates: index of the output in the engine, its scale and zero point, and what its values are added

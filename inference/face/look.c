@@ -94,7 +94,7 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
 {
     struct tf_track *t = track_of_box(a, found->box);
     struct tf_point points[TF_POINTS];
-    float confidence, box[4];
+    float confidence, box[4], trust;
     bool known;
     int r;
 
@@ -102,7 +102,16 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
         return 0;
     if (t) {
         t->confirmed = true;
-        return t->fresh ? 0 : second_opinion(a, view, frame, found->box, t);
+        if (t->fresh)
+            return 0;
+        r = second_opinion(a, view, frame, found->box, t);
+        if (r == 0)
+            r = tf_analyser_doubts(a, view, frame, found->score, t);
+        if (r > 0) {
+            t->live = false;
+            t->id = 0;
+        }
+        return r < 0 ? r : 0;
     }
     if (live_count(a) >= a->options.faces_max || a->tries++ >= a->options.faces_max + TRIES_SPARE)
         return 0;
@@ -119,6 +128,9 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
     t = tf_track_slot(a->tracks, box, frame->t_mono_ns, &known);
     if (!t)
         return 0;
+    r = tf_analyser_believes(a, view, frame, points, box, found->score, known ? t : NULL, &trust);
+    if (r <= 0)
+        return r;
     if (!known) {
         memset(t, 0, sizeof(*t));
         tf_breathing_reset(&t->breathing);
@@ -127,6 +139,8 @@ static int take_found(struct tf_analyser *a, const struct tf_view *view, const s
     tf_analyser_update(t, points, confidence);
     t->live = t->fresh = t->confirmed = true;
     t->score = found->score;
+    t->trust = fmaxf(trust, known ? t->trust : trust);
+    t->doubted_ns = frame->t_mono_ns;
     return 0;
 }
 

@@ -25,8 +25,10 @@ struct tf_track {
     uint32_t unconfirmed; /* looks in a row that did not see it */
     uint64_t seen_ns;
     float box[4];
-    float confidence; /* mean of the points' */
-    float score;      /* the finder's, at discovery */
+    float confidence;    /* mean of the points' */
+    float score;         /* the finder's, at discovery */
+    float trust;         /* summed log odds that it is a face (doubt.c) */
+    uint64_t doubted_ns; /* when they were last added to */
     struct tf_point points[TF_POINTS];
     struct tf_filter filter;
     struct tf_breathing breathing;
