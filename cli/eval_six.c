@@ -67,8 +67,8 @@ float tf_six_eyes(const struct tf_six *six)
                   six->point[TF_EYE_L][1] - six->point[TF_EYE_R][1]);
 }
 
-/* Of the 68: an eye is the mean of its six points. */
-static void six_of(const struct tf_point *p, float six[TF_SIX][2])
+/* Of the 68, x, y and confidence: an eye is the mean of its six points. */
+static void six_of(const struct tf_point *p, float six[TF_SIX][3])
 {
     static const uint8_t single[TF_SIX] = {0, 0, 30, 48, 54, 8};
 
@@ -76,14 +76,16 @@ static void six_of(const struct tf_point *p, float six[TF_SIX][2])
         if (k == TF_EYE_R || k == TF_EYE_L) {
             int first = k == TF_EYE_R ? 36 : 42;
 
-            six[k][0] = six[k][1] = 0;
+            six[k][0] = six[k][1] = six[k][2] = 0;
             for (int i = first; i < first + 6; i++) {
                 six[k][0] += p[i].x / 6;
                 six[k][1] += p[i].y / 6;
+                six[k][2] += p[i].confidence / 6;
             }
         } else {
             six[k][0] = p[single[k]].x;
             six[k][1] = p[single[k]].y;
+            six[k][2] = p[single[k]].confidence;
         }
     }
 }
@@ -91,7 +93,7 @@ static void six_of(const struct tf_point *p, float six[TF_SIX][2])
 struct tf_six_score tf_six_judge(const struct tf_six *six, const struct tf_faces *faces)
 {
     struct tf_six_score score = {0};
-    float eyes = tf_six_eyes(six), best = INFINITY, got[TF_SIX][2], nearest[TF_SIX][2];
+    float eyes = tf_six_eyes(six), best = INFINITY, got[TF_SIX][3], nearest[TF_SIX][3];
     const float across[2] = {six->point[TF_EYE_L][0] - six->point[TF_EYE_R][0],
                              six->point[TF_EYE_L][1] - six->point[TF_EYE_R][1]};
     int by = six->there[TF_NOSE] ? TF_NOSE : TF_EYE_R, counted = 0;
@@ -103,6 +105,7 @@ struct tf_six_score tf_six_judge(const struct tf_six *six, const struct tf_faces
         d = hypotf(got[by][0] - six->point[by][0], got[by][1] - six->point[by][1]);
         if (d < best) {
             best = d;
+            score.face = i;
             memcpy(nearest, got, sizeof(nearest));
         }
     }
@@ -117,6 +120,7 @@ struct tf_six_score tf_six_judge(const struct tf_six *six, const struct tf_faces
         dy = nearest[k][1] - six->point[k][1];
         score.each[k] = 100 * hypotf(dx, dy) / eyes;
         score.down[k] = 100 * (dy * across[0] - dx * across[1]) / (eyes * eyes);
+        score.confidence[k] = nearest[k][2];
         score.error += score.each[k];
         counted++;
     }

@@ -25,10 +25,12 @@ struct tf_six {
 
 struct tf_six_score {
     bool found;
+    uint32_t face;      /* which of the reported ones, if found */
     float error;        /* mean over the points that count, in percent of the eye distance */
     float each[TF_SIX]; /* the same by point; NAN: does not count */
     float down[TF_SIX]; /* of it what is along the face's own downward axis: above 0 the point was read too
                            low */
+    float confidence[TF_SIX]; /* what was said of each point that counts; an eye's is the mean of its six */
 };
 
 /* Negative errno with FILE:LINE where a column is missing. */

@@ -10,6 +10,7 @@
 #include "cli/eval_csv.h"
 #include "cli/eval_image.h"
 #include "cli/eval_six.h"
+#include "cli/eval_trust.h"
 #include "cli/progress.h"
 #include "inference/face/face.h"
 #include "pipeline/models.h"
@@ -17,11 +18,16 @@
 #define VALUES_MAX 32 /* different values of one grouping column */
 
 struct request {
-    const char *csv, *images, *models, *cpu;
+    const char *csv, *images, *models, *cpu, *points;
     enum tf_mirror mirror;
-    uint64_t threads;
+    uint64_t threads, clue;
     bool json;
 };
+
+/* A point whose confidence is right lies within so much of the eye distance, one that it should warn of
+ * beyond so much; percent. */
+#define RIGHT 10
+#define BAD 15
 
 struct tally {
     char name[64];
@@ -43,6 +49,8 @@ struct stills {
     struct tally all, by[GROUPS][VALUES_MAX];
     int values[GROUPS];
     unsigned poor, unmeasured; /* rows left out: of quality poor; with an eye that cannot be seen */
+    struct tf_trust confidence, score;
+    FILE *points;
     struct tf_analyser *analyser;
     struct tf_faces faces;
 };
@@ -99,6 +107,51 @@ static void add(struct tally *t, const struct tf_six_score *score)
     }
 }
 
+/* What was said of the points and of the face, and what came of it. */
+static int trust(struct stills *s, const struct tf_six_score *score, struct tf_error *err)
+{
+    int counted = 0, right = 0, r = 0;
+
+    for (int k = 0; k < TF_SIX && r == 0; k++) {
+        if (!score->found || isnan(score->each[k]))
+            continue;
+        counted++;
+        right += score->each[k] <= RIGHT;
+        r = tf_trust_add(&s->confidence, score->confidence[k], score->each[k] <= RIGHT, score->each[k] > BAD,
+                         err);
+    }
+    return r < 0 || !counted ? r
+                             : tf_trust_add(&s->score, s->faces.faces[score->face].score,
+                                            (float)right / (float)counted, score->error > BAD, err);
+}
+
+/* A line for a row that was judged: its number, and of the face the 68 points and each region's mean, sd, min
+ * and max; none where it was not found. */
+static int write_points(struct stills *s, const struct request *q, const struct tf_six_score *score,
+                        struct tf_error *err)
+{
+    const struct tf_face *face = &s->faces.faces[score->face];
+
+    fprintf(s->points, "{\"line\":%u,\"score\":%.6g,\"points\":[", s->csv.line,
+            score->found ? (double)face->score : 0);
+    for (int k = 0; k < TF_POINTS && score->found; k++)
+        fprintf(s->points, "%s[%.3f,%.3f,%.6g]", k ? "," : "", (double)face->points[k].x,
+                (double)face->points[k].y, (double)face->points[k].confidence);
+    fprintf(s->points, "],\"regions\":{");
+    for (int i = 0; i < TF_REGIONS && score->found; i++) {
+        const struct tf_region_stats *g = &face->regions[i];
+
+        /* NAN is no JSON. */
+        fprintf(s->points, "%s\"%s\":[", i ? "," : "", tf_region_name((enum tf_region)i));
+        if (g->n > 0)
+            fprintf(s->points, "%.6g,%.6g,%.6g,%.6g", (double)g->mean, (double)g->sd, (double)g->min,
+                    (double)g->max);
+        fprintf(s->points, "]");
+    }
+    fprintf(s->points, "}}\n");
+    return ferror(s->points) ? tf_fail(err, -EIO, "%s: cannot write", q->points) : 0;
+}
+
 /* The row that the file is at. */
 static int judge(struct stills *s, const struct request *q, struct tf_error *err)
 {
@@ -136,6 +189,9 @@ static int judge(struct stills *s, const struct request *q, struct tf_error *err
         return tf_fail(err, r, "%s:%u: %s: %s", s->csv.path, s->csv.line, path, strerror(-r));
     score = tf_six_judge(&six, &s->faces);
     add(&s->all, &score);
+    r = trust(s, &score, err);
+    if (r == 0 && s->points)
+        r = write_points(s, q, &score, err);
     for (int g = 0; g < GROUPS && r == 0; g++) {
         if (s->group[g] < 0)
             continue;
@@ -186,7 +242,7 @@ static json_t *tally_json(const struct tally *t)
     return o;
 }
 
-static void print_json(const struct stills *s)
+static void print_json(struct stills *s)
 {
     json_t *o = tally_json(&s->all);
     char name[16];
@@ -201,6 +257,8 @@ static void print_json(const struct stills *s)
     }
     json_object_set_new(o, "left_out",
                         json_pack("{s:i,s:i}", "poor", (int)s->poor, "eye_unseen", (int)s->unmeasured));
+    json_object_set_new(o, "confidence", tf_trust_json(&s->confidence));
+    json_object_set_new(o, "score", tf_trust_json(&s->score));
     json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(o);
@@ -216,7 +274,19 @@ static void print_row(const char *group, const struct tally *t)
     printf("%8.1f\n", 100.0 * t->over15 / t->faces);
 }
 
-static void print_table(const struct stills *s)
+static void print_trust(const char *name, struct tf_trust *t)
+{
+    double auc = tf_trust_auc(t), ece = tf_trust_ece(t);
+
+    if (t->count)
+        printf("%s: expected calibration error %.3f, AUC of \"off by over %d %%\" ", name, ece, BAD);
+    if (t->count && isfinite(auc))
+        printf("%.2f\n", auc);
+    else if (t->count)
+        printf("-\n");
+}
+
+static void print_table(struct stills *s)
 {
     printf("%-8s %-16s %6s %8s %8s %8s\n", "", "", "faces", "found %", "NME %", ">15 %");
     print_row("all", &s->all);
@@ -230,7 +300,10 @@ static void print_table(const struct stills *s)
             printf("  %s %.1f (%+.1f)", tf_six_names[k], s->all.each[k] / s->all.each_count[k],
                    s->all.down[k] / s->all.each_count[k]);
     }
-    printf("\nleft out: %u of quality poor, %u with an eye that cannot be seen\n", s->poor, s->unmeasured);
+    putchar('\n');
+    print_trust("confidence of points", &s->confidence);
+    print_trust("score of faces", &s->score);
+    printf("left out: %u of quality poor, %u with an eye that cannot be seen\n", s->poor, s->unmeasured);
 }
 
 static int evaluate(const struct tf_usage *usage, const struct request *q)
@@ -239,7 +312,8 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
                                           .threads = (int)q->threads,
                                           .cpu = q->cpu,
                                           .mirror = q->mirror,
-                                          .faces_max = TF_FACES_MAX};
+                                          .faces_max = TF_FACES_MAX,
+                                          .clue = (int)q->clue};
     struct stills *s = calloc(1, sizeof(*s));
     struct tf_error err = {0};
     int r;
@@ -248,12 +322,19 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
         return tf_command_error(usage, "out of memory");
     tf_catch_interrupt();
     r = open_labels(s, q->csv, &err);
+    if (r == 0 && q->points) {
+        s->points = fopen(q->points, "wx");
+        if (!s->points)
+            r = tf_fail(&err, -errno, "%s: cannot create: %s", q->points, strerror(errno));
+    }
     if (r == 0)
         r = tf_models_check(&options, &err);
     if (r == 0)
         r = tf_analyser_create(&options, &s->analyser, &err);
     if (r == 0)
         r = run_all(s, q, &err);
+    if (s->points && fclose(s->points) != 0 && r == 0)
+        r = tf_fail(&err, -EIO, "%s: cannot write: %s", q->points, strerror(errno));
     if (r < 0)
         tf_command_error(usage, "%s", err.text);
     else if (q->json)
@@ -263,6 +344,8 @@ static int evaluate(const struct tf_usage *usage, const struct request *q)
     tf_analyser_destroy(s->analyser);
     tf_image_unload(&s->image);
     tf_csv_close(&s->csv);
+    tf_trust_finish(&s->confidence);
+    tf_trust_finish(&s->score);
     free(s);
     return r < 0 ? TF_EXIT_FAILURE : TF_EXIT_OK;
 }
@@ -273,13 +356,9 @@ int tf_eval_stills(int argc, char **argv)
     struct request q = {.threads = 1};
     int status;
     const struct tf_bind bind[] = {
-        {"images", &q.images},
-        {"models", &models},
-        {"threads", &q.threads},
-        {"cpu", &q.cpu},
-        {"mirror", &mirror},
-        {"json", &q.json},
-        {0},
+        {"images", &q.images}, {"models", &models}, {"threads", &q.threads},
+        {"cpu", &q.cpu},       {"mirror", &mirror}, {"points", &q.points},
+        {"clue", &q.clue},     {"json", &q.json},   {0},
     };
     const struct tf_usage *usage = tf_command("eval stills");
 

@@ -408,7 +408,17 @@ static const struct tf_option eval_thermal6[] = {
 };
 
 static const struct tf_option eval_stills[] = {
-    IMAGES, MODELS, THREADS, CPU, MIRROR, JSON, {0},
+    IMAGES,
+    MODELS,
+    THREADS,
+    CPU,
+    MIRROR,
+    {"points", TF_OPTION_TEXT, "FILE", "write the 68 points of each judged face, an object a line",
+     TF_VALUES_FILE},
+    {"clue", TF_OPTION_UINT, "N", "for fitting confidences: points have clue N (1 to 5) in their place",
+     .min = 1, .max = 5},
+    JSON,
+    {0},
 };
 
 static const struct tf_option eval_segmentation[] = {

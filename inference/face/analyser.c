@@ -144,6 +144,8 @@ int tf_analyser_create(const struct tf_analyser_options *options, struct tf_anal
         goto fail;
     }
     a->landmarks->mirror = mirror_at_first(options);
+    if (options->clue > 0 && options->clue <= TF_CLUES)
+        a->landmarks->told = options->clue - 1;
     r = model_path(options->finder, options->models, "finder.onnx", path, sizeof(path), err);
     if (r == 0)
         r = tf_finder_open(path, options->threads, options->cpu, &a->finder, err);
@@ -232,7 +234,9 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
     face->id = t->id;
     face->from = TF_POINTS_FROM_NONE;
     face->unseen = face->mapped = false;
-    face->score = t->fresh ? t->score : t->confidence;
+    face->score = a->landmarks->calibration.known ? tf_points_confidence(t->points, TF_POINTS)
+                  : t->fresh                      ? t->score
+                                                  : t->confidence;
     memcpy(face->box, t->box, sizeof(face->box));
     memcpy(face->points, t->points, sizeof(face->points));
     face->filtered = a->options.filter;
@@ -250,7 +254,7 @@ static void report(struct tf_analyser *a, const struct tf_frame *frame, struct t
         tf_breathing_step(&t->breathing, frame->t_mono_ns, face->regions[TF_REGION_NOSTRILS].mean);
     face->breathing_rate = t->breathing.rate;
     face->breathing_quality = t->breathing.quality;
-    tf_face_judge(face);
+    tf_face_judge(face, tf_face_can_be_thermal(frame));
     a->times.regions_ns += tf_now_ns() - start;
 }
 

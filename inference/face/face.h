@@ -46,6 +46,8 @@ void tf_region_rule(enum tf_region region, char *landmarks, size_t landmarks_siz
 #define TF_REGION_EXCLUDED_SHARE 5
 /* Nor one whose points' confidences have a mean of less. */
 #define TF_REGION_DOUBTFUL 0.5f
+/* Nor one that glasses cover with at least that probability. */
+#define TF_COVERED 0.5f
 /* Nor one whose skin is seen at more degrees from its normal. Measured temperatures of skin do not depend on
  * the angle up to about 60 degrees and fall beyond it (J. Watmough, P. Fowler and R. Oliver, "The thermal
  * scanning of a curved isothermal surface", Phys. Med. Biol. 15, 1970). */
@@ -154,6 +156,8 @@ struct tf_face {
     struct tf_point points_mapped[TF_POINTS]; /* pixels of this picture, confidence of the other camera's */
 
     struct tf_pose pose; /* of the points that box and regions follow */
+    float glasses;       /* probability that it wears any; NAN: not known */
+    float covered;       /* the same of a mask over mouth and nose */
 };
 
 /* The points that the face's box and regions follow. */
@@ -189,8 +193,10 @@ struct tf_analyser_options {
     bool filter;                          /* one-euro filter: fills points_filtered */
     float filter_min_cutoff, filter_beta; /* 0 = defaults (docs/landmarks.md) */
     enum tf_mirror mirror;
-    bool track;          /* false: the finder runs on every frame (single pictures) */
-    float score_min;     /* a face below it is lost; 0 = default */
+    bool track;      /* false: the finder runs on every frame (single pictures) */
+    float score_min; /* a face below it is lost; 0 = default */
+    int clue; /* for fitting a calibration: above 0, points have the clue of that number (inference/face/
+                 calibration.h) in their confidences' place; faces are found and followed as ever */
     uint32_t find_every; /* with faces in view, frames between looks for new ones; 0 = default */
 };
 

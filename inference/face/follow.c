@@ -33,11 +33,11 @@ static int run_landmarks(struct tf_analyser *a, const struct tf_view *view, cons
     return r;
 }
 
-/* A pass's result: kept when it is a face at all. */
+/* The last reading's result: kept when it is a face at all. */
 static bool accept(const struct tf_analyser *a, const struct tf_view *view,
                    const struct tf_point points[TF_POINTS], float *confidence)
 {
-    *confidence = tf_points_confidence(points, TF_POINTS);
+    *confidence = a->landmarks->firmness;
     return *confidence >= a->options.score_min && tf_points_plausible(points, view->width, view->height);
 }
 
@@ -123,7 +123,7 @@ int tf_analyser_from_start(struct tf_analyser *a, const struct tf_view *view, co
 
     if (r < 0)
         return r == -EINVAL ? 0 : r;
-    *confidence = tf_points_confidence(points, TF_POINTS);
+    *confidence = a->landmarks->firmness;
     if (!tf_points_plausible(points, view->width, view->height))
         return 0;
     window = tf_track_window(points, a->landmarks->net.crop_scale);

@@ -161,6 +161,11 @@ int tf_landmarks_open(const char *path, int threads, const char *cpu, struct tf_
         r = tf_evidence_read_weights(l->net.engine, path, &l->evidence, err);
     if (r < 0)
         goto fail;
+    l->told = TF_CLUES;
+    /* What is calibrated are heat maps' clues. */
+    if (l->points == TF_POINTS && strcmp(l->order, "ibug68") == 0 && l->blend < 1 &&
+        (r = tf_calibration_read(l->net.engine, path, &l->calibration, err)) < 0)
+        goto fail;
     *ret = l;
     return 0;
 fail:
@@ -207,12 +212,13 @@ static void scan_maps(struct tf_landmarks *l, const uint8_t *maps)
     }
 }
 
-static void decode_map(const struct tf_landmarks *l, const uint8_t *map, uint32_t k, float *u, float *v)
+/* Returns the logarithm of the variance around the point, cells squared. */
+static float decode_map(const struct tf_landmarks *l, const uint8_t *map, uint32_t k, float *u, float *v)
 {
     uint32_t n = l->points, w = l->map_w, h = l->map_h;
     uint32_t cell = 0, x0 = 0, y0 = 0, x1 = w - 1, y1 = h - 1;
     uint8_t peak = l->peak[k];
-    float sum = 0, sum_x = 0, sum_y = 0;
+    float sum = 0, sum_x = 0, sum_y = 0, square = 0;
 
     if (l->window > 0) {
         uint32_t half = l->window / 2;
@@ -232,10 +238,13 @@ static void decode_map(const struct tf_landmarks *l, const uint8_t *map, uint32_
             sum += p;
             sum_x += p * (float)x;
             sum_y += p * (float)y;
+            square += p * (float)(x * x + y * y);
         }
     }
     *u = (sum_x / sum + 0.5f) / (float)w - 0.5f;
     *v = (sum_y / sum + 0.5f) / (float)h - 0.5f;
+    square = square / sum - (sum_x / sum) * (sum_x / sum) - (sum_y / sum) * (sum_y / sum);
+    return logf(fmaxf(square, 0) + 0.05f);
 }
 
 static void decode_coordinates(const struct tf_landmarks *l, const uint8_t *out, uint32_t k, float *u,
@@ -255,12 +264,13 @@ void tf_landmarks_decode(struct tf_landmarks *l, const struct tf_window *window,
     if (maps)
         scan_maps(l, heat);
     for (uint32_t k = 0; k < l->points; k++) {
-        float u = 0, v = 0, x = 0, y = 0;
+        float u = 0, v = 0, x = 0, y = 0, spread = 0, split = 0;
 
         if (maps)
-            decode_map(l, heat, k, &u, &v);
+            spread = decode_map(l, heat, k, &u, &v);
         if (direct) {
             decode_coordinates(l, direct, k, &x, &y);
+            split = maps ? hypotf((x - u) * window->span_x, (y - v) * window->span_y) : 0;
             u += l->blend * (x - u);
             v += l->blend * (y - v);
         }
@@ -272,6 +282,12 @@ void tf_landmarks_decode(struct tf_landmarks *l, const struct tf_window *window,
             if (l->margin)
                 level = ((float)l->peak[k] - (float)l->sum[k] / cells) * l->scale;
             points[k].confidence = 1.0f / (1.0f + expf(-(l->conf_a * level + l->conf_c)));
+            if (k < TF_POINTS) {
+                l->clues.of[TF_CLUE_FIRM][k] = l->conf_a * level + l->conf_c;
+                l->clues.of[TF_CLUE_SPREAD][k] = spread;
+                l->clues.of[TF_CLUE_SPLIT][k] = split;
+                l->clues.of[TF_CLUE_MIRROR][k] = 0;
+            }
         }
     }
 }
@@ -309,18 +325,50 @@ int tf_landmarks_run_mirrored(struct tf_landmarks *l, const struct tf_window *wi
 static int read_mirrored(struct tf_landmarks *l, const struct tf_window *window, struct tf_point *points)
 {
     struct tf_point mirrored[TF_POINTS];
-    int r = tf_landmarks_run_mirrored(l, window, mirrored);
+    int r;
 
+    l->clues_first = l->clues;
+    r = tf_landmarks_run_mirrored(l, window, mirrored);
     if (r < 0)
         return r;
+    /* Of the mirrored reading, the other side's. */
+    for (int i = 0; i < TF_CLUES; i++)
+        for (uint32_t k = 0; k < l->points; k++)
+            l->clues_first.of[i][k] = (l->clues_first.of[i][k] + l->clues.of[i][mirrored68[k]]) * 0.5f;
+    l->clues = l->clues_first;
     for (uint32_t k = 0; k < l->points; k++) {
         const struct tf_point *other = &mirrored[k];
 
+        l->clues.of[TF_CLUE_MIRROR][k] = hypotf(points[k].x - other->x, points[k].y - other->y);
         points[k].x = (points[k].x + other->x) * 0.5f;
         points[k].y = (points[k].y + other->y) * 0.5f;
         points[k].confidence = (points[k].confidence + other->confidence) * 0.5f;
     }
     return 0;
+}
+
+/* From the maps' own confidences to what the calibration makes of them. */
+static void judge(struct tf_landmarks *l, struct tf_point *points)
+{
+    struct tf_clues clues;
+    float face[TF_CLUES + 2], sum = 0;
+
+    for (uint32_t k = 0; k < l->points; k++)
+        sum += points[k].confidence;
+    l->firmness = sum / (float)l->points;
+    if (!l->calibration.known)
+        return;
+    clues = l->clues;
+    if (!tf_calibration_clues(&l->calibration, points, &clues, face)) {
+        for (int k = 0; k < TF_POINTS; k++)
+            points[k].confidence = 0;
+        return;
+    }
+    if (l->told < TF_CLUES)
+        for (int k = 0; k < TF_POINTS; k++)
+            points[k].confidence = clues.of[l->told][k];
+    else
+        tf_calibration_apply(&l->calibration, l->mirror, &clues, face, points);
 }
 
 int tf_landmarks_run_window(struct tf_landmarks *landmarks, const struct tf_view *view,
@@ -332,7 +380,11 @@ int tf_landmarks_run_window(struct tf_landmarks *landmarks, const struct tf_view
     if (r < 0)
         return r;
     tf_landmarks_decode(landmarks, window, points);
-    return landmarks->mirror ? read_mirrored(landmarks, window, points) : 0;
+    if (landmarks->mirror)
+        r = read_mirrored(landmarks, window, points);
+    if (r == 0)
+        judge(landmarks, points);
+    return r;
 }
 
 int tf_landmarks_run(struct tf_landmarks *landmarks, const struct tf_frame *frame, const float box[4],

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "inference/face/calibration.h"
 #include "inference/face/evidence.h"
 #include "inference/face/network.h"
 #include "inference/face/landmarks.h"
@@ -39,6 +40,12 @@ struct tf_landmarks {
     /* exp(beta * scale * -d) for d steps below the peak; a logit's distance is a whole number of steps. */
     float weight[256];
     bool mirror; /* read twice */
+    /* Of the last reading: the mean of the maps' own confidences, by which faces are followed, whatever the
+     * calibration makes of each point. */
+    float firmness;
+    struct tf_clues clues, clues_first;
+    struct tf_calibration calibration;
+    int told; /* below TF_CLUES: points have that clue in their confidences' place, for whoever fits anew */
     struct tf_point second[TF_POINTS];
     uint8_t peak[TF_LANDMARKS_MAX];
     uint32_t sum[TF_LANDMARKS_MAX];

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "inference/face/covering.h"
 #include "inference/face/pose.h"
 
 #define DEG(angle) ((float)(angle) * (float)M_PI / 180)
@@ -29,6 +30,12 @@ static const struct {
     [TF_REGION_CHIN] = {0, 0, 4, {57, 9, 8, 7}},
     [TF_REGION_MOUTH] = {0, 0, 12, {48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59}},
 };
+static const bool behind_lenses[TF_REGIONS] = {
+    [TF_REGION_PERIORBITAL_RIGHT] = true,
+    [TF_REGION_PERIORBITAL_LEFT] = true,
+    [TF_REGION_CANTHUS_RIGHT] = true,
+    [TF_REGION_CANTHUS_LEFT] = true,
+};
 static const uint8_t eyes[] = {36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47};
 
 static bool doubtful(const struct tf_point *points, const uint8_t *which, uint32_t count)
@@ -54,15 +61,23 @@ static void mark(struct tf_region_stats *stats, bool is, enum tf_region_why why)
     stats->valid = false;
 }
 
-void tf_face_judge(struct tf_face *face)
+bool tf_face_can_be_thermal(const struct tf_frame *frame)
+{
+    return frame->pixel == TF_PIXEL_U16 || frame->pixel == TF_PIXEL_U8;
+}
+
+void tf_face_judge(struct tf_face *face, bool thermal)
 {
     const struct tf_point *points = tf_face_points(face);
 
     face->pose = tf_pose_fit(points);
+    face->glasses = thermal ? tf_covering_glasses(face->regions) : NAN;
+    face->covered = NAN;
     for (int i = 0; i < TF_REGIONS; i++) {
         struct tf_region_stats *s = &face->regions[i];
 
         mark(s, doubtful(points, regions[i].points, regions[i].count), TF_WHY_DOUBTFUL);
+        mark(s, face->glasses >= TF_COVERED && behind_lenses[i], TF_WHY_COVERED);
         mark(s, turned(&face->pose, regions[i].azimuth, regions[i].elevation), TF_WHY_TURNED);
     }
 }

@@ -147,7 +147,7 @@ static void use_mapped(const struct tf_frame *frame, const struct tf_faults *fau
     face->score = tf_points_confidence(face->points_mapped, TF_POINTS);
     tf_points_box(face->points_mapped, TF_POINTS, face->box);
     tf_regions_measure(frame, faults, face->points_mapped, face->regions, face->outlines);
-    tf_face_judge(face);
+    tf_face_judge(face, tf_face_can_be_thermal(frame));
 }
 
 static void add_unseen(const struct tf_frame *frame, const struct tf_faults *faults,

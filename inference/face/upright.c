@@ -49,8 +49,7 @@ static int read_face(struct tf_landmarks *l, const struct tf_view *view, const s
     result = tf_landmarks_run_window(l, view, r, &window, points);
     if (result < 0)
         return result;
-    if (tf_points_confidence(points, TF_POINTS) < CONFIDENCE_MIN ||
-        !tf_points_plausible(points, view->width, view->height))
+    if (l->firmness < CONFIDENCE_MIN || !tf_points_plausible(points, view->width, view->height))
         return 0;
     result = tf_landmarks_run_mirrored(l, &window, other);
     if (result < 0)

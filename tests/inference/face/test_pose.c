@@ -133,7 +133,7 @@ static void what_is_no_face_has_no_pose(void **state)
         points[k] = (struct tf_point){(float)k, (float)k, 1};
     assert_true(isnan(tf_pose_fit(points).yaw));
     memcpy(face.points, points, sizeof(points));
-    tf_face_judge(&face);
+    tf_face_judge(&face, false);
     assert_int_equal(face.regions[TF_REGION_CHEEK_LEFT].why, 0);
 }
 
@@ -145,7 +145,7 @@ static uint32_t judged(double yaw, double pitch, enum tf_region region)
     turn(yaw, pitch, 0, face.points);
     for (int i = 0; i < TF_REGIONS; i++)
         face.regions[i].valid = true;
-    tf_face_judge(&face);
+    tf_face_judge(&face, false);
     assert_int_equal(face.regions[region].valid, face.regions[region].why == 0);
     return face.regions[region].why;
 }
@@ -180,7 +180,7 @@ static void what_hangs_on_doubtful_points_is_not_valid(void **state)
     for (int k = 36; k < 42; k++)
         face.points[k].confidence = 0.2f;
     face.points[57].confidence = face.points[8].confidence = NAN;
-    tf_face_judge(&face);
+    tf_face_judge(&face, false);
     assert_int_equal(face.regions[TF_REGION_PERIORBITAL_RIGHT].why, TF_WHY_DOUBTFUL);
     assert_int_equal(face.regions[TF_REGION_CANTHUS_RIGHT].why, TF_WHY_DOUBTFUL);
     assert_false(face.regions[TF_REGION_CANTHUS_RIGHT].valid);
