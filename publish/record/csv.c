@@ -186,6 +186,8 @@ static int header(const struct tf_own_names *own, char *buffer, size_t size)
     TF_FIELDS_POSE_OPENFACE(NAME)
     prefix = "clock";
     TF_FIELDS_CLOCK(NAME)
+    prefix = "";
+    TF_FIELDS_COVERINGS(NAME)
     for (uint32_t i = 0; own && i < own->faces; i++)
         header_own(o, own->face[i]);
     for (uint32_t i = 0; own && i < own->areas; i++)
@@ -297,6 +299,17 @@ static void row_pose(struct tf_out *o, const struct tf_record *r)
     }
 }
 
+static void row_coverings(struct tf_out *o, const struct tf_record *r)
+{
+    if (r->faces.count) {
+        const struct tf_face *f = &r->faces.faces[0];
+
+        TF_FIELDS_COVERINGS(CELL)
+    } else {
+        TF_FIELDS_COVERINGS(EMPTY)
+    }
+}
+
 static int row(const struct tf_record *r, char *buffer, size_t size)
 {
     struct tf_out out = {.at = buffer, .end = buffer + size}, *o = &out;
@@ -334,6 +347,7 @@ static int row(const struct tf_record *r, char *buffer, size_t size)
     } else {
         TF_FIELDS_CLOCK(EMPTY)
     }
+    row_coverings(o, r);
     for (uint32_t i = 0; i < r->own.names.faces; i++)
         row_own(o, r, r->faces.count ? &r->own.face[0][i] : NULL);
     for (uint32_t i = 0; i < r->own.names.areas; i++)

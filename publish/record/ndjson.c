@@ -196,6 +196,7 @@ static void write_face(struct tf_out *o, const struct tf_record *r, uint32_t num
     tf_out_literal(o, "\"pose\":{");
     TF_FIELDS_POSE(MEMBER)
     close_with(o, '}');
+    TF_FIELDS_COVERINGS(MEMBER)
     close_with(o, '}');
 }
 

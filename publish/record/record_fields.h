@@ -103,6 +103,10 @@
     X(real, yaw, f->pose.yaw, 2)                                                                             \
     X(real, pitch, f->pose.pitch, 2)                                                                         \
     X(real, roll, f->pose.roll, 2)
+/* f: probabilities, after the pose; in tables at the row's end. */
+#define TF_FIELDS_COVERINGS(X)                                                                               \
+    X(real, glasses, (double)f->glasses, 3)                                                                  \
+    X(real, mask, (double)f->covered, 3)
 /* OpenFace's camera looks along z, with x to the right and y down, and turns by Rx Ry Rz: its nose looks down
  * for positive Rx and to the subject's right for positive Ry. */
 #define TF_RADIANS(degrees) ((double)(degrees) * (3.14159265358979323846 / 180))

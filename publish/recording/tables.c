@@ -164,7 +164,7 @@ static int put_signals_head(struct tf_tables *t)
         TF_FIELDS_REGION_EXCLUDED(REGION_NAME)
         TF_FIELDS_REGION_WHY(REGION_NAME)
     }
-    tf_out_literal(o, "\tpose_Rx\tpose_Ry\tpose_Rz");
+    tf_out_literal(o, "\tpose_Rx\tpose_Ry\tpose_Rz\tglasses\tmask");
     for (uint32_t i = 0; i < t->own.faces; i++)
         put_own_names(o, t->own.face[i]);
     for (uint32_t i = 0; i < t->own.areas; i++)
@@ -238,6 +238,7 @@ static void put_pose(struct tf_out *o, const struct tf_face *f)
     else                                                                                                     \
         na(o);
     TF_FIELDS_POSE_OPENFACE(POSE_CELL)
+    TF_FIELDS_COVERINGS(POSE_CELL)
 #undef POSE_CELL
 }
 

@@ -111,6 +111,8 @@ static json_t *signals(const struct tf_tables_options *o)
     json_object_set_new(d, "pose_Rx", column("Head pose in OpenFace's way: positive looks down", "radians"));
     json_object_set_new(d, "pose_Ry", column("Positive looks to the subject's right", "radians"));
     json_object_set_new(d, "pose_Rz", column("Positive is clockwise as the viewer sees it", "radians"));
+    json_object_set_new(d, "glasses", column("Probability that the face wears glasses", NULL));
+    json_object_set_new(d, "mask", column("The same of a mask; n/a: not known", NULL));
     return d;
 }
 

@@ -124,6 +124,7 @@ static void what_is_not_known_is_null(void **state)
         (struct tf_region_stats){.mean = NAN, .median = NAN, .min = NAN, .max = NAN, .sd = INFINITY};
     record.faces.faces[0].points[3].x = NAN;
     record.faces.faces[0].pose = (struct tf_pose){NAN, NAN, NAN};
+    record.faces.faces[0].glasses = NAN;
     root = parsed();
     assert_true(json_is_null(member(root, "camera_counter")));
     assert_true(json_is_null(member(root, "sensor_c")));
@@ -140,6 +141,7 @@ static void what_is_not_known_is_null(void **state)
         assert_true(json_is_null(json_array_get(json_array_get(member(face, "points"), 3), 0)));
         assert_true(json_is_null(member(member(face, "pose"), "yaw")));
         assert_true(json_is_null(member(member(face, "pose"), "roll")));
+        assert_true(json_is_null(member(face, "glasses")));
     }
     json_decref(root);
 }
@@ -393,8 +395,10 @@ static void csv_has_the_records_columns(void **state)
     record.faces.faces[0].breathing_quality = 0.8f;
     record.black_body = (struct tf_black_body){true, true, 35.5f, 12, -0.5f};
     record.faces.faces[0].pose = (struct tf_pose){-12.5f, 3, 90};
+    record.faces.faces[0].glasses = 0.75f;
+    record.faces.faces[0].covered = NAN;
     columns = table(TF_CSV_THERMOFACE, &header, &row);
-    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2 + 3 + 3);
+    assert_int_equal(columns, 22 + 2 * 3 * 68 + 7 * 12 + 2 + 3 + 12 + 4 + 3 * 68 + 2 * 12 + 2 + 3 + 3 + 2);
     for (size_t i = 0; i < TF_COUNT(first); i++)
         assert_string_equal(cells[0][i], first[i]);
     assert_string_equal(cell(columns, "camera"), "thermal");
@@ -412,7 +416,7 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "mouth_n"), "20");
     assert_string_equal(cell(columns, "mouth_valid"), "0");
     assert_string_equal(cell(columns, "cheek_left_valid"), "1");
-    assert_string_equal(cells[0][columns - 3 - 3 - 18 - 4 - 3 * 68 - 26], "mouth_valid");
+    assert_string_equal(cells[0][columns - 5 - 3 - 18 - 4 - 3 * 68 - 26], "mouth_valid");
     assert_string_equal(cell(columns, "nostrils_excluded"), "0");
     assert_string_equal(cell(columns, "perinasal_excluded"), "1");
     assert_string_equal(cell(columns, "perinasal_why"), "");
@@ -421,14 +425,18 @@ static void csv_has_the_records_columns(void **state)
     assert_string_equal(cell(columns, "pose_Rx"), "-0.0524");
     assert_string_equal(cell(columns, "pose_Ry"), "0.2182");
     assert_string_equal(cell(columns, "pose_Rz"), "1.5708");
+    assert_string_equal(cell(columns, "glasses"), "0.75");
+    assert_string_equal(cell(columns, "mask"), "");
+    assert_string_equal(cells[0][columns - 2], "glasses");
+    assert_string_equal(cells[0][columns - 1], "mask");
     assert_string_equal(cell(columns, "breathing_rate"), "15.25");
     assert_string_equal(cell(columns, "breathing_quality"), "0.8");
     assert_string_equal(cell(columns, "black_body_offset"), "-0.5");
     assert_string_equal(cell(columns, "forehead_mean_corrected"), "29.5");
-    assert_string_equal(cells[0][columns - 3 - 3 - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
-    assert_string_equal(cells[0][columns - 3 - 30], "pv67_confidence");
-    assert_string_equal(cells[0][columns - 3 - 29], "forehead_excluded");
-    assert_string_equal(cells[0][columns - 3 - 6], "mouth_why");
+    assert_string_equal(cells[0][columns - 5 - 3 - 1 - 4 - 3 * 68 - 26], "mouth_mean_corrected");
+    assert_string_equal(cells[0][columns - 5 - 30], "pv67_confidence");
+    assert_string_equal(cells[0][columns - 5 - 29], "forehead_excluded");
+    assert_string_equal(cells[0][columns - 5 - 6], "mouth_why");
     for (size_t i = 0; i < columns; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(cells[0][i], cells[0][k]);
@@ -503,6 +511,7 @@ static void csv_columns_do_not_depend_on_content(void **state)
         assert_string_equal(cells[1][i], "");
     assert_string_equal(cell(columns, "pose_Rx"), "");
     assert_string_equal(cell(columns, "pose_Rz"), "");
+    assert_string_equal(cell(columns, "glasses"), "");
     assert_string_equal(cell(columns, "rotate"), "0");
     assert_string_equal(cell(columns, "flip"), "0");
     free(header);
