@@ -1,4 +1,5 @@
 """Recordings in other programs' formats, read back by those programs: values equal to the bit."""
+import array
 import collections
 import csv
 import fnmatch
@@ -6,14 +7,17 @@ import glob
 import gzip
 import hashlib
 import json
+import math
 import os
 import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from house import SLOW, Daemon, Skip, check, config, have_models, need, run_tests, wait_for  # noqa: E402
@@ -179,10 +183,104 @@ def mat_check(path, loader, modules):
         check(said[name] == want, f"{path}: nose_tip.{name}: {said[name][:4]} {want[:4]}")
     check(said["state"] == [row["state"] for row in table], said["state"])
     for got, row in zip(said["point"], table):
-        check(abs(got[0] - float(row["p30_x"])) < 1e-4 and abs(got[1] - float(row["p30_y"])) < 1e-4, "points")
+        # A busy machine may have had no time to look at a frame.
+        check(abs(got[0] - float(row["p30_x"])) < 1e-4 and abs(got[1] - float(row["p30_y"])) < 1e-4
+              if row["p30_x"] else got[0] != got[0], "points")
     check(said["type"] == [LONG, "end"] and said["value"] == ["3", ""], said)
     check([f"{onset:.6f}" for onset in said["onset"]] == [f"{float(e['onset']):.6f}" for e in session.events], said)
     check(said["frames"] == sha(session.pixels()) and said["shape"] == [len(table), 120, 160], said["shape"])
+
+
+class Mat5:
+    """A reader of MATLAB's files of version 5, by the format's description ("MAT-File Format", MathWorks)."""
+    FORMATS = {1: "b", 2: "B", 3: "h", 4: "H", 5: "i", 6: "I", 7: "f", 9: "d", 12: "q", 13: "Q"}
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.data = file.read()
+        check(self.data[124:128] == b"\x00\x01IM", "not version 5, little endian")
+        self.variables = {}
+        at = 128
+        while at < len(self.data):
+            kind, body, at = self.element(self.data, at)
+            name, value = self.matrix(zlib.decompress(body)[8:] if kind == 15 else body)
+            self.variables[name] = value
+
+    @staticmethod
+    def element(data, at):
+        kind, size = struct.unpack_from("<II", data, at)
+        if kind >> 16:  # a small one
+            return kind & 0xffff, data[at + 4:at + 4 + (kind >> 16)], at + 8
+        end = at + 8 + size
+        return kind, data[at + 8:end], end + (-size % 8 if kind != 15 else 0)
+
+    def matrix(self, data):
+        """Name and value: numbers in column order with their size, texts, lists of cells, structures."""
+        _, flags, at = self.element(data, 0)
+        _, dims, at = self.element(data, at)
+        _, name, at = self.element(data, at)
+        dims, kind = struct.unpack(f"<{len(dims) // 4}i", dims), flags[0]
+        name = name.decode()
+        if kind == 1:  # cells
+            cells = []
+            for _ in range(math.prod(dims)):
+                _, body, at = self.element(data, at)
+                cells.append(self.matrix(body)[1])
+            return name, cells
+        if kind == 2:  # a structure
+            _, length, at = self.element(data, at)
+            _, names, at = self.element(data, at)
+            n, value = struct.unpack("<i", length)[0], {}
+            for i in range(len(names) // n):
+                _, body, at = self.element(data, at)
+                value[names[i * n:(i + 1) * n].split(b"\0")[0].decode()] = self.matrix(body)[1]
+            return name, value
+        form, body, _ = self.element(data, at) if at < len(data) else (2, b"", 0)
+        if kind == 4:  # a text
+            return name, body.decode({16: "utf-8", 17: "utf-16le", 4: "utf-16le"}[form] if body else "utf-8")
+        return name, (dims, array.array(self.FORMATS[form], body), kind)
+
+
+def mat_by_description():
+    """The .mat by the format's own description: sizes, kinds, every value, marks, frames"""
+    if not HAVE_MATIO:
+        raise Skip("built without matio")
+    session = Session.get()
+    with place() as out:
+        export(session.folder, "--to", "mat", "--with-frames", "--output", f"{out}/a.mat", "--quiet")
+        got = Mat5(f"{out}/a.mat").variables
+        n = len(session.table)
+        dims, frames_, kind = got["frames"]
+        check(dims == (120, 160, n) and kind == 11, f"frames: {dims}, class {kind}")  # mxUINT16_CLASS
+        size, turned = 160 * 120, array.array("H")
+        for k in range(n):
+            one = frames_[k * size:(k + 1) * size]
+            for row in range(120):
+                turned.extend(one[row::120])
+        check(turned.tobytes() == session.pixels(), "frames: other pixels")
+        check(got["events"]["trial_type"] == [LONG, "end"] and got["events"]["value"] == ["3", ""], got["events"])
+        for name in session.table[0]:
+            if re.fullmatch(r"p[fv]?\d+_\w+", name):
+                continue
+            region = max((r for r in got["regions"] if name.startswith(f"{r}_")), key=len, default=None)
+            group = got["regions"][region] if region else got["records"]
+            field = name[len(region) + 1:] if region else name
+            want, (dims, values, kind) = [row[name] for row in session.table], group[field]
+            check(dims == (n, 1), f"{name}: {dims}")
+            if f"{field}_names" in group:
+                words = [""] + group[f"{field}_names"]
+                check([words[v] for v in values] == want, name)
+            elif name != "t_utc":
+                check(all(v == (int(w) if kind == 14 else float(w)) if w else v == -1 or v != v
+                          for v, w in zip(values, want)), f"{name}: {values[:3]} {want[:3]}")
+        for name, prefix in (("points", "p"), ("points_filtered", "pf"), ("points_visible", "pv")):
+            dims, values, _ = got[name]
+            check(dims == (n, 68, 3), f"{name}: {dims}")
+            for p in (0, 30, 67):
+                for part, end in enumerate(("x", "y", "confidence")):
+                    for i, row in enumerate(session.table):
+                        v, w = values[(part * 68 + p) * n + i], row[f"{prefix}{p}_{end}"]
+                        check(abs(v - float(w)) < 1e-4 if w else v != v, f"{name} {p} {end}: {v}, not {w}")
 
 
 def mat():
@@ -271,6 +369,7 @@ def edf():
             row[head.index("flags")] = "ffc"
         # A temperature far from the others is not clipped.
         signals[20][head.index("chin_mean")] = "250.125"
+        signals[20][head.index("chin_valid")] = "1"
         with open(path, "w", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows(signals)
         export(study, "--to", "edf", "--rate", "10", "--output", f"{out}/a.edf")
@@ -310,7 +409,8 @@ def edf():
         check(any(onset <= lost[3] and onset + seconds >= lost[-4] for onset, seconds in whole), (whole, lost))
         closed = [note for note in notes if note[2] == "shutter closed"]
         check(len(closed) == 1 and abs(closed[0][0] - float(data[49]["onset"])) < 2e-6, closed)
-        check(any(text.startswith("no value: after") for *_, text in notes), notes)
+        filled = (int(float(data[-1]["onset"]) * 10 + 1e-6) + 1) % 10  # the last record's rest
+        check(any(text.startswith("no value: after") for *_, text in notes) == (filled != 0), notes)
 
 
 def faces():
@@ -321,7 +421,8 @@ def faces():
         got = rows(f"{out}/{STEM}_faces.csv")
         with open(f"{session.beh}/{STEM}_frames.ndjson", encoding="utf-8") as file:
             records = {str(record["frame"]): record for record in map(json.loads, file)}
-        check(len(got) == sum(len(record["faces"]) for record in records.values()) > 1.5 * len(records), len(got))
+        check(len(got) == sum(len(record["faces"]) for record in records.values()), len(got))
+        check(any(row["face"] == "1" for row in got), "no frame has two faces: this test shows nothing")
         table = {row["frame"]: row for row in session.table}
         check(list(got[0]) == list(session.table[0]) + ["face"], "columns")
         wrong = [(row["frame"], name, row[name], value) for row in got if row["face"] == "0"
@@ -485,7 +586,6 @@ def no_room():
 
 def interrupted():
     """Ctrl-C at any moment: half a file never stands under the final name"""
-    session = Session.get()
     with place() as out:
         # Enough frames that there is a middle.
         done = thermoface("sample", f"{out}/long.mkv", "--seconds", "400")
@@ -494,19 +594,20 @@ def interrupted():
         os.mkdir(f"{out}/to")
         for to in ("npy", "tiff", "remux"):
             stopped = 0
-            for wait in (0.02, 0.05, 0.1, 0.2):
-                process = subprocess.Popen([CLI, "export", video, "--format", "lepton3-y16", "--to", to, "--output",
-                                            f"{out}/to/x", "--quiet"], stderr=subprocess.PIPE, text=True)
-                time.sleep(wait)
-                process.send_signal(signal.SIGINT)
-                said = process.communicate(timeout=30 * SLOW)[1]
+            for wait in (0, 0.02, 0.05, 0.1):
+                with subprocess.Popen([CLI, "export", video, "--format", "lepton3-y16", "--to", to, "--output",
+                                       f"{out}/to/x", "--quiet"], stderr=subprocess.PIPE, text=True) as process:
+                    # From the moment on that it writes.
+                    wait_for(lambda: left(f"{out}/to") or process.poll() is not None, 30, "it writes")
+                    time.sleep(wait)
+                    process.send_signal(signal.SIGINT)
+                    said = process.communicate(timeout=60 * SLOW)[1]
                 if process.returncode == 1:
                     stopped += 1
                     check("stopped before the end" in said and left(f"{out}/to") == [], (to, said, left(f"{out}/to")))
                 for name in left(f"{out}/to"):
                     os.remove(f"{out}/to/{name}")
-            print(f"# {to}: {stopped} of 4 stopped in the middle")
-        del session
+            check(stopped, f"{to}: none of 4 was stopped in the middle")
 
 
 NAME = (r"sub-[0-9A-Za-z]+(_ses-[0-9A-Za-z]+)?_task-[0-9A-Za-z]+"
@@ -597,4 +698,4 @@ def bids():
             check(not issues["errors"] and not issues["warnings"], issues)
 
 
-run_tests([npy, tiff, mat, hdf5, edf, faces, remux, bids, refusals, no_room, interrupted])
+run_tests([npy, tiff, mat_by_description, mat, hdf5, edf, faces, remux, bids, refusals, no_room, interrupted])
