@@ -53,6 +53,7 @@ def shared():
 LICENCES = {
     "visible68": "research and evaluation only (iBUG annotations, YouTube Faces; models/LICENSE)",
     "thermal6": "internal research only (thermal recordings without a statement of consent; models/LICENSE)",
+    "thermalfaces": "internal research only (empty thermal clips of several publishers)",
     "kaggle": "Kaggle's rules of the Facial Keypoints Detection competition",
     "tfl": "as the Thermal Face Database's authors granted it",
     "sftl54": "as SF-TL54's authors publish it",

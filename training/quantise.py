@@ -226,8 +226,9 @@ def main():
     if system:
         args.data = args.data or saw(args.recipe, args.sets or cfg.data)
     args.data = args.data or "; ".join(
-        [f"{k} train split (photographs, two fifths with a made-up thermal look)" for k in seen["sets"] if k != "thermal6"]
+        [f"{k} train split (photographs, two fifths with a made-up thermal look)" for k in seen["sets"] if not k.startswith("thermal")]
         + (["empty stretches of thermal6"] if "thermal6" in seen["sets"] else [])
+        + (["empty clips of thermalfaces"] if "thermalfaces" in seen["sets"] else [])
         + [f"thermal6 frames labelled by {'the six dev points' if 'weak' in f else 'the networks themselves'}"
            for f in args.pseudo or seen["pseudo"]])
     net.eval()

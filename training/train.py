@@ -220,6 +220,8 @@ def has_seen(cfg):
     sets = [s.split(":")[0] for s in cfg.data or ["visible68"]]
     if cfg.recipe in DEFAULTS:
         sets += ["thermal6"] if (shared() / "data" / "thermal6" / "index.csv").is_file() else []
+        if cfg.recipe == "finder" and (shared() / "data" / "thermalfaces" / "negative").is_dir():
+            sets += ["thermalfaces"]
     elif cfg.kind == "pretext":
         sets = ["thermal6"]
     pseudo = list(cfg.pseudo or [])
