@@ -13,6 +13,11 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+/* clang 14 does not name them. */
+#ifndef bit_AMX_TILE
+#define bit_AMX_TILE (1u << 24)
+#define bit_AMX_INT8 (1u << 25)
+#endif
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #include <asm/hwcap.h>

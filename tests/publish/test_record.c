@@ -507,7 +507,7 @@ static void csv_columns_do_not_depend_on_content(void **state)
     assert_string_equal(cell(columns, "sensor_c"), "");
     assert_string_equal(cell(columns, "camera_counter"), "");
     assert_string_equal(cell(columns, "latency_us"), "");
-    for (size_t i = 16; i < columns - 8; i++)
+    for (size_t i = 16; i < columns - 8 - 3; i++)
         assert_string_equal(cells[1][i], "");
     assert_string_equal(cell(columns, "pose_Rx"), "");
     assert_string_equal(cell(columns, "pose_Rz"), "");
