@@ -527,7 +527,7 @@ const struct tf_usage tf_commands[] = {
         .options = fleet,
         .notes = "How far the computers' clocks are apart is measured at start and stop and stored with each "
                  "session (docs/fleet.md). For example:\n"
-                 "  thermoface fleet start http://box1:8080 http://box2:8080 --subject 07 --task stroop",
+                 "  thermoface fleet start http://box1:8080 http://box2:8080 --subject 07",
     },
     {
         .program = "thermoface",

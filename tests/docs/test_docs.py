@@ -310,12 +310,17 @@ def test_blocks(report, source, build):
                 env = environment(source, build, folder)
                 # What the operator has put beside it: a password for the unit, the rig's calibration.
                 env["CREDENTIALS_DIRECTORY"] = folder
-                for secret in ("rtsp", "http", "lab.credentials"):
+                for secret in ("rtsp", "http", "lab.credentials", "http.login", "mqtt.login"):
                     with open(os.path.join(folder, secret), "w", encoding="utf-8") as out:
                         out.write("lab:a good password\n")
                     os.chmod(out.name, 0o600)
                 with open(os.path.join(folder, "rig.json"), "w", encoding="utf-8") as out:
                     out.write(RIG)
+                with open(os.path.join(folder, "tokens"), "w", encoding="utf-8") as out:
+                    out.write("0123456789abcdef" * 4 + "\n")
+                os.chmod(out.name, 0o600)
+                if re.search(r"^tls-", body, re.M):
+                    certificates(folder)
                 body = body.replace("/etc/thermoface/", folder + "/")
                 with open(conf, "w", encoding="utf-8") as out:
                     # A part of a configuration stands beside a camera.
@@ -323,6 +328,15 @@ def test_blocks(report, source, build):
                 done = subprocess.run([f"{build}/daemon/thermofaced", "--config", conf, "--check-config"], capture_output=True,
                                       text=True, cwd=folder, env=env)
                 report.say(done.returncode == 0, f"{name}:{at}: thermofaced takes it", done.stderr)
+
+
+def certificates(folder):
+    """A certificate of its own by the names that pages use, with its key; it is its own authority, too."""
+    key, crt = os.path.join(folder, "http.key"), os.path.join(folder, "http.crt")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=lab", "-days", "2",
+                    "-keyout", key, "-out", crt], check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    shutil.copy(crt, os.path.join(folder, "lab-ca.pem"))
 
 
 def spans(text):
@@ -443,19 +457,27 @@ def test_options(report, source, build):
             for name in names:
                 text = open(os.path.join(top, name), encoding="utf-8", errors="replace").read()
                 every |= set(re.findall(r"""(?:add_argument\(\s*["']|^\s*\|?\s*|Usage: [^\n]*|[( |])(--[a-z0-9][a-z0-9-]*)""", text, re.M))
+    # Of the command for Slurm: what its case lines take; the words after --sbatch are sbatch's.
+    with open(os.path.join(source, "share/slurm/thermoface-slurm"), encoding="utf-8") as script:
+        slurm = set(re.findall(r"^\s+(--[a-z0-9-]+)(?: \| -\w)?\) ?", script.read(), re.M))
+    report.say({"--tasks", "--sbatch", "--help"} <= slurm, "thermoface-slurm's options are seen")
+    every |= slurm
     foreign = re.compile(r"^(?:sudo )?(meson|ninja|git|apt-get|ffmpeg|ffplay|ffprobe|mpv|vlc|gst-launch-1.0|curl|ssh|systemctl|journalctl|openssl|"
-                         r"sha256sum|promtool|dpkg|apt|mmdebstrap|udevadm|v4l2-ctl|chromium|nproc|docker|lintian|python3|pkg-config|avahi-browse)\b")
+                         r"sha256sum|promtool|dpkg|apt|mmdebstrap|udevadm|v4l2-ctl|chromium|nproc|docker|lintian|python3|pkg-config|avahi-browse|sbatch)\b")
     other = {w for w in allowed() if w.startswith("--")}
     for name, text in pages(source):
         bad = []
         lines = [(at, l) for at, kind, body in blocks(text) if kind in ("sh", "text") for l in re.sub(r"\\\n", " ", body).splitlines()]
         for number, code in lines + list(spans(text)):
+            code = re.sub(r'--sbatch "[^"]*"', "--sbatch", code)
             wanted = set(re.findall(r"(?<![\w-])--[a-z0-9][a-z0-9-]*", code)) - other
             if not wanted or foreign.match(code.strip()):
                 continue
             call = re.search(r"(?:^|/|\s)thermoface ([a-z]+)(?: ([a-z0-9]+))?\b", code)
             call = call and (f"{call.group(1)} {call.group(2)}" if f"{call.group(1)} {call.group(2)}" in of else call.group(1))
             have = of[call] if call in of and code.count("thermoface") == 1 else every
+            if re.match(r"(?:\S*/)?thermoface-slurm\b", code.strip()):
+                have = slurm | of["run"]
             bad += [f"{name}:{number}: {option} in: {code[:100]}" for option in sorted(wanted - have)]
         report.say(not bad, f"{name}: every option exists", "\n".join(bad))
 
