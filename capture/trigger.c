@@ -363,19 +363,23 @@ void tf_trigger_status(struct tf_trigger *t, struct tf_trigger_status *ret)
     pthread_mutex_unlock(&t->lock);
 }
 
+void tf_trigger_stop(struct tf_trigger *t)
+{
+    if (!t || !t->has_thread)
+        return;
+    atomic_store(&t->ending, true);
+    eventfd_write(t->wake, 1);
+    /* Again and again: the first one may come just before it waits. */
+    while (t->ops->waits && !atomic_load(&t->ended)) {
+        pthread_kill(t->thread, SIGUSR2);
+        tf_sleep_until_ns(tf_now_ns() + 1000000);
+    }
+    pthread_join(t->thread, NULL);
+    t->has_thread = false;
+}
+
 void tf_trigger_destroy(struct tf_trigger *t)
 {
-    if (!t)
-        return;
-    if (t->has_thread) {
-        atomic_store(&t->ending, true);
-        eventfd_write(t->wake, 1);
-        /* Again and again: the first one may come just before it waits. */
-        while (t->ops->waits && !atomic_load(&t->ended)) {
-            pthread_kill(t->thread, SIGUSR2);
-            tf_sleep_until_ns(tf_now_ns() + 1000000);
-        }
-        pthread_join(t->thread, NULL);
-    }
+    tf_trigger_stop(t);
     destroy(t);
 }

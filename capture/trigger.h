@@ -103,8 +103,11 @@ int tf_trigger_check(const struct tf_trigger_options *options, struct tf_error *
 /* Starts the thread; the device need not be there. Strings need not outlive the call. */
 int tf_trigger_create(const struct tf_trigger_options *options, struct tf_trigger **ret,
                       struct tf_error *err);
+/* From any thread, until tf_trigger_destroy. */
 void tf_trigger_status(struct tf_trigger *trigger, struct tf_trigger_status *ret);
-/* Ends the thread: no event comes after. Accepts NULL. */
+/* Ends the thread: no event comes after, and the status can still be asked. Accepts NULL, and again. */
+void tf_trigger_stop(struct tf_trigger *trigger);
+/* The same, and frees it. Accepts NULL. */
 void tf_trigger_destroy(struct tf_trigger *trigger);
 
 #endif

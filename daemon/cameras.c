@@ -546,14 +546,13 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
             result = r;
     }
     /* While the pipelines can still be asked how they ended. */
-    tf_mqtt_destroy(service->mqtt);
-    service->mqtt = NULL;
+    tf_mqtt_stop(service->mqtt);
     tf_announce_destroy(service->announce);
     service->announce = NULL;
     /* Pairs' pictures go to HTTP's viewers until here. */
     tf_service_pair_pictures_stop(service);
-    /* HTTP's threads ask the pipelines, and the pipelines ask RTSP: in this order nobody asks what is gone.
-     */
+    /* HTTP's threads ask the pipelines, the triggers, MQTT and LSL, MQTT's thread has asked HTTP, and the
+     * pipelines ask RTSP and hand records to MQTT and LSL: what is asked ends before, and is freed after. */
     tf_http_destroy(service->http);
     tf_service_triggers_end(service);
     tf_service_pair_pictures_end(service);
@@ -561,6 +560,8 @@ int tf_service_stop(struct tf_service *service, struct tf_error *err)
     for (int i = 0; i < n; i++)
         tf_pipeline_destroy(service->pipelines[i]);
     tf_service_pairs_destroy(service);
+    tf_mqtt_destroy(service->mqtt);
+    service->mqtt = NULL;
     tf_lsl_destroy(service->lsl);
     service->lsl = NULL;
     tf_sealer_destroy(service->sealer, SEAL_WAIT_NS);

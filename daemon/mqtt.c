@@ -96,6 +96,7 @@ int tf_service_start_mqtt(struct tf_service *service, struct tf_error *err)
                                       .status = tf_service_statuses,
                                       .tell = tell,
                                       .context = service};
+    struct tf_mqtt *mqtt = NULL;
     struct secret secret;
     int r;
 
@@ -112,7 +113,9 @@ int tf_service_start_mqtt(struct tf_service *service, struct tf_error *err)
     }
     tf_service_warn_open(c->tls_key);
     if (r == 0)
-        r = tf_mqtt_create(&options, &service->mqtt, err);
+        r = tf_mqtt_create(&options, &mqtt, err);
+    if (mqtt)
+        atomic_store(&service->mqtt, mqtt);
     explicit_bzero(&secret, sizeof(secret));
     return r;
 }

@@ -23,10 +23,11 @@ struct tf_service {
     struct tf_config *config;
     struct tf_rtsp *rtsp; /* NULL: not enabled */
     struct tf_http *http;
-    struct tf_triggers *triggers; /* NULL: none */
     struct tf_announce *announce; /* NULL: nothing is announced */
-    struct tf_mqtt *mqtt;         /* NULL: not configured */
-    struct tf_lsl *lsl;           /* NULL: not enabled, or not there: lsl_problem */
+    /* HTTP's threads ask these while they begin and until HTTP has ended. NULL: none, not configured. */
+    struct tf_triggers *_Atomic triggers;
+    struct tf_mqtt *_Atomic mqtt;
+    struct tf_lsl *lsl; /* NULL: not enabled, or not there: lsl_problem */
     char lsl_problem[512];
     struct tf_pipeline *pipelines[TF_CONFIG_CAMERAS_MAX];
     const struct tf_config_camera *cameras[TF_CONFIG_CAMERAS_MAX]; /* of each pipeline */

@@ -300,7 +300,6 @@ int tf_service_triggers_start(struct tf_service *service, struct tf_error *err)
     t = calloc(1, sizeof(*t));
     if (!t)
         return tf_fail(err, -ENOMEM, "no memory for triggers");
-    service->triggers = t;
     t->service = service;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
@@ -321,6 +320,8 @@ int tf_service_triggers_start(struct tf_service *service, struct tf_error *err)
         if (r == 0)
             t->count++;
     }
+    /* HTTP's threads ask already: they see it once it is whole. */
+    atomic_store(&service->triggers, t);
     return r;
 }
 
@@ -330,10 +331,10 @@ void tf_service_triggers_stop(struct tf_service *service)
 
     if (!t)
         return;
+    /* HTTP's threads still ask them for their status. */
     for (int i = 0; i < t->count; i++)
-        tf_trigger_destroy(t->inputs[i].trigger);
+        tf_trigger_stop(t->inputs[i].trigger);
     pthread_mutex_lock(&t->lock);
-    t->count = 0;
     t->ending = true;
     pthread_cond_signal(&t->changed);
     pthread_mutex_unlock(&t->lock);
@@ -348,6 +349,8 @@ void tf_service_triggers_end(struct tf_service *service)
 
     if (!t)
         return;
+    for (int i = 0; i < t->count; i++)
+        tf_trigger_destroy(t->inputs[i].trigger);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);
     free(t);

@@ -548,14 +548,13 @@ int tf_mqtt_client_start(struct tf_mqtt_client *c, struct tf_error *err)
     return tf_fail(err, r, "MQTT: %s", strerror(-r));
 }
 
-void tf_mqtt_client_destroy(struct tf_mqtt_client *c)
+void tf_mqtt_client_stop(struct tf_mqtt_client *c)
 {
     struct pollfd poller;
 
-    if (!c || !c->started) {
-        put(c);
+    if (!c || !c->started)
         return;
-    }
+    c->started = false;
     atomic_store(&c->stop, true);
     eventfd_write(c->wake, 1);
     poller = (struct pollfd){.fd = c->gone, .events = POLLIN};
@@ -568,6 +567,11 @@ void tf_mqtt_client_destroy(struct tf_mqtt_client *c)
         atomic_store(&c->silent, true);
         pthread_detach(c->thread);
     }
+}
+
+void tf_mqtt_client_destroy(struct tf_mqtt_client *c)
+{
+    tf_mqtt_client_stop(c);
     put(c);
 }
 

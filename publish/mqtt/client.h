@@ -26,7 +26,11 @@ int tf_mqtt_client_create(const struct tf_mqtt_client_options *options, struct t
                           struct tf_error *err);
 /* Connects, from now on. Errors of threads. */
 int tf_mqtt_client_start(struct tf_mqtt_client *client, struct tf_error *err);
-/* Accepts NULL. */
+/* Says "offline" and ends the thread, within a second; what is put after is not sent. Accepts NULL, and
+ * again.
+ */
+void tf_mqtt_client_stop(struct tf_mqtt_client *client);
+/* The same, and frees it. Accepts NULL. */
 void tf_mqtt_client_destroy(struct tf_mqtt_client *client);
 
 /* By what they are worth when there is no room. */

@@ -41,6 +41,7 @@ struct camera {
 struct tf_mqtt {
     pthread_t thread;
     int stop; /* an eventfd */
+    bool stopped;
     struct tf_mqtt_client *client;
     struct tf_discovery *discovery;
     char topic[TF_MQTT_TOPIC_MAX + 1], host[HOST_NAME_MAX + 1], instance[17];
@@ -338,12 +339,19 @@ fail:
     return r;
 }
 
-void tf_mqtt_destroy(struct tf_mqtt *m)
+void tf_mqtt_stop(struct tf_mqtt *m)
 {
-    if (!m)
+    if (!m || m->stopped)
         return;
+    m->stopped = true;
     eventfd_write(m->stop, 1);
     pthread_join(m->thread, NULL);
+    tf_mqtt_client_stop(m->client);
+}
+
+void tf_mqtt_destroy(struct tf_mqtt *m)
+{
+    tf_mqtt_stop(m);
     destroy(m);
 }
 

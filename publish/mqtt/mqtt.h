@@ -42,7 +42,7 @@ struct tf_mqtt_options {
     const char *prefix;            /* of its topics; NULL = homeassistant */
     /* Asked twice a second from the thread; fills at most `max` and returns how many cameras there are. */
     int (*status)(void *context, struct tf_status *statuses, int max);
-    /* What happens, for a log: each state once. From the threads; never after tf_mqtt_destroy. */
+    /* What happens, for a log: each state once. From the threads; never after tf_mqtt_stop. */
     void (*tell)(void *context, bool trouble, const char *text);
     void *context;
 };
@@ -54,7 +54,12 @@ bool tf_mqtt_is_built(void);
  * without), and those of threads. A broker that is away is no error.
  */
 int tf_mqtt_create(const struct tf_mqtt_options *options, struct tf_mqtt **ret, struct tf_error *err);
-/* Says "offline" and ends, within a second, whatever the broker does. Accepts NULL. */
+/*
+ * Says "offline" and ends its threads, within a second, whatever the broker does. All functions may still be
+ * called; nothing is published any more. Accepts NULL, and again.
+ */
+void tf_mqtt_stop(struct tf_mqtt *mqtt);
+/* The same, and frees it: once the sinks' pipelines have ended and nobody asks. Accepts NULL. */
 void tf_mqtt_destroy(struct tf_mqtt *mqtt);
 
 /*

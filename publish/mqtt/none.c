@@ -14,6 +14,10 @@ int tf_mqtt_create(const struct tf_mqtt_options *options, struct tf_mqtt **ret, 
     return tf_fail(err, -ENOSYS, "MQTT: this build has none (meson option mqtt needs libmosquitto-dev)");
 }
 
+void tf_mqtt_stop(struct tf_mqtt *mqtt)
+{
+}
+
 void tf_mqtt_destroy(struct tf_mqtt *mqtt)
 {
 }

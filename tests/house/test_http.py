@@ -1,7 +1,10 @@
 """HTTP as strangers use it: odd requests, slow and silent clients, crowds, and marks that must not wait."""
 import concurrent.futures
+import contextlib
 import ctypes
+import http.client
 import json
+import os
 import socket
 import sys
 import threading
@@ -395,6 +398,40 @@ def clocks_are_compared():
         check(abs(clock["utc_offset_ns"] - (time.time_ns() - time.monotonic_ns())) < 50_000_000, str(clock))
 
 
+def the_end_is_asked():
+    """Until the server ends, /state and /metrics name the triggers and MQTT, and nothing is asked that is gone"""
+    sections = "".join(f"[trigger t{i}]\nkind=serial\ndevice=/dev/not-there-{i}\n" for i in range(8))
+    if os.environ["TF_HAVE_MQTT"] == "1":
+        sections += "[mqtt]\nhost=127.0.0.1\nport=9\n"
+    if "TF_LSL_LIBRARY" in os.environ:
+        sections += f"[lsl]\nenabled=yes\nlibrary={os.environ['TF_LSL_LIBRARY']}\n"
+
+    def ask_on(daemon, path, answers):
+        host, port = daemon.http().split("//")[1].rsplit(":", 1)
+        connection = http.client.HTTPConnection(host, int(port), timeout=5 * SLOW)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                connection.request("GET", path)
+                answers.append((path, connection.getresponse().read()))
+
+    for _ in range(5):
+        answers = []
+        with Daemon(config(more=SMALL + "\nanalyse=no", sections=sections)) as daemon:
+            asking = [threading.Thread(target=ask_on, args=(daemon, path, answers)) for path in ("/state", "/metrics") * 2]
+            for thread in asking:
+                thread.start()
+            wait_for(lambda: len(answers) >= 8, 10, "answers", 0.01)
+            code, _ = daemon.stop()
+            for thread in asking:
+                thread.join()
+            check(code == 0 and "Sanitizer" not in daemon.log(), f"{code}")
+        for path, answer in answers:
+            state = json.loads(answer) if path == "/state" else None
+            check(len(state["triggers"]) == 8 if state else b"trigger=\"t7\"" in answer, f"{path}: {answer!r}")
+            if os.environ["TF_HAVE_MQTT"] == "1":
+                check(state["mqtt"] if state else b"thermoface_mqtt_connected 0" in answer, f"{path}: {answer!r}")
+
+
 if __name__ == "__main__":
     run_tests([odd_requests, connections_are_reused, crowds_keep_nobody_out, marks_do_not_wait, pictures_are_shared,
-               clocks_are_compared])
+               clocks_are_compared, the_end_is_asked])
