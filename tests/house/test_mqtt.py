@@ -157,7 +157,7 @@ def events():
             post(daemon, "/record/start", {"subject": "07", "task": "stroop"})
             mark = post(daemon, "/mark", {"text": "Reiz \u00e4", "value": 3})
             post(daemon, "/mark/undo", {"mark": 1, "text": "better"})
-            wait_for(lambda: seen.json("cam/state")[-1]["recording"], 5, "a state that says recording")
+            wait_for(lambda: any(s["recording"] for s in seen.json("cam/state")[-1:]), 5, "a state that says recording")
             wait_for(lambda: {"shutter_closed", "shutter_open"} <= {e["event"] for e in seen.json("cam/event")}, 15, "the shutter")
             post(daemon, "/record/stop", {})
             wait_for(lambda: len(seen.at("box1/event")) >= 5, 5, "five events")
