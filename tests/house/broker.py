@@ -1,4 +1,5 @@
 """A real MQTT broker for the tests: mosquitto, its clients, and what they read."""
+import contextlib
 import json
 import os
 import shutil
@@ -64,6 +65,57 @@ class Broker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Gate:
+    """A port that leads to a broker while it is open: who listens there already misses nothing of what comes through."""
+
+    def __init__(self, broker):
+        self.broker, self.port = broker, free_port()
+        self.listener, self.ends = None, []
+
+    def open(self):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.listen()
+        threading.Thread(target=self._let_in, args=(self.listener,), daemon=True).start()
+
+    def _let_in(self, listener):
+        while True:
+            try:
+                inside = listener.accept()[0]
+                outside = socket.create_connection(("127.0.0.1", self.broker.port))
+            except OSError:
+                return
+            self.ends += [inside, outside]
+            for a, b in ((inside, outside), (outside, inside)):
+                threading.Thread(target=self._pass_on, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+        except OSError:
+            pass
+        for end in (a, b):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def shut(self):
+        for end in [self.listener, *self.ends]:
+            if end:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+        self.listener, self.ends = None, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.shut()
+
+
 class Messages(threading.Thread):
     """mosquitto_sub: every message, as (retained, topic, text, time)."""
 
@@ -82,6 +134,14 @@ class Messages(threading.Thread):
         for line in self.process.stdout:
             head, text = line.rstrip("\n").split("\t", 1)
             self.list.append((head[0] == "1", head[2:], text, time.monotonic()))
+
+    def listens(self, broker):
+        """Until it does: what is published from now on is seen."""
+        def seen():
+            broker.publish("lab/box1/probe", "")
+            return any(topic == "lab/box1/probe" for _, topic, _, _ in list(self.list))
+
+        wait_for(seen, 10, "the subscription")
 
     def at(self, end):
         """Texts at topics that end so."""

@@ -10,7 +10,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
-from broker import MOSQUITTO, Broker, Messages, free_port, retained  # noqa: E402
+from broker import MOSQUITTO, Broker, Gate, Messages, free_port, retained  # noqa: E402
 from house import DAEMON, MODELS, SLOW, Daemon, Records, Skip, check, config, have_models, need, run_tests, wait_for  # noqa: E402
 
 SMALL = "synthetic:seed=3,size=160x120,fps=9"
@@ -227,26 +227,30 @@ def undiscovered():
 
 def goes_and_comes():
     """A broker that is not there yet, is killed and comes back: each said once; frames and events lose nothing"""
-    with Broker(start=False) as broker, tempfile.TemporaryDirectory() as folder:
+    with Broker() as broker, Gate(broker) as gate, tempfile.TemporaryDirectory() as folder:
         where = f"[recording]\ndirectory={folder}\nannotated=no\nfree-space-min=0\n"
-        with Daemon(text(broker, sections=where)) as daemon:
+        with Daemon(text(gate, sections=where)) as daemon:
             wait_for(lambda: "Connection refused" in daemon.log(), 5, "a word in the log")
             post(daemon, "/record/start", {"subject": "01", "task": "x"})
             time.sleep(2.5)
             check(daemon.log().count("MQTT") == 1, daemon.log())
             check(not told(daemon)["connected"] and "refused" in told(daemon)["message"], f"{told(daemon)}")
             check(told(daemon)["dropped"] > 0, "means that found no broker are not counted")
-            broker.start()
             with Messages(broker, "lab/box1/#") as seen:
+                seen.listens(broker)
+                gate.open()
                 wait_for(lambda: seen.json("box1/event"), 15, "the event that waited")
                 check(seen.json("box1/event")[0]["event"] == "record_start", f"{seen.json('box1/event')}")
                 wait_for(lambda: seen.at("cam/regions"), 10, "means")
+            gate.shut()
             broker.kill()
             wait_for(lambda: daemon.log().count("MQTT") == 3, 5, "the loss in the log")
             post(daemon, "/mark", {"text": "while away"})
             go_on(daemon)
             broker.start()
             with Messages(broker, "lab/box1/#") as seen:
+                seen.listens(broker)
+                gate.open()
                 wait_for(lambda: [e for e in seen.json("box1/event") if e.get("text") == "while away"], 20, "the mark")
                 wait_for(lambda: seen.last("box1/status") == "online" and seen.json("cam/state"), 5, "retained again")
             nothing_lost(daemon)
