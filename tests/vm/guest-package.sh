@@ -39,7 +39,7 @@ if [ ! -e /var/lib/vm-rebooted ]; then
     done
     systemd-analyze security --no-pager thermofaced >/tmp/security.txt
     note "$(tail -n 1 /tmp/security.txt)"
-    ok "package: systemd-analyze security at most 1.6" systemd-analyze security --no-pager --threshold=16 thermofaced
+    ok "package: systemd-analyze security at most 2.0" systemd-analyze security --no-pager --threshold=20 thermofaced
 
     # --- limits ------------------------------------------------------------------------------------------------------
     ok "limits: descriptors" grep -qE '^Max open files +16384 +16384' /proc/$(pid)/limits
