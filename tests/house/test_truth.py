@@ -168,8 +168,8 @@ def test_the_table_says_it_too():
                     f"{FOLDER}/out.csv"], check=True)
     with open(f"{FOLDER}/out.csv", encoding="utf-8") as file:
         head, *rows = (line.rstrip("\n").split(",") for line in file)
-    check(head[-9:] == ["mouth_excluded", "mouth_why", "rotate", "flip", "pose_Rx", "pose_Ry", "pose_Rz", "glasses", "mask"],
-          f"{head[-9:]}")
+    check(head[-12:] == ["mouth_excluded", "mouth_why", "rotate", "flip", "pose_Rx", "pose_Ry", "pose_Rz", "clock_synchronised",
+                         "clock_error_us", "clock_max_error_us", "glasses", "mask"], f"{head[-12:]}")
     row = dict(zip(head, rows[-1]))
     check(int(row["cheek_right_excluded"]) > 5, row["cheek_right_excluded"])
     check("range" in row["cheek_right_why"].split() and row["cheek_right_valid"] == "0", row["cheek_right_why"])
