@@ -17,14 +17,12 @@
 
 #define BOXES_MAX 32
 #define ROUNDS 24 /* the quickest counts */
-#define ANSWER_MAX (256u << 10)
 
 struct box {
     const char *url, *credentials, *ca;
     struct tf_server_login login;
     CURL *curl;
-    char *text;
-    size_t size;
+    struct tf_server_answer said;
     struct tf_error err; /* why it failed, or empty */
     /* What its clock says: mono = ours + offset, as sure as error. */
     char host[80];
@@ -44,21 +42,6 @@ struct job {
     bool threaded;
 };
 
-static size_t on_data(char *data, size_t one, size_t size, void *context)
-{
-    struct box *b = context;
-    size_t n = one * size;
-    char *text = n <= ANSWER_MAX - b->size ? realloc(b->text, b->size + n + 1) : NULL;
-
-    if (!text)
-        return 0;
-    b->text = text;
-    memcpy(text + b->size, data, n);
-    b->size += n;
-    text[b->size] = '\0';
-    return n;
-}
-
 static int fail(struct box *b, const char *what)
 {
     return tf_fail(&b->err, -1, "%s", what);
@@ -75,7 +58,7 @@ static int ask(struct box *b, const char *path, const json_t *body)
 
     json_decref(b->answer);
     b->answer = NULL;
-    b->size = 0;
+    b->said.size = 0;
     if ((size_t)snprintf(address, sizeof(address), "%s%s", b->url, path) >= sizeof(address) ||
         (body && !text)) {
         free(text);
@@ -83,8 +66,7 @@ static int ask(struct box *b, const char *path, const json_t *body)
     }
     tf_server_setup(b->curl, address, b->ca, &b->login);
     curl_easy_setopt(b->curl, CURLOPT_TIMEOUT, 60L);
-    curl_easy_setopt(b->curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(b->curl, CURLOPT_WRITEDATA, b);
+    tf_server_keep(b->curl, &b->said);
     if (body) {
         headers = curl_slist_append(NULL, "Content-Type: application/json");
         curl_easy_setopt(b->curl, CURLOPT_POSTFIELDS, text);
@@ -100,7 +82,7 @@ static int ask(struct box *b, const char *path, const json_t *body)
         return tf_fail(&b->err, -1, "%s%s", curl_easy_strerror(code), tf_server_hint(code));
     if (http == 401)
         return fail(b, "user and password wanted; give --credentials FILE");
-    b->answer = b->text ? json_loadb(b->text, b->size, 0, NULL) : NULL;
+    b->answer = b->said.text ? json_loadb(b->said.text, b->said.size, 0, NULL) : NULL;
     if (!json_is_object(b->answer))
         return tf_fail(&b->err, -1, "%ld, and no JSON: not a thermofaced", http);
     why = json_string_value(json_object_get(b->answer, "error"));
@@ -510,7 +492,7 @@ out:
         curl_easy_cleanup(boxes[i].curl);
         explicit_bzero(&boxes[i].login, sizeof(boxes[i].login));
         json_decref(boxes[i].answer);
-        free(boxes[i].text);
+        free(boxes[i].said.text);
     }
     return result;
 }

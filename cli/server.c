@@ -7,6 +7,8 @@
 
 #include "cli/commands.h"
 
+#define ANSWER_MAX (256u << 10)
+
 /* A file, not an option's text or the environment: those are read by whoever may see the process, and by all
  * that it starts. */
 static int read_token(const char *url, const char *path, char token[TF_TOKEN_BYTES + 1], struct tf_error *err)
@@ -58,6 +60,27 @@ void tf_server_setup(CURL *curl, const char *address, const char *ca, const stru
         curl_easy_setopt(curl, CURLOPT_USERNAME, login->user);
         curl_easy_setopt(curl, CURLOPT_PASSWORD, login->password);
     }
+}
+
+static size_t on_data(char *data, size_t one, size_t size, void *context)
+{
+    struct tf_server_answer *a = context;
+    size_t n = one * size;
+    char *text = n <= ANSWER_MAX - a->size ? realloc(a->text, a->size + n + 1) : NULL;
+
+    if (!text)
+        return 0;
+    a->text = text;
+    memcpy(text + a->size, data, n);
+    a->size += n;
+    text[a->size] = '\0';
+    return n;
+}
+
+void tf_server_keep(CURL *curl, struct tf_server_answer *answer)
+{
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
 }
 
 const char *tf_server_hint(CURLcode code)

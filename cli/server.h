@@ -26,6 +26,15 @@ int tf_server_login_read(const char *url, const char *credentials, const char *t
  */
 void tf_server_setup(CURL *curl, const char *address, const char *ca, const struct tf_server_login *login);
 
+/* What was answered, ended by a 0 that `size` does not count; the caller frees `text`, which may be NULL. */
+struct tf_server_answer {
+    char *text;
+    size_t size;
+};
+
+/* Into `answer`, behind what it holds; one of more than 256 KiB ends the request with CURLE_WRITE_ERROR. */
+void tf_server_keep(CURL *curl, struct tf_server_answer *answer);
+
 /* What to do about an error that asking again does not change, as " ...", or "". */
 const char *tf_server_hint(CURLcode code);
 

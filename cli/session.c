@@ -11,28 +11,6 @@
 #include "cli/server.h"
 #include "publish/http/http.h"
 
-#define ANSWER_MAX (256u << 10)
-
-struct answer {
-    char *text;
-    size_t size;
-};
-
-static size_t on_data(char *data, size_t one, size_t size, void *context)
-{
-    struct answer *a = context;
-    size_t n = one * size;
-    char *text = n <= ANSWER_MAX - a->size ? realloc(a->text, a->size + n + 1) : NULL;
-
-    if (!text)
-        return 0;
-    a->text = text;
-    memcpy(text + a->size, data, n);
-    a->size += n;
-    text[a->size] = '\0';
-    return n;
-}
-
 struct server {
     const char *url, *credentials, *token, *ca;
 };
@@ -44,7 +22,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
     struct tf_server_login login;
     char address[1024], *text = NULL;
     struct curl_slist *headers = NULL;
-    struct answer answer = {0};
+    struct tf_server_answer answer = {0};
     struct tf_error err = {0};
     size_t base = strlen(server->url);
     json_error_t problem;
@@ -71,8 +49,7 @@ static int ask(const struct tf_usage *usage, const struct server *server, const 
     }
     tf_server_setup(curl, address, server->ca, &login);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    tf_server_keep(curl, &answer);
     if (body) {
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
